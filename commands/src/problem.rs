@@ -1,0 +1,587 @@
+//! The one form in which the HTTP API says no: problem details (RFC 9457).
+//!
+//! A [`Problem`] carries two texts. The caller gets the [`Document`]: a stable reason code and a
+//! sentence that holds no internals. The log gets the cause, which never leaves the process:
+//! [`complete`] writes it once, with the request id that the caller sees as `instance`.
+
+mod reason;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use axum::Json;
+use axum::extract::Request;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub use reason::ReasonItem;
+
+/// The media type of a problem document.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+/// The header that carries the request id in and out.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How long a caller waits before it asks again, where nothing better is known.
+pub const RETRY_AFTER_DEFAULT_S: u32 = 5;
+
+/// The longest request id that is echoed; a longer one is left out.
+const REQUEST_ID_LEN_MAX: usize = 64;
+
+/// The longest detail taken over from a request parser, in characters.
+const PARSER_DETAIL_CHARS_MAX: usize = 300;
+
+/// A problem document as the caller sees it (RFC 9457 section 3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Document {
+    /// `urn:chancery:problem:<code>`.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:chancery:problem:token_expired")]
+    pub kind: String,
+    /// What went wrong, in a few words that are the same for every problem of this family.
+    pub title: String,
+    /// The HTTP status code.
+    #[schema(minimum = 400, maximum = 599)]
+    pub status: u16,
+    /// What went wrong this time, and what the caller can do about it.
+    pub detail: String,
+    /// The stable reason code, the last part of `type`.
+    #[schema(example = "token_expired")]
+    pub code: Cow<'static, str>,
+    /// The request this answers: `urn:chancery:request:<id>`. Name it to the operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// Every reason at once, where a command was refused for more than one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<ReasonItem>,
+}
+
+/// What a caller does about a problem, and how loudly it is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// 4xx: the request as it stands will never do.
+    Rejected,
+    /// 409: somebody was faster; reload and try again.
+    Conflict,
+    /// 503 and 429: try again later.
+    Unavailable,
+    /// 500: the service found itself wrong. It stops writing; an operator is needed.
+    Corrupt,
+}
+
+/// An error on its way to the caller. Small, so that it is cheap in a `Result`.
+#[derive(Debug, Clone)]
+pub struct Problem(Box<Inner>);
+
+#[derive(Debug, Clone)]
+struct Inner {
+    document: Document,
+    family: Family,
+    retry_after_s: Option<u32>,
+    challenge: Option<Challenge>,
+    cause: Option<String>,
+}
+
+/// The `WWW-Authenticate` of a 401 (RFC 6750 section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Challenge {
+    /// No token came: say only what is wanted.
+    Bare,
+    /// The token that came is no good.
+    InvalidToken,
+}
+
+impl Challenge {
+    const fn header(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Bare => "Bearer realm=\"chancery\"",
+            Self::InvalidToken => "Bearer realm=\"chancery\", error=\"invalid_token\"",
+        })
+    }
+}
+
+impl Problem {
+    fn new(
+        family: Family,
+        status: StatusCode,
+        title: &'static str,
+        code: impl Into<Cow<'static, str>>,
+        detail: impl Into<String>,
+    ) -> Self {
+        let code = code.into();
+        Self(Box::new(Inner {
+            document: Document {
+                kind: format!("urn:chancery:problem:{code}"),
+                title: title.to_owned(),
+                status: status.as_u16(),
+                detail: detail.into(),
+                code,
+                instance: None,
+                reasons: Vec::new(),
+            },
+            family,
+            retry_after_s: None,
+            challenge: None,
+            cause: None,
+        }))
+    }
+
+    /// 400: the request can't be read.
+    pub fn bad_request(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self::new(
+            Family::Rejected,
+            StatusCode::BAD_REQUEST,
+            "The request is malformed",
+            code,
+            detail,
+        )
+    }
+
+    /// 401 with `WWW-Authenticate: Bearer`: no token came.
+    pub fn unauthenticated(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        let mut problem = Self::new(
+            Family::Rejected,
+            StatusCode::UNAUTHORIZED,
+            "The caller is not authenticated",
+            code,
+            detail,
+        );
+        problem.0.challenge = Some(Challenge::Bare);
+        problem
+    }
+
+    /// 401 with `WWW-Authenticate: Bearer error="invalid_token"`: the token that came is no good.
+    pub fn invalid_token(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        let mut problem = Self::unauthenticated(code, detail);
+        problem.0.challenge = Some(Challenge::InvalidToken);
+        problem
+    }
+
+    /// 403: the caller is known, and may not do this.
+    pub fn forbidden(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self::new(Family::Rejected, StatusCode::FORBIDDEN, "Not permitted", code, detail)
+    }
+
+    /// 404: no such thing, or none that this caller may know of.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(Family::Rejected, StatusCode::NOT_FOUND, "Not found", "not_found", detail)
+    }
+
+    /// 405: the resource exists and doesn't do that.
+    pub fn method_not_allowed() -> Self {
+        Self::new(
+            Family::Rejected,
+            StatusCode::METHOD_NOT_ALLOWED,
+            "The method is not allowed",
+            "method_not_allowed",
+            "This resource does not answer to that method.",
+        )
+    }
+
+    /// 413: the body is over its bound.
+    pub fn payload_too_large(bytes_max: u64) -> Self {
+        Self::new(
+            Family::Rejected,
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "The body is too large",
+            "payload_too_large",
+            format!("The body may have at most {bytes_max} bytes."),
+        )
+    }
+
+    /// 415: the body is of another kind. `expected` is the media type that would do.
+    pub fn unsupported_media_type(expected: &str) -> Self {
+        Self::new(
+            Family::Rejected,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "The media type is not supported",
+            "unsupported_media_type",
+            format!("Send the body as {expected}."),
+        )
+    }
+
+    /// 422: the request was read, and the rules refuse it.
+    pub fn rejected(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self::new(
+            Family::Rejected,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "The rules refuse this",
+            code,
+            detail,
+        )
+    }
+
+    /// 428: `If-Match` or `Idempotency-Key` is wanted and missing (RFC 6585 section 3).
+    pub fn precondition_required(header: &str) -> Self {
+        Self::new(
+            Family::Rejected,
+            StatusCode::PRECONDITION_REQUIRED,
+            "A precondition is required",
+            "precondition_required",
+            format!("Send the {header} header."),
+        )
+    }
+
+    /// 409: the subject has moved on; reload and try again.
+    pub fn conflict(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self::new(
+            Family::Conflict,
+            StatusCode::CONFLICT,
+            "The subject has changed since",
+            code,
+            detail,
+        )
+    }
+
+    /// 429 with `Retry-After`: the caller asks too often.
+    pub fn too_many_requests(retry_after_s: u32) -> Self {
+        let mut problem = Self::new(
+            Family::Unavailable,
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many requests",
+            "too_many_requests",
+            "Slow down, then try again.",
+        );
+        problem.0.retry_after_s = Some(retry_after_s);
+        problem
+    }
+
+    /// 503 with `Retry-After`: something the service needs is away.
+    pub fn unavailable(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        let mut problem = Self::new(
+            Family::Unavailable,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Temporarily unavailable",
+            code,
+            detail,
+        );
+        problem.0.retry_after_s = Some(RETRY_AFTER_DEFAULT_S);
+        problem
+    }
+
+    /// 500: stored data contradicts itself. The caller learns nothing but that; `cause` is logged.
+    pub fn corrupt(cause: &dyn fmt::Display) -> Self {
+        Self::new(
+            Family::Corrupt,
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The service has stopped writing",
+            "corrupt",
+            "The service found its records inconsistent and takes no more commands. \
+             Nothing of this request was stored.",
+        )
+        .with_cause(cause)
+    }
+
+    /// 500: a fault in the service. The caller learns nothing but that; `cause` is logged.
+    pub fn internal(cause: &dyn fmt::Display) -> Self {
+        Self::new(
+            Family::Corrupt,
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Internal error",
+            "internal",
+            "The service failed. Repeat the request with the same Idempotency-Key, and name the \
+             instance to the operator if it fails again.",
+        )
+        .with_cause(cause)
+    }
+
+    /// The text for the log. The caller never sees it.
+    #[must_use]
+    pub fn with_cause(mut self, cause: &dyn fmt::Display) -> Self {
+        self.0.cause = Some(cause.to_string());
+        self
+    }
+
+    /// All reasons for the refusal.
+    #[must_use]
+    pub fn with_reasons(mut self, reasons: Vec<ReasonItem>) -> Self {
+        self.0.document.reasons = reasons;
+        self
+    }
+
+    /// How many seconds the caller should wait.
+    #[must_use]
+    pub fn with_retry_after(mut self, seconds: u32) -> Self {
+        self.0.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// The request that this answers. An id of unusual form is left out, not escaped.
+    #[must_use]
+    pub fn with_request_id(mut self, id: &str) -> Self {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        if !id.is_empty() && id.len() <= REQUEST_ID_LEN_MAX && id.bytes().all(plain) {
+            self.0.document.instance = Some(format!("urn:chancery:request:{id}"));
+        }
+        self
+    }
+
+    /// What the caller sees.
+    pub fn document(&self) -> &Document {
+        &self.0.document
+    }
+
+    /// What the caller can do about it.
+    pub fn family(&self) -> Family {
+        self.0.family
+    }
+
+    /// The stable reason code.
+    pub fn code(&self) -> &str {
+        &self.0.document.code
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.0.document.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The text for the log, if it is another than the detail.
+    pub fn cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
+    }
+
+    /// The response without the copy that [`complete`] reads.
+    fn render(&self) -> Response {
+        let mut response = (self.status(), Json(&self.0.document)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if let Some(seconds) = self.0.retry_after_s {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(challenge) = self.0.challenge {
+            headers.insert(WWW_AUTHENTICATE, challenge.header());
+        }
+        response
+    }
+
+    fn log(&self, request_id: Option<&str>) {
+        let (code, status) = (self.code(), self.0.document.status);
+        let request_id = request_id.unwrap_or("-");
+        let cause = self.cause().unwrap_or("-");
+        match self.family() {
+            Family::Rejected | Family::Conflict => {
+                tracing::info!(code, status, request_id, cause, "request refused");
+            }
+            Family::Unavailable => {
+                tracing::warn!(code, status, request_id, cause, "request can't be served now");
+            }
+            Family::Corrupt => tracing::error!(code, status, request_id, cause, "request failed"),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}): {}", self.code(), self.0.document.status, self.0.document.detail)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.render();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Middleware, the outermost but for the one that sets the request id: puts that id into each
+/// problem document as `instance`, and logs each problem once, with its cause.
+pub async fn complete(request: Request, next: Next) -> Response {
+    let id = request_id(request.headers());
+    let mut response = next.run(request).await;
+    let Some(mut problem) = response.extensions_mut().remove::<Problem>() else {
+        return response;
+    };
+    problem.log(id.as_deref());
+    let Some(id) = id else { return response };
+    problem = problem.with_request_id(&id);
+    let body = problem.render().into_body();
+    // Headers that inner layers added stay; only the length of the body is another now.
+    response.headers_mut().remove(axum::http::header::CONTENT_LENGTH);
+    let (parts, _) = response.into_parts();
+    Response::from_parts(parts, body)
+}
+
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    Some(headers.get(REQUEST_ID)?.to_str().ok()?.to_owned())
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        match rejection.status() {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::unsupported_media_type("application/json"),
+            StatusCode::PAYLOAD_TOO_LARGE => Self::new(
+                Family::Rejected,
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The body is too large",
+                "payload_too_large",
+                "The body is larger than this resource takes.",
+            ),
+            _ => Self::bad_request("body_malformed", shortened(&rejection.body_text())),
+        }
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::bad_request("query_malformed", shortened(&rejection.body_text()))
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self::bad_request("path_malformed", shortened(&rejection.body_text()))
+    }
+}
+
+/// A parser's own words, which may quote the request, kept to a bound.
+fn shortened(text: &str) -> String {
+    text.chars().take(PARSER_DETAIL_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::http::header::ALLOW;
+    use axum::routing::get;
+
+    use super::*;
+
+    async fn body(response: Response) -> serde_json::Value {
+        let bytes = to_bytes(response.into_body(), 64 * 1024).await.unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    fn header(response: &Response, name: HeaderName) -> Option<&str> {
+        response.headers().get(name).map(|value| value.to_str().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_problem_is_a_problem_document_with_its_code_in_the_type() {
+        let response = Problem::rejected("query_not_accepted", "The query has no votes yet.")
+            .with_reasons(vec![
+                ReasonItem::new("vote_missing", "Contosso has not voted."),
+                ReasonItem::new("column_not_allowed", "ssn is not allowed.")
+                    .about("segment-1")
+                    .at(3, 14),
+            ])
+            .with_request_id("0190-abc")
+            .into_response();
+        assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(header(&response, CONTENT_TYPE), Some(MEDIA_TYPE));
+        assert_eq!(
+            body(response).await,
+            serde_json::json!({
+                "type": "urn:chancery:problem:query_not_accepted",
+                "title": "The rules refuse this",
+                "status": 422,
+                "detail": "The query has no votes yet.",
+                "code": "query_not_accepted",
+                "instance": "urn:chancery:request:0190-abc",
+                "reasons": [
+                    {"code": "vote_missing", "detail": "Contosso has not voted."},
+                    {"code": "column_not_allowed", "detail": "ssn is not allowed.",
+                     "subject": "segment-1", "line": 3, "column": 14},
+                ],
+            })
+        );
+    }
+
+    #[test]
+    fn each_constructor_has_its_status_family_and_headers() {
+        use Family::{Conflict, Corrupt, Rejected, Unavailable};
+        let cases = [
+            (Problem::bad_request("c", "d"), 400, Rejected),
+            (Problem::unauthenticated("c", "d"), 401, Rejected),
+            (Problem::invalid_token("c", "d"), 401, Rejected),
+            (Problem::forbidden("c", "d"), 403, Rejected),
+            (Problem::not_found("d"), 404, Rejected),
+            (Problem::method_not_allowed(), 405, Rejected),
+            (Problem::conflict("c", "d"), 409, Conflict),
+            (Problem::payload_too_large(9), 413, Rejected),
+            (Problem::unsupported_media_type("application/json"), 415, Rejected),
+            (Problem::rejected("c", "d"), 422, Rejected),
+            (Problem::precondition_required("If-Match"), 428, Rejected),
+            (Problem::too_many_requests(7), 429, Unavailable),
+            (Problem::corrupt(&"x"), 500, Corrupt),
+            (Problem::internal(&"x"), 500, Corrupt),
+            (Problem::unavailable("c", "d").with_retry_after(7), 503, Unavailable),
+        ];
+        for (problem, status, family) in cases {
+            assert_eq!(problem.status().as_u16(), status, "{problem}");
+            assert_eq!(problem.family(), family, "{problem}");
+            let response = problem.into_response();
+            let challenge = header(&response, WWW_AUTHENTICATE);
+            assert_eq!(challenge.is_some(), status == 401);
+            assert!(challenge.is_none_or(|text| text.starts_with("Bearer")));
+            let wait = header(&response, RETRY_AFTER);
+            assert_eq!(wait, matches!(status, 429 | 503).then_some("7"));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_cause_stays_inside() {
+        let problem = Problem::corrupt(&"position 7 holds secret things");
+        assert_eq!(problem.cause(), Some("position 7 holds secret things"));
+        let text = body(problem.into_response()).await.to_string();
+        assert!(!text.contains("secret things"), "{text}");
+    }
+
+    #[test]
+    fn a_request_id_of_unusual_form_is_not_echoed() {
+        for bad in ["", "a b", "<script>", "é", &"x".repeat(65)] {
+            let problem = Problem::not_found("d").with_request_id(bad);
+            assert_eq!(problem.document().instance, None, "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_middleware_adds_the_instance_and_keeps_headers_of_inner_layers() {
+        async fn refuse() -> Response {
+            let mut response = Problem::unavailable("store_unavailable", "Later.").into_response();
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+            response
+        }
+        let app = Router::new()
+            .route("/refuse", get(refuse))
+            .route("/fine", get(async || "fine"))
+            .layer(axum::middleware::from_fn(complete));
+        let request = |path: &str| {
+            Request::builder().uri(path).header(REQUEST_ID, "r-1").body(Body::empty()).unwrap()
+        };
+        let response = call(&app, request("/refuse")).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(header(&response, ALLOW), Some("GET"));
+        assert_eq!(header(&response, RETRY_AFTER), Some("5"));
+        assert_eq!(header(&response, CONTENT_TYPE), Some(MEDIA_TYPE));
+        assert_eq!(body(response).await["instance"], "urn:chancery:request:r-1");
+        let fine = call(&app, request("/fine")).await;
+        assert_eq!(fine.status(), StatusCode::OK);
+    }
+
+    async fn call(app: &Router, request: Request) -> Response {
+        use axum::extract::connect_info::IntoMakeServiceWithConnectInfo as _Unused;
+        let _: Option<_Unused<(), ()>> = None;
+        let mut service = app.clone().into_service::<Body>();
+        tower_call(&mut service, request).await
+    }
+
+    #[test]
+    fn the_schema_is_named_problem_and_lists_the_fields() {
+        let schema = serde_json::to_value(<Document as utoipa::PartialSchema>::schema()).unwrap();
+        assert_eq!(<Document as ToSchema>::name(), "Problem");
+        for field in ["type", "title", "status", "detail", "code", "instance", "reasons"] {
+            assert!(schema["properties"].get(field).is_some(), "{field}: {schema}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What a provider publishes: a schema, where the bytes lie, and the policy on their use.
+
+/// A column type that a dataset may declare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ColumnType {
+    /// UTF-8 text.
+    String,
+    /// 64-bit signed integer.
+    Long,
+    /// IEEE 754 double.
+    Double,
+    /// True or false.
+    Boolean,
+    /// Calendar day without a zone, `yyyy-MM-dd`.
+    Date,
+    /// Instant, microsecond precision, UTC.
+    Timestamp,
+}
+
+/// A named, typed column. Names match `[A-Za-z_][A-Za-z0-9_]{0,127}` and compare without case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name, unique within the dataset.
+    pub name: String,
+    /// Its type.
+    pub kind: ColumnType,
+}
+
+/// What counts as one individual behind a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GroupIdentity {
+    /// Each source row is one.
+    Row,
+    /// Each distinct value of this column is one.
+    Column(String),
+}
+
+/// The least number of distinct individuals behind every output group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MinimumGroup {
+    /// What is counted.
+    pub identity: GroupIdentity,
+    /// The least count, 1 or more.
+    pub count: u64,
+}
+
+/// What queries may do with a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessPolicy {
+    /// The columns that a query may read at all; the others are not even loaded.
+    pub allowed_columns: Vec<String>,
+    /// The floor under every output group, if there is one.
+    pub minimum_group: Option<MinimumGroup>,
+}
+
+/// How a dataset's files are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Format {
+    /// RFC 4180 text with a header line; this text, where given, stands for null.
+    Csv {
+        /// The text that stands for null.
+        null_value: Option<String>,
+    },
+    /// One JSON object a line.
+    Json,
+    /// Apache Parquet.
+    Parquet,
+}
+
+/// Where a dataset's files lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Store {
+    /// A folder under the executor's data root: relative, `/` between parts, no `.` or `..` part.
+    Local {
+        /// The folder.
+        path: String,
+    },
+}
+
+/// Whether queries read a dataset or write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AccessMode {
+    /// An input.
+    Read,
+    /// An output.
+    Write,
+}
+
+/// What a provider says of a dataset. Its digest is the version's identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Descriptor {
+    /// Its name: `[a-z][a-z0-9_-]{0,63}`, unique in the collaboration while not retired.
+    pub name: String,
+    /// How its files are written.
+    pub format: Format,
+    /// Its columns, 1 to [`COLUMNS_MAX`].
+    pub columns: Vec<Column>,
+    /// Where its files lie.
+    pub store: Store,
+    /// Input or output.
+    pub access_mode: AccessMode,
+    /// What queries may do with it.
+    pub policy: AccessPolicy,
+}
+
+/// Most columns of a dataset.
+pub const COLUMNS_MAX: usize = 1024;
+/// Longest name of a dataset or a column, in characters.
+pub const NAME_LEN_MAX: usize = 64;

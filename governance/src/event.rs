@@ -1,0 +1,249 @@
+//! Everything that can have happened. Past tense; the wire form is in [`crate::wire::v1`].
+
+use chancery_ledger::digest::Digest;
+use chancery_ledger::id::{MemberId, QueryId};
+use chancery_ledger::key::{KeyId, PublicKey};
+
+use crate::consent::ConsentKind;
+use crate::dataset::Descriptor;
+use crate::member::{Ability, Identity, SealedPersonal, Terms};
+use crate::query::{Binding, Definition};
+use crate::reason::Reason;
+use crate::run::{Attested, Evidence, Platform, RefusedAt};
+
+macro_rules! events {
+    ($($area:literal { $($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty),* $(,)? })* })*) => {
+        $($(
+            $(#[$doc])*
+            #[derive(Debug, Clone, PartialEq, Eq)]
+            pub struct $name { $($(#[$field_doc])* pub $field: $kind),* }
+
+            impl From<$name> for Event {
+                fn from(event: $name) -> Self {
+                    Self::$name(event)
+                }
+            }
+        )*)*
+
+        /// One event.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Event {
+            $($($(#[$doc])* $name($name),)*)*
+        }
+
+        impl Event {
+            /// The event's type, as entries name it.
+            pub const fn kind(&self) -> &'static str {
+                match self { $($(Self::$name(_) => stringify!($name),)*)* }
+            }
+
+            /// The area that an event type belongs to, as feeds name it.
+            pub fn area_of(kind: &str) -> Option<&'static str> {
+                match kind { $($(stringify!($name) => Some($area),)*)* _ => None }
+            }
+
+            /// Every event type.
+            pub const KINDS: &'static [&'static str] = &[$($(stringify!($name)),*),*];
+        }
+    };
+}
+
+events! {
+    "collaboration" {
+        /// A clean room began. Names the service whose key seals this log.
+        CollaborationCreated {
+            /// What people call it.
+            name: String,
+            /// The organisation of its owner.
+            organisation: String,
+            /// Who the owner is to the issuer.
+            identity: Identity,
+            /// What holds in it.
+            terms: Terms,
+            /// The service's name: the first part of the log's origin.
+            service: String,
+            /// The key that seals the log.
+            service_key: PublicKey,
+            /// Evidence that binds that key.
+            evidence: Evidence,
+        }
+        /// A workload can be used from now on.
+        WorkloadEnabled {
+            /// Which, as in `spark-sql`.
+            workload: String,
+        }
+        /// Which applications may run queries.
+        CleanRoomPolicySet {
+            /// Their measurements, sorted.
+            applications: Vec<Digest>,
+        }
+    }
+    "member" {
+        /// Somebody was invited by e-mail.
+        CollaboratorInvited {
+            /// The organisation that they speak for.
+            organisation: String,
+            /// What they will be able to do, sorted.
+            abilities: Vec<Ability>,
+            /// The e-mail, sealed.
+            email: SealedPersonal,
+            /// The tenant that must vouch for it, where one is demanded.
+            tenant: Option<String>,
+        }
+        /// An invitation was taken back before it was accepted.
+        InvitationWithdrawn {}
+        /// Whoever proved the e-mail is bound to an identity.
+        InvitationAccepted {
+            /// Who they are to the issuer.
+            identity: Identity,
+        }
+        /// The invited is a member from now on.
+        CollaboratorActivated {
+            /// The organisation that they speak for.
+            organisation: String,
+            /// What they can do, sorted.
+            abilities: Vec<Ability>,
+        }
+        /// A member's key signs from now on.
+        SigningKeyRegistered {
+            /// The key.
+            key: PublicKey,
+            /// The key's own signature over the registration, base64url: proof of possession.
+            proof: String,
+        }
+        /// A member's key signs no more.
+        SigningKeyRevoked {
+            /// The key's id.
+            key: KeyId,
+        }
+    }
+    "dataset" {
+        /// A version of a dataset.
+        DatasetPublished {
+            /// What its owner says of it.
+            descriptor: Descriptor,
+            /// The digest of the descriptor: the version's identity.
+            digest: Digest,
+        }
+        /// No query can use the dataset any more.
+        DatasetRetired {}
+    }
+    "query" {
+        /// A query was begun.
+        QueryDrafted {
+            /// Its text and bindings.
+            definition: Definition,
+        }
+        /// Its author changed it; votes on it are void.
+        QueryRevised {
+            /// Its new text and bindings.
+            definition: Definition,
+        }
+        /// Its author asks for votes.
+        QueryProposed {
+            /// Everything that the votes are about.
+            binding: Binding,
+            /// The digest of the binding.
+            digest: Digest,
+            /// Whose votes it takes: computed from ownership, sorted.
+            approvers: Vec<MemberId>,
+        }
+        /// An approver said yes to this digest.
+        QueryApproved {
+            /// The digest of the binding.
+            digest: Digest,
+        }
+        /// An approver said no, which ends the proposal.
+        QueryRejected {
+            /// The digest of the binding.
+            digest: Digest,
+            /// Why, for the author to read.
+            comment: String,
+        }
+        /// Its author took it back.
+        QueryWithdrawn {}
+        /// Every approver said yes.
+        QueryAccepted {
+            /// The digest of the binding.
+            digest: Digest,
+            /// The positions of the votes.
+            votes: Vec<u64>,
+        }
+        /// What was accepted or proposed no longer is what would run.
+        QuerySuperseded {
+            /// Why.
+            reason: Reason,
+        }
+    }
+    "consent" {
+        /// A member's mark against use.
+        ConsentWithdrawn {
+            /// Of what kind of use.
+            kind: ConsentKind,
+        }
+        /// The member's mark is gone.
+        ConsentRestored {
+            /// Of what kind of use.
+            kind: ConsentKind,
+        }
+    }
+    "run" {
+        /// A member asked for a run, and nothing stood against it.
+        RunRequested {
+            /// The query.
+            query: QueryId,
+            /// The digest of its binding.
+            digest: Digest,
+        }
+        /// A run that was asked for or about to start was refused.
+        RunRefused {
+            /// The query.
+            query: QueryId,
+            /// When.
+            stage: RefusedAt,
+            /// Every reason.
+            reasons: Vec<Reason>,
+        }
+        /// An attested executor may run it.
+        RunAdmitted {
+            /// The executor's key, which its evidence binds.
+            executor: PublicKey,
+            /// What stands behind the evidence.
+            platform: Platform,
+            /// The application's measurement.
+            measurement: Digest,
+            /// The evidence.
+            evidence: Evidence,
+        }
+        /// The job was handed to the engine.
+        RunSubmitted {
+            /// The engine's name for it.
+            tracking: String,
+            /// The digest of the signed job spec.
+            job_spec: Digest,
+        }
+        /// The engine started it.
+        RunStarted {}
+        /// It ended well.
+        RunSucceeded {
+            /// What is attested.
+            result: Attested,
+            /// What stands behind the evidence.
+            platform: Platform,
+            /// The evidence that binds the result.
+            evidence: Evidence,
+        }
+        /// It ended badly.
+        RunFailed {
+            /// A stable code, as the application or the executor gave it.
+            code: String,
+            /// One line for people, without data.
+            detail: String,
+        }
+        /// It was stopped.
+        RunCancelled {
+            /// Why: a member's wish, or what no longer holds.
+            reasons: Vec<Reason>,
+        }
+    }
+}

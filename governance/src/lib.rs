@@ -1,0 +1,3 @@
+//! The rules, without I/O: events, state, decide and evolve, SQL analysis.
+
+pub mod dataset;

@@ -1,0 +1,288 @@
+//! Appending a batch at an expected size.
+
+use std::fmt;
+
+use chancery_ledger::digest::Digest;
+use chancery_ledger::id::{CollaborationId, CommandId};
+use sqlx::SqliteConnection;
+use tokio::sync::oneshot;
+
+use crate::personal_key;
+use crate::read::{self, CommandRecord, ReadError};
+use crate::row::{id_bytes, signed};
+use crate::writer::Write;
+use crate::{Fault, Store};
+
+/// Bytes in one sealed entry, at most.
+pub const ENTRY_BYTES_MAX: usize = 1024 * 1024;
+/// Entries in one append, at most.
+pub const BATCH_ENTRIES_MAX: usize = 256;
+/// Bytes in all entries of one append, at most.
+pub const APPEND_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes in a signed checkpoint, at most.
+pub const CHECKPOINT_BYTES_MAX: usize = 64 * 1024;
+/// Bytes in the name of a personal key's subject, at most.
+pub const SUBJECT_BYTES_MAX: usize = 256;
+/// Bytes in a personal key, at most.
+pub const PERSONAL_KEY_BYTES_MAX: usize = 1024;
+
+/// One append to one collaboration's log: all of it or nothing.
+pub struct Append {
+    /// Whose log.
+    pub collaboration: CollaborationId,
+    /// Entries already in the log: the position of the first new one.
+    pub expected_size: u64,
+    /// The new entries, in order; 1 to [`BATCH_ENTRIES_MAX`].
+    pub entries: Vec<NewEntry>,
+    /// The signed note over the tree with the new entries in it.
+    pub checkpoint: String,
+    /// The command that caused them, to be remembered with its outcome.
+    pub command: Option<NewCommand>,
+    /// Keys of subjects who appear in these entries for the first time: (subject, key).
+    pub personal_keys: Vec<(String, Vec<u8>)>,
+}
+
+/// An entry to be appended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEntry {
+    /// The sealed bytes, 1 to [`ENTRY_BYTES_MAX`].
+    pub sealed: Vec<u8>,
+    /// The Merkle tree leaf hash over them.
+    pub leaf_hash: Digest,
+}
+
+/// A command to be remembered, so that a repeat returns its first outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewCommand {
+    /// The idempotency key, unique in its collaboration.
+    pub id: CommandId,
+    /// The digest of what it asked for, to tell a repeat from a reuse of the id.
+    pub content_digest: Digest,
+}
+
+impl fmt::Debug for Append {
+    /// Without payloads and keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Append")
+            .field("collaboration", &self.collaboration)
+            .field("expected_size", &self.expected_size)
+            .field("entries", &self.entries.len())
+            .field("command", &self.command)
+            .field("personal_keys", &self.personal_keys.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which bound an append is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Oversize {
+    /// More entries than [`BATCH_ENTRIES_MAX`].
+    #[error("more than {BATCH_ENTRIES_MAX} entries")]
+    Batch,
+    /// An entry longer than [`ENTRY_BYTES_MAX`].
+    #[error("an entry of more than {ENTRY_BYTES_MAX} bytes")]
+    Entry,
+    /// All entries together longer than [`APPEND_BYTES_MAX`].
+    #[error("entries of more than {APPEND_BYTES_MAX} bytes in all")]
+    Append,
+    /// A checkpoint longer than [`CHECKPOINT_BYTES_MAX`].
+    #[error("a checkpoint of more than {CHECKPOINT_BYTES_MAX} bytes")]
+    Checkpoint,
+    /// A subject or personal key over its bound, or more than [`BATCH_ENTRIES_MAX`] of them.
+    #[error("a personal key over its bounds")]
+    PersonalKey,
+    /// A position beyond 2^63.
+    #[error("a position beyond the last possible one")]
+    Position,
+}
+
+/// Why an append wasn't made, or may not have been.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AppendError {
+    /// Rejected: no entries, or an entry without bytes.
+    #[error("an append has at least one entry, and an entry at least one byte")]
+    Empty,
+    /// Rejected: over a bound.
+    #[error("the append is too large")]
+    TooLarge(#[source] Oversize),
+    /// Conflict: another writer was first. Reload and decide again.
+    #[error("the log has {actual} entries, not the expected number")]
+    Conflict {
+        /// Entries in the log.
+        actual: u64,
+    },
+    /// The command was carried out before; this is its outcome. Nothing was written.
+    #[error("the command has already been carried out")]
+    DuplicateCommand(CommandRecord),
+    /// Rejected: the subject has a personal key, and it is another.
+    #[error("a subject already has another personal key")]
+    PersonalKeyExists,
+    /// Nothing was written. Retry.
+    #[error("the log can't be written now")]
+    Unavailable(#[source] Fault),
+    /// It may or may not have been written: re-read before anything else is written.
+    #[error("the outcome of the append is unknown")]
+    Unknown(#[source] Fault),
+    /// The database holds what this store never writes: stop writing.
+    #[error("the log is corrupt: {0}")]
+    Corrupt(&'static str),
+}
+
+impl From<ReadError> for AppendError {
+    /// A read before the first write of a transaction.
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Unavailable(fault) => Self::Unavailable(fault),
+            ReadError::Corrupt(what) => Self::Corrupt(what),
+        }
+    }
+}
+
+impl Store {
+    /// Appends `append` in one transaction; it is on disk when this returns `Ok`.
+    ///
+    /// Appends that wait at the same time share a commit. Dropping the future doesn't stop an
+    /// append that has begun.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppendError`]. A repeated command is told before a stale size is, so that a retry
+    /// with an outdated view still learns its first outcome.
+    pub async fn append(&self, append: Append) -> Result<(), AppendError> {
+        check_bounds(&append)?;
+        let (reply, outcome) = oneshot::channel();
+        if self.writer.queue.send(Write::Append { append, reply }).await.is_err() {
+            return Err(AppendError::Unavailable(Fault::stopped()));
+        }
+        outcome.await.unwrap_or_else(|_| Err(AppendError::Unknown(Fault::stopped())))
+    }
+}
+
+fn check_bounds(append: &Append) -> Result<(), AppendError> {
+    if append.entries.is_empty() || append.entries.iter().any(|entry| entry.sealed.is_empty()) {
+        return Err(AppendError::Empty);
+    }
+    let keys_oversize = append.personal_keys.len() > BATCH_ENTRIES_MAX
+        || append
+            .personal_keys
+            .iter()
+            .any(|(subject, key)| subject.len() > SUBJECT_BYTES_MAX || key.len() > PERSONAL_KEY_BYTES_MAX);
+    let oversize = if append.entries.len() > BATCH_ENTRIES_MAX {
+        Oversize::Batch
+    } else if append.entries.iter().any(|entry| entry.sealed.len() > ENTRY_BYTES_MAX) {
+        Oversize::Entry
+    } else if append.bytes() > APPEND_BYTES_MAX {
+        Oversize::Append
+    } else if append.checkpoint.len() > CHECKPOINT_BYTES_MAX {
+        Oversize::Checkpoint
+    } else if keys_oversize {
+        Oversize::PersonalKey
+    } else if append.expected_size.checked_add(BATCH_ENTRIES_MAX as u64).and_then(signed).is_none() {
+        Oversize::Position
+    } else {
+        return Ok(());
+    };
+    Err(AppendError::TooLarge(oversize))
+}
+
+impl Append {
+    /// Bytes in all entries.
+    pub(crate) fn bytes(&self) -> usize {
+        self.entries.iter().map(|entry| entry.sealed.len()).sum()
+    }
+
+    /// Entries in the log once this is appended. In range by `check_bounds`.
+    pub(crate) fn new_size(&self) -> u64 {
+        self.expected_size + self.entries.len() as u64
+    }
+}
+
+/// Why one append of a transaction didn't go in.
+pub(crate) enum Refusal {
+    /// Decided by reads alone: the transaction is untouched and may go on.
+    Clean(AppendError),
+    /// A statement failed: the transaction must be rolled back.
+    Broken(Fault),
+}
+
+impl From<sqlx::Error> for Refusal {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Broken(error.into())
+    }
+}
+
+/// Writes `append` inside the transaction open on `connection`.
+pub(crate) async fn apply(connection: &mut SqliteConnection, append: &Append) -> Result<(), Refusal> {
+    precheck(connection, append).await.map_err(|error| match error {
+        AppendError::Unavailable(fault) => Refusal::Broken(fault),
+        refused => Refusal::Clean(refused),
+    })?;
+
+    let collaboration = id_bytes(&append.collaboration);
+    let too_large = || Refusal::Clean(AppendError::TooLarge(Oversize::Position));
+    let first_position = signed(append.expected_size).ok_or_else(too_large)?;
+    let size = signed(append.new_size()).ok_or_else(too_large)?;
+    sqlx::query(
+        "INSERT INTO heads (collaboration, size, checkpoint) VALUES (?, ?, ?)
+         ON CONFLICT (collaboration) DO UPDATE SET size = excluded.size, checkpoint = excluded.checkpoint",
+    )
+    .bind(collaboration)
+    .bind(size)
+    .bind(&append.checkpoint)
+    .execute(&mut *connection)
+    .await?;
+    for (position, entry) in (first_position..).zip(&append.entries) {
+        sqlx::query("INSERT INTO entries (collaboration, position, leaf_hash, sealed) VALUES (?, ?, ?, ?)")
+            .bind(collaboration)
+            .bind(position)
+            .bind(entry.leaf_hash.as_bytes().as_slice())
+            .bind(&entry.sealed)
+            .execute(&mut *connection)
+            .await?;
+    }
+    if let Some(command) = &append.command {
+        sqlx::query(
+            "INSERT INTO commands (collaboration, id, first_position, count, content_digest) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(collaboration)
+        .bind(command.id.as_bytes().as_slice())
+        .bind(first_position)
+        .bind(size - first_position)
+        .bind(command.content_digest.as_bytes().as_slice())
+        .execute(&mut *connection)
+        .await?;
+    }
+    for (subject, key) in &append.personal_keys {
+        sqlx::query(
+            "INSERT INTO personal_keys (collaboration, subject, key) VALUES (?, ?, ?)
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(collaboration)
+        .bind(subject)
+        .bind(key)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// All that can refuse an append, before its first write.
+async fn precheck(connection: &mut SqliteConnection, append: &Append) -> Result<(), AppendError> {
+    if let Some(command) = &append.command
+        && let Some(record) = read::command(&mut *connection, append.collaboration, command.id).await?
+    {
+        return Err(AppendError::DuplicateCommand(record));
+    }
+    let actual = read::size(&mut *connection, append.collaboration).await?.unwrap_or(0);
+    if actual != append.expected_size {
+        return Err(AppendError::Conflict { actual });
+    }
+    for (index, (subject, key)) in append.personal_keys.iter().enumerate() {
+        let stored = personal_key::read(&mut *connection, append.collaboration, subject).await?;
+        let earlier = append.personal_keys[..index].iter().find(|(other, _)| other == subject).map(|(_, key)| key);
+        if stored.as_ref().or(earlier).is_some_and(|other| other != key) {
+            return Err(AppendError::PersonalKeyExists);
+        }
+    }
+    Ok(())
+}

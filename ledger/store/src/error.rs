@@ -1,0 +1,21 @@
+//! What the database said when it failed.
+
+use std::sync::Arc;
+
+/// A failure of the database, shared by all the writes that it struck.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(transparent)]
+pub struct Fault(Arc<sqlx::Error>);
+
+impl From<sqlx::Error> for Fault {
+    fn from(source: sqlx::Error) -> Self {
+        Self(Arc::new(source))
+    }
+}
+
+impl Fault {
+    /// The writer task is gone: its runtime has stopped.
+    pub(crate) fn stopped() -> Self {
+        sqlx::Error::WorkerCrashed.into()
+    }
+}
