@@ -1,1 +1,5 @@
 //! chancery-commands
+
+pub mod dev_issuer;
+pub mod identity;
+pub mod problem;

@@ -570,10 +570,7 @@ mod tests {
     }
 
     async fn call(app: &Router, request: Request) -> Response {
-        use axum::extract::connect_info::IntoMakeServiceWithConnectInfo as _Unused;
-        let _: Option<_Unused<(), ()>> = None;
-        let mut service = app.clone().into_service::<Body>();
-        tower_call(&mut service, request).await
+        tower::ServiceExt::oneshot(app.clone(), request).await.unwrap()
     }
 
     #[test]

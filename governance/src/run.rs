@@ -4,7 +4,6 @@ use chancery_ledger::digest::Digest;
 
 use crate::dataset::Column;
 use crate::query::DatasetVersion;
-use crate::reason::Reason;
 
 /// Attestation evidence as it came, for the attestation crate to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,11 +124,4 @@ pub enum RefusedAt {
     Request,
     /// When the executor asked to be admitted.
     Admission,
-}
-
-/// Why and by whom a run was cancelled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cancellation {
-    /// The reasons: a member's wish, or what no longer holds.
-    pub reasons: Vec<Reason>,
 }

@@ -163,10 +163,9 @@ fn check_bounds(append: &Append) -> Result<(), AppendError> {
         return Err(AppendError::Empty);
     }
     let keys_oversize = append.personal_keys.len() > BATCH_ENTRIES_MAX
-        || append
-            .personal_keys
-            .iter()
-            .any(|(subject, key)| subject.len() > SUBJECT_BYTES_MAX || key.len() > PERSONAL_KEY_BYTES_MAX);
+        || append.personal_keys.iter().any(|(subject, key)| {
+            subject.len() > SUBJECT_BYTES_MAX || key.len() > PERSONAL_KEY_BYTES_MAX
+        });
     let oversize = if append.entries.len() > BATCH_ENTRIES_MAX {
         Oversize::Batch
     } else if append.entries.iter().any(|entry| entry.sealed.len() > ENTRY_BYTES_MAX) {
@@ -177,7 +176,8 @@ fn check_bounds(append: &Append) -> Result<(), AppendError> {
         Oversize::Checkpoint
     } else if keys_oversize {
         Oversize::PersonalKey
-    } else if append.expected_size.checked_add(BATCH_ENTRIES_MAX as u64).and_then(signed).is_none() {
+    } else if append.expected_size.checked_add(BATCH_ENTRIES_MAX as u64).and_then(signed).is_none()
+    {
         Oversize::Position
     } else {
         return Ok(());
@@ -212,7 +212,10 @@ impl From<sqlx::Error> for Refusal {
 }
 
 /// Writes `append` inside the transaction open on `connection`.
-pub(crate) async fn apply(connection: &mut SqliteConnection, append: &Append) -> Result<(), Refusal> {
+pub(crate) async fn apply(
+    connection: &mut SqliteConnection,
+    append: &Append,
+) -> Result<(), Refusal> {
     precheck(connection, append).await.map_err(|error| match error {
         AppendError::Unavailable(fault) => Refusal::Broken(fault),
         refused => Refusal::Clean(refused),
@@ -232,13 +235,15 @@ pub(crate) async fn apply(connection: &mut SqliteConnection, append: &Append) ->
     .execute(&mut *connection)
     .await?;
     for (position, entry) in (first_position..).zip(&append.entries) {
-        sqlx::query("INSERT INTO entries (collaboration, position, leaf_hash, sealed) VALUES (?, ?, ?, ?)")
-            .bind(collaboration)
-            .bind(position)
-            .bind(entry.leaf_hash.as_bytes().as_slice())
-            .bind(&entry.sealed)
-            .execute(&mut *connection)
-            .await?;
+        sqlx::query(
+            "INSERT INTO entries (collaboration, position, leaf_hash, sealed) VALUES (?, ?, ?, ?)",
+        )
+        .bind(collaboration)
+        .bind(position)
+        .bind(entry.leaf_hash.as_bytes().as_slice())
+        .bind(&entry.sealed)
+        .execute(&mut *connection)
+        .await?;
     }
     if let Some(command) = &append.command {
         sqlx::query(
@@ -269,7 +274,8 @@ pub(crate) async fn apply(connection: &mut SqliteConnection, append: &Append) ->
 /// All that can refuse an append, before its first write.
 async fn precheck(connection: &mut SqliteConnection, append: &Append) -> Result<(), AppendError> {
     if let Some(command) = &append.command
-        && let Some(record) = read::command(&mut *connection, append.collaboration, command.id).await?
+        && let Some(record) =
+            read::command(&mut *connection, append.collaboration, command.id).await?
     {
         return Err(AppendError::DuplicateCommand(record));
     }
@@ -279,7 +285,10 @@ async fn precheck(connection: &mut SqliteConnection, append: &Append) -> Result<
     }
     for (index, (subject, key)) in append.personal_keys.iter().enumerate() {
         let stored = personal_key::read(&mut *connection, append.collaboration, subject).await?;
-        let earlier = append.personal_keys[..index].iter().find(|(other, _)| other == subject).map(|(_, key)| key);
+        let earlier = append.personal_keys[..index]
+            .iter()
+            .find(|(other, _)| other == subject)
+            .map(|(_, key)| key);
         if stored.as_ref().or(earlier).is_some_and(|other| other != key) {
             return Err(AppendError::PersonalKeyExists);
         }

@@ -58,7 +58,10 @@ impl Store {
     /// # Errors
     ///
     /// See [`ReadError`].
-    pub async fn cursors(&self, consumer: &str) -> Result<BTreeMap<CollaborationId, u64>, ReadError> {
+    pub async fn cursors(
+        &self,
+        consumer: &str,
+    ) -> Result<BTreeMap<CollaborationId, u64>, ReadError> {
         let rows = sqlx::query("SELECT collaboration, position FROM cursors WHERE consumer = ?")
             .bind(consumer)
             .fetch_all(&self.readers)
@@ -81,7 +84,11 @@ impl Store {
         from: u64,
         to: u64,
     ) -> Result<(), AdvanceError> {
-        if to <= from || signed(to).is_none() || consumer.is_empty() || consumer.len() > CONSUMER_BYTES_MAX {
+        if to <= from
+            || signed(to).is_none()
+            || consumer.is_empty()
+            || consumer.len() > CONSUMER_BYTES_MAX
+        {
             return Err(AdvanceError::Invalid);
         }
         let advance = Advance { consumer: consumer.to_owned(), collaboration: c, from, to };
@@ -93,7 +100,11 @@ impl Store {
     }
 }
 
-async fn read(db: impl SqliteExecutor<'_>, consumer: &str, c: CollaborationId) -> Result<u64, ReadError> {
+async fn read(
+    db: impl SqliteExecutor<'_>,
+    consumer: &str,
+    c: CollaborationId,
+) -> Result<u64, ReadError> {
     let row = sqlx::query("SELECT position FROM cursors WHERE consumer = ? AND collaboration = ?")
         .bind(consumer)
         .bind(id_bytes(&c))

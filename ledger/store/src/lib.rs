@@ -28,15 +28,16 @@ use sqlx::SqlitePool;
 use tokio::sync::{broadcast, mpsc};
 
 pub use append::{
-    APPEND_BYTES_MAX, Append, AppendError, BATCH_ENTRIES_MAX, CHECKPOINT_BYTES_MAX, ENTRY_BYTES_MAX, NewCommand,
-    NewEntry, Oversize, PERSONAL_KEY_BYTES_MAX, SUBJECT_BYTES_MAX,
+    APPEND_BYTES_MAX, Append, AppendError, BATCH_ENTRIES_MAX, CHECKPOINT_BYTES_MAX,
+    ENTRY_BYTES_MAX, NewCommand, NewEntry, Oversize, PERSONAL_KEY_BYTES_MAX, SUBJECT_BYTES_MAX,
 };
 pub use cursor::{AdvanceError, CONSUMER_BYTES_MAX};
 pub use error::Fault;
 pub use open::OpenError;
 pub use personal_key::EraseError;
 pub use read::{
-    CommandRecord, Head, LEAF_HASHES_MAX, PAGE_MAX, RANGE_BYTES_MAX, RANGE_ENTRIES_MAX, ReadError, StoredEntry,
+    CommandRecord, Head, LEAF_HASHES_MAX, PAGE_MAX, RANGE_BYTES_MAX, RANGE_ENTRIES_MAX, ReadError,
+    StoredEntry,
 };
 
 /// A log database. Clones share the connections.

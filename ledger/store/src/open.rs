@@ -92,8 +92,12 @@ impl Store {
 fn lock_and_create(path: &Path) -> io::Result<File> {
     let mut lock_path = path.as_os_str().to_owned();
     lock_path.push(".lock");
-    let lock =
-        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(PathBuf::from(lock_path))?;
+    let lock = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(PathBuf::from(lock_path))?;
     lock.lock()?;
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(file) => {
@@ -108,4 +112,32 @@ fn lock_and_create(path: &Path) -> io::Result<File> {
         Err(error) => return Err(error),
     }
     Ok(lock)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_connections_are_set_for_durability() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("log.db")).await.unwrap();
+        for (pool, query_only) in [(&store.writer.pool, 0), (&store.readers, 1)] {
+            let mode: String =
+                sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await.unwrap();
+            assert_eq!(mode, "wal");
+            for (pragma, expected) in [
+                ("PRAGMA synchronous", 2), // FULL
+                ("PRAGMA foreign_keys", 1),
+                ("PRAGMA secure_delete", 1),
+                ("PRAGMA query_only", query_only),
+                ("PRAGMA busy_timeout", 10_000),
+            ] {
+                let value: i64 = sqlx::query_scalar(pragma).fetch_one(pool).await.unwrap();
+                assert_eq!(value, expected, "{pragma}");
+            }
+        }
+    }
 }

@@ -25,7 +25,11 @@ impl Store {
     /// # Errors
     ///
     /// See [`ReadError`].
-    pub async fn personal_key(&self, c: CollaborationId, subject: &str) -> Result<Option<Vec<u8>>, ReadError> {
+    pub async fn personal_key(
+        &self,
+        c: CollaborationId,
+        subject: &str,
+    ) -> Result<Option<Vec<u8>>, ReadError> {
         read(&self.readers, c, subject).await
     }
 
@@ -35,7 +39,11 @@ impl Store {
     /// # Errors
     ///
     /// See [`EraseError`]; after each, repeat it.
-    pub async fn erase_personal_key(&self, c: CollaborationId, subject: &str) -> Result<(), EraseError> {
+    pub async fn erase_personal_key(
+        &self,
+        c: CollaborationId,
+        subject: &str,
+    ) -> Result<(), EraseError> {
         let (reply, outcome) = oneshot::channel();
         let write = Write::Erase { collaboration: c, subject: subject.to_owned(), reply };
         if self.writer.queue.send(write).await.is_err() {
@@ -75,6 +83,13 @@ pub(crate) async fn delete(
 /// Moves the write-ahead log into the database and empties it; outside a transaction.
 pub(crate) async fn drop_traces(connection: &mut SqliteConnection) -> Result<(), EraseError> {
     let unavailable = |error: sqlx::Error| EraseError::Unavailable(error.into());
-    let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(connection).await.map_err(unavailable)?;
-    if row.try_get::<i64, _>(0).map_err(unavailable)? == 0 { Ok(()) } else { Err(EraseError::Traces) }
+    let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+        .fetch_one(connection)
+        .await
+        .map_err(unavailable)?;
+    if row.try_get::<i64, _>(0).map_err(unavailable)? == 0 {
+        Ok(())
+    } else {
+        Err(EraseError::Traces)
+    }
 }

@@ -62,7 +62,9 @@ pub enum ReadError {
 impl From<sqlx::Error> for ReadError {
     fn from(error: sqlx::Error) -> Self {
         match error {
-            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Corrupt("a column has another type"),
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+                Self::Corrupt("a column has another type")
+            }
             other => Self::Unavailable(other.into()),
         }
     }
@@ -77,7 +79,12 @@ impl Store {
     /// # Errors
     ///
     /// `Corrupt` if an entry below the head is missing.
-    pub async fn range(&self, c: CollaborationId, from: u64, limit: u32) -> Result<Vec<StoredEntry>, ReadError> {
+    pub async fn range(
+        &self,
+        c: CollaborationId,
+        from: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredEntry>, ReadError> {
         let Some((from, until)) = self.window(c, from, limit.min(RANGE_ENTRIES_MAX)).await? else {
             return Ok(Vec::new());
         };
@@ -116,7 +123,12 @@ impl Store {
     /// # Errors
     ///
     /// `Corrupt` if an entry below the head is missing.
-    pub async fn leaf_hashes(&self, c: CollaborationId, from: u64, limit: u32) -> Result<Vec<Digest>, ReadError> {
+    pub async fn leaf_hashes(
+        &self,
+        c: CollaborationId,
+        from: u64,
+        limit: u32,
+    ) -> Result<Vec<Digest>, ReadError> {
         let Some((from, until)) = self.window(c, from, limit.min(LEAF_HASHES_MAX)).await? else {
             return Ok(Vec::new());
         };
@@ -133,7 +145,11 @@ impl Store {
         (from..until)
             .map(|expected| {
                 let row = rows.next().ok_or(GAP)?;
-                if row.try_get::<i64, _>(0)? == expected { digest(row.try_get(1)?) } else { Err(GAP) }
+                if row.try_get::<i64, _>(0)? == expected {
+                    digest(row.try_get(1)?)
+                } else {
+                    Err(GAP)
+                }
             })
             .collect()
     }
@@ -148,7 +164,10 @@ impl Store {
             .bind(id_bytes(&c))
             .fetch_optional(&self.readers)
             .await?;
-        row.map(|row| Ok(Head { size: number(row.try_get(0)?, NEGATIVE)?, checkpoint: row.try_get(1)? })).transpose()
+        row.map(|row| {
+            Ok(Head { size: number(row.try_get(0)?, NEGATIVE)?, checkpoint: row.try_get(1)? })
+        })
+        .transpose()
     }
 
     /// Collaborations and the sizes of their logs, by id, those after `after`; at most `limit` and
@@ -181,13 +200,22 @@ impl Store {
     /// # Errors
     ///
     /// See [`ReadError`].
-    pub async fn command(&self, c: CollaborationId, id: CommandId) -> Result<Option<CommandRecord>, ReadError> {
+    pub async fn command(
+        &self,
+        c: CollaborationId,
+        id: CommandId,
+    ) -> Result<Option<CommandRecord>, ReadError> {
         command(&self.readers, c, id).await
     }
 
     /// Which positions to read: from `from`, `limit` at most, below the head. Entries are never
     /// deleted, so all of them are there for the statement that follows.
-    async fn window(&self, c: CollaborationId, from: u64, limit: u32) -> Result<Option<(i64, i64)>, ReadError> {
+    async fn window(
+        &self,
+        c: CollaborationId,
+        from: u64,
+        limit: u32,
+    ) -> Result<Option<(i64, i64)>, ReadError> {
         let size = size(&self.readers, c).await?.unwrap_or(0);
         let until = from.saturating_add(limit.into()).min(size);
         if from >= until {
@@ -200,7 +228,10 @@ impl Store {
 const GAP: ReadError = ReadError::Corrupt("an entry below the head is missing");
 pub(crate) const NEGATIVE: &str = "a position or size is negative";
 
-pub(crate) async fn size(db: impl SqliteExecutor<'_>, c: CollaborationId) -> Result<Option<u64>, ReadError> {
+pub(crate) async fn size(
+    db: impl SqliteExecutor<'_>,
+    c: CollaborationId,
+) -> Result<Option<u64>, ReadError> {
     let row = sqlx::query("SELECT size FROM heads WHERE collaboration = ?")
         .bind(id_bytes(&c))
         .fetch_optional(db)

@@ -19,9 +19,19 @@ const QUEUE_MAX: usize = 256;
 const GROUP_MAX: usize = 128;
 
 pub(crate) enum Write {
-    Append { append: Append, reply: oneshot::Sender<Result<(), AppendError>> },
-    Advance { advance: Advance, reply: oneshot::Sender<Result<(), AdvanceError>> },
-    Erase { collaboration: CollaborationId, subject: String, reply: oneshot::Sender<Result<(), EraseError>> },
+    Append {
+        append: Append,
+        reply: oneshot::Sender<Result<(), AppendError>>,
+    },
+    Advance {
+        advance: Advance,
+        reply: oneshot::Sender<Result<(), AdvanceError>>,
+    },
+    Erase {
+        collaboration: CollaborationId,
+        subject: String,
+        reply: oneshot::Sender<Result<(), EraseError>>,
+    },
 }
 
 /// What became of one write inside a transaction that isn't committed yet.
@@ -40,13 +50,20 @@ enum Failure {
 }
 
 /// Starts the task; it ends when the last sender is dropped.
-pub(crate) fn spawn(pool: SqlitePool, appended: broadcast::Sender<Appended>) -> mpsc::Sender<Write> {
+pub(crate) fn spawn(
+    pool: SqlitePool,
+    appended: broadcast::Sender<Appended>,
+) -> mpsc::Sender<Write> {
     let (queue, waiting) = mpsc::channel(QUEUE_MAX);
     tokio::spawn(run(pool, waiting, appended));
     queue
 }
 
-async fn run(pool: SqlitePool, mut waiting: mpsc::Receiver<Write>, appended: broadcast::Sender<Appended>) {
+async fn run(
+    pool: SqlitePool,
+    mut waiting: mpsc::Receiver<Write>,
+    appended: broadcast::Sender<Appended>,
+) {
     while let Some(first) = waiting.recv().await {
         let mut bytes = first.bytes();
         let mut group = vec![first];
@@ -61,7 +78,11 @@ async fn run(pool: SqlitePool, mut waiting: mpsc::Receiver<Write>, appended: bro
     }
 }
 
-async fn commit_group(pool: &SqlitePool, group: Vec<Write>, appended: &broadcast::Sender<Appended>) {
+async fn commit_group(
+    pool: &SqlitePool,
+    group: Vec<Write>,
+    appended: &broadcast::Sender<Appended>,
+) {
     match transact(pool, &group).await {
         Err(Failure::RolledBack(_)) if group.len() > 1 => {
             for write in group {
@@ -94,7 +115,9 @@ async fn apply(connection: &mut SqliteConnection, write: &Write) -> Result<Appli
             Err(Refusal::Clean(refused)) => Ok(Applied::Append(Err(refused))),
             Err(Refusal::Broken(fault)) => Err(fault),
         },
-        Write::Advance { advance, .. } => Ok(Applied::Advance(cursor::apply(connection, advance).await?)),
+        Write::Advance { advance, .. } => {
+            Ok(Applied::Advance(cursor::apply(connection, advance).await?))
+        }
         Write::Erase { collaboration, subject, .. } => {
             personal_key::delete(connection, *collaboration, subject).await?;
             Ok(Applied::Erase)
@@ -129,7 +152,8 @@ async fn settle(
 }
 
 async fn drop_traces(pool: &SqlitePool) -> Result<(), EraseError> {
-    let mut connection = pool.acquire().await.map_err(|error| EraseError::Unavailable(error.into()))?;
+    let mut connection =
+        pool.acquire().await.map_err(|error| EraseError::Unavailable(error.into()))?;
     personal_key::drop_traces(&mut connection).await
 }
 
@@ -141,13 +165,20 @@ impl Write {
         }
     }
 
-    fn settle(self, applied: Applied, traces: &Result<(), EraseError>, appended: &broadcast::Sender<Appended>) {
+    fn settle(
+        self,
+        applied: Applied,
+        traces: &Result<(), EraseError>,
+        appended: &broadcast::Sender<Appended>,
+    ) {
         match (self, applied) {
             (Self::Append { append, reply }, Applied::Append(result)) => {
                 if result.is_ok() {
                     // No receiver is fine.
-                    let _ = appended
-                        .send(Appended { collaboration: append.collaboration, size: append.new_size() });
+                    let _ = appended.send(Appended {
+                        collaboration: append.collaboration,
+                        size: append.new_size(),
+                    });
                 }
                 let _ = reply.send(result);
             }

@@ -1,0 +1,1 @@
+"""The Spark application of a Chancery run: checks a signed job spec, then does exactly that."""

@@ -1,0 +1,153 @@
+//! Who may do what: the one place. What is not granted here is refused.
+
+use crate::command::Command;
+use crate::member::{Ability, SignedAct};
+use crate::reason::{Code, Rejection};
+use crate::state::{Collaboration, Member, State};
+use crate::subject::Subject;
+use crate::submission::{Caller, present};
+
+/// A command, what it acts on, and who calls.
+#[derive(Debug, Clone, Copy)]
+pub struct Action<'a> {
+    /// The command.
+    pub command: &'a Command,
+    /// Its subject.
+    pub subject: Subject,
+    /// The caller.
+    pub caller: Caller<'a>,
+}
+
+/// What an action asks of its caller. Ownership of the subject is checked where it is decided.
+enum Requirement {
+    /// Anybody with a verified identity.
+    Anybody,
+    /// Any member.
+    Member,
+    /// A member with one of these abilities.
+    AnyOf(&'static [Ability]),
+    /// An executor key.
+    Executor,
+}
+
+/// Checks that the caller may do this, and by this kind of authority.
+///
+/// # Errors
+///
+/// A [`Rejection`] of the forbidden family.
+pub fn authorise(state: &State, action: &Action<'_>) -> Result<(), Rejection> {
+    let requirement = requirement(action.command);
+    match (requirement, action.caller) {
+        (Requirement::Anybody, Caller::Stranger(_) | Caller::Member { .. })
+        | (Requirement::Executor, Caller::Executor(_)) => Ok(()),
+        (Requirement::Executor, Caller::Member { .. } | Caller::Stranger(_)) => Err(Rejection::new(
+            Code::NotAnExecutor,
+            "only an attested executor reports on runs",
+        )),
+        (Requirement::Member | Requirement::AnyOf(_), Caller::Stranger(_)) => {
+            present(state)?;
+            Err(Rejection::new(Code::NotAMember, "the caller is no member of the collaboration"))
+        }
+        (_, Caller::Executor(_)) => {
+            Err(Rejection::new(Code::NotAMember, "an executor can't act for a member"))
+        }
+        (Requirement::Member, Caller::Member { member, signed, .. }) => {
+            check_authority(present(state)?, action.command, member, signed)
+        }
+        (Requirement::AnyOf(abilities), Caller::Member { member, signed, .. }) => {
+            check_authority(present(state)?, action.command, member, signed)?;
+            if abilities.iter().any(|ability| member.abilities.contains(ability)) {
+                return Ok(());
+            }
+            let names: Vec<_> = abilities.iter().map(|ability| ability.as_str()).collect();
+            Err(Rejection::new(
+                Code::AbilityMissing,
+                format!("the action takes the ability {}", names.join(" or ")),
+            ))
+        }
+    }
+}
+
+/// A member that ever registered a key acts by signature only; so does every member in the acts
+/// that the terms name.
+fn check_authority(
+    state: &Collaboration,
+    command: &Command,
+    member: &Member,
+    signed: bool,
+) -> Result<(), Rejection> {
+    if signed {
+        return Ok(());
+    }
+    let demanded = signed_act(command).is_some_and(|act| state.terms.member_signed.contains(&act));
+    if demanded {
+        return Err(Rejection::new(
+            Code::MemberSignatureRequired,
+            "the terms ask for the member's own signature; register a key and sign",
+        ));
+    }
+    if member.keys.is_empty() {
+        return Ok(());
+    }
+    Err(Rejection::new(
+        Code::MemberSignatureRequired,
+        "the member has registered a key, so its commands must be signed",
+    ))
+}
+
+const fn signed_act(command: &Command) -> Option<SignedAct> {
+    match command {
+        Command::ApproveQuery(_) | Command::RejectQuery(_) => Some(SignedAct::Votes),
+        Command::WithdrawConsent(_) | Command::RestoreConsent(_) => Some(SignedAct::Consents),
+        Command::RequestRun(_) | Command::CancelRun(_) => Some(SignedAct::Runs),
+        Command::CreateCollaboration(_)
+        | Command::EnableWorkload(_)
+        | Command::SetCleanRoomPolicy(_)
+        | Command::Invite(_)
+        | Command::WithdrawInvitation(_)
+        | Command::AcceptInvitation(_)
+        | Command::RegisterSigningKey(_)
+        | Command::RevokeSigningKey(_)
+        | Command::PublishDataset(_)
+        | Command::RetireDataset(_)
+        | Command::DraftQuery(_)
+        | Command::ReviseQuery(_)
+        | Command::ProposeQuery(_)
+        | Command::WithdrawQuery(_)
+        | Command::AdmitRun(_)
+        | Command::SubmitRun(_)
+        | Command::StartRun(_)
+        | Command::SucceedRun(_)
+        | Command::FailRun(_) => None,
+    }
+}
+
+const fn requirement(command: &Command) -> Requirement {
+    match command {
+        Command::CreateCollaboration(_) | Command::AcceptInvitation(_) => Requirement::Anybody,
+        Command::EnableWorkload(_)
+        | Command::SetCleanRoomPolicy(_)
+        | Command::Invite(_)
+        | Command::WithdrawInvitation(_) => Requirement::AnyOf(&[Ability::Owner]),
+        Command::RegisterSigningKey(_)
+        | Command::RevokeSigningKey(_)
+        | Command::ApproveQuery(_)
+        | Command::RejectQuery(_)
+        | Command::WithdrawConsent(_)
+        | Command::RestoreConsent(_)
+        | Command::CancelRun(_) => Requirement::Member,
+        Command::PublishDataset(_) | Command::RetireDataset(_) => {
+            Requirement::AnyOf(&[Ability::DataProvider, Ability::ResultReceiver])
+        }
+        Command::DraftQuery(_)
+        | Command::ReviseQuery(_)
+        | Command::ProposeQuery(_)
+        | Command::WithdrawQuery(_) => Requirement::AnyOf(&[Ability::Analyst]),
+        Command::RequestRun(_) => Requirement::AnyOf(&[Ability::Runner]),
+        Command::AdmitRun(_)
+        | Command::SubmitRun(_)
+        | Command::StartRun(_)
+        | Command::SucceedRun(_)
+        | Command::FailRun(_) => Requirement::Executor,
+    }
+}

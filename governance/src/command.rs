@@ -1,0 +1,205 @@
+//! What somebody can ask for. Imperative; the wire form is in [`crate::wire::v1`].
+
+use chancery_ledger::digest::Digest;
+use chancery_ledger::id::QueryId;
+use chancery_ledger::key::{KeyId, PublicKey};
+
+use crate::consent::ConsentKind;
+use crate::dataset::Descriptor;
+use crate::member::{Ability, Terms};
+use crate::query::Definition;
+use crate::run::{Attested, Evidence};
+
+macro_rules! commands {
+    ($($action:literal $(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty),* $(,)? })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, PartialEq, Eq)]
+            pub struct $name { $($(#[$field_doc])* pub $field: $kind),* }
+
+            impl From<$name> for Command {
+                fn from(command: $name) -> Self {
+                    Self::$name(command)
+                }
+            }
+        )*
+
+        /// One command's content. What it acts on comes beside it, as a subject.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Command {
+            $($(#[$doc])* $name($name),)*
+        }
+
+        impl Command {
+            /// The action, as signed bytes name it.
+            pub const fn action(&self) -> &'static str {
+                match self { $(Self::$name(_) => $action,)* }
+            }
+
+            /// Every action.
+            pub const ACTIONS: &'static [&'static str] = &[$($action),*];
+        }
+
+        /// Calls a macro with every `(action, name)`, for the wire form.
+        macro_rules! for_each_command {
+            ($with:ident) => { $with! { $($action $name)* } };
+        }
+        pub(crate) use for_each_command;
+    };
+}
+
+commands! {
+    "collaboration.create"
+    /// Begin a clean room; the caller is its owner.
+    CreateCollaboration {
+        /// What people call it, 1 to 200 characters.
+        name: String,
+        /// The caller's organisation.
+        organisation: String,
+        /// What shall hold in it.
+        terms: Terms,
+    }
+    "collaboration.enable-workload"
+    /// Let queries be run.
+    EnableWorkload {
+        /// Which workload: `spark-sql`.
+        workload: String,
+    }
+    "collaboration.set-policy"
+    /// Say which applications may run queries.
+    SetCleanRoomPolicy {
+        /// Their measurements.
+        applications: Vec<Digest>,
+    }
+    "member.invite"
+    /// Invite somebody by e-mail.
+    Invite {
+        /// The organisation that they speak for.
+        organisation: String,
+        /// What they will be able to do.
+        abilities: Vec<Ability>,
+        /// The commitment to the e-mail: see [`crate::member::SealedPersonal`].
+        email_commitment: Digest,
+        /// The tenant that must vouch for it, where one is demanded.
+        tenant: Option<String>,
+    }
+    "member.withdraw-invitation"
+    /// Take an invitation back.
+    WithdrawInvitation {}
+    "member.accept-invitation"
+    /// Accept an invitation, by proof of its e-mail.
+    AcceptInvitation {}
+    "member.register-key"
+    /// Register a key of the caller's own.
+    RegisterSigningKey {
+        /// The key.
+        key: PublicKey,
+        /// Its signature over the registration, base64url: see [`crate::decide::member`].
+        proof: String,
+    }
+    "member.revoke-key"
+    /// Revoke a key of the caller's own.
+    RevokeSigningKey {
+        /// The key's id.
+        key: KeyId,
+    }
+    "dataset.publish"
+    /// Publish a dataset, or a new version of one.
+    PublishDataset {
+        /// What its owner says of it.
+        descriptor: Descriptor,
+    }
+    "dataset.retire"
+    /// Take a dataset out of use.
+    RetireDataset {}
+    "query.draft"
+    /// Begin a query.
+    DraftQuery {
+        /// Its text and bindings.
+        definition: Definition,
+    }
+    "query.revise"
+    /// Change a query that is not up for votes.
+    ReviseQuery {
+        /// Its new text and bindings.
+        definition: Definition,
+    }
+    "query.propose"
+    /// Ask for votes.
+    ProposeQuery {}
+    "query.approve"
+    /// Vote yes.
+    ApproveQuery {
+        /// The digest of what is voted on.
+        digest: Digest,
+    }
+    "query.reject"
+    /// Vote no.
+    RejectQuery {
+        /// The digest of what is voted on.
+        digest: Digest,
+        /// Why, up to 2,000 characters.
+        comment: String,
+    }
+    "query.withdraw"
+    /// Take a proposal back, or an accepted query out of use.
+    WithdrawQuery {}
+    "consent.withdraw"
+    /// Set the caller's mark against use.
+    WithdrawConsent {
+        /// The kind of use.
+        kind: ConsentKind,
+    }
+    "consent.restore"
+    /// Take the caller's mark back.
+    RestoreConsent {
+        /// The kind of use.
+        kind: ConsentKind,
+    }
+    "run.request"
+    /// Ask for a run.
+    RequestRun {
+        /// The query.
+        query: QueryId,
+        /// The digest of what shall run.
+        digest: Digest,
+    }
+    "run.cancel"
+    /// Ask for a run to stop.
+    CancelRun {}
+    "run.admit"
+    /// Executor: ask to be admitted to a run, on evidence.
+    AdmitRun {
+        /// The executor's key.
+        executor: PublicKey,
+        /// The evidence that binds it.
+        evidence: Evidence,
+    }
+    "run.submit"
+    /// Executor: the job was handed to the engine.
+    SubmitRun {
+        /// The engine's name for it.
+        tracking: String,
+        /// The digest of the signed job spec.
+        job_spec: Digest,
+    }
+    "run.start"
+    /// Executor: the engine started it.
+    StartRun {}
+    "run.succeed"
+    /// Executor: it ended well.
+    SucceedRun {
+        /// What is attested.
+        result: Attested,
+        /// The evidence that binds it.
+        evidence: Evidence,
+    }
+    "run.fail"
+    /// Executor: it ended badly.
+    FailRun {
+        /// A stable code, `[a-z0-9_]{1,64}`.
+        code: String,
+        /// One line for people, without data, up to 500 characters.
+        detail: String,
+    }
+}

@@ -1,0 +1,133 @@
+//! Decisions: synchronous and pure. A command, the state and outside facts give events or reasons.
+
+pub mod collaboration;
+pub mod consent;
+pub mod dataset;
+mod in_flight;
+pub mod member;
+pub mod query;
+pub mod run;
+
+use chancery_ledger::entry::Actor;
+use chancery_ledger::id::{DatasetId, InvitationId, MemberId, QueryId, RunId};
+
+use crate::authorise::Action;
+use crate::command::Command;
+use crate::event::Event;
+use crate::reason::{Code, Rejection};
+use crate::state::State;
+use crate::subject::{Subject, member_of, owner_of};
+use crate::submission::{Caller, Decision, Submission, present};
+
+/// Events with what each is about.
+pub(crate) type Events = Vec<(Subject, Event)>;
+
+/// Decides an authorised action.
+///
+/// # Errors
+///
+/// [`Rejection`].
+pub fn decide(
+    state: &State,
+    action: &Action<'_>,
+    submission: &Submission<'_>,
+) -> Result<Decision, Rejection> {
+    let subject = action.subject;
+    let facts = &submission.facts;
+    if let Command::CreateCollaboration(create) = action.command {
+        let events = collaboration::create(state, action, create, facts)?;
+        return Ok(Decision { actor: Actor::Member(owner_of(submission.collaboration)), events });
+    }
+    let state = present(state)?;
+    if let (Command::AcceptInvitation(_), Subject::Invitation(invitation)) = (action.command, subject) {
+        let events = member::accept(state, invitation, action.caller, facts)?;
+        return Ok(Decision { actor: Actor::Member(member_of(invitation)), events });
+    }
+    if let Caller::Executor(key) = action.caller {
+        let events = run::report(state, run_id(subject)?, action.command, facts)?;
+        return Ok(Decision { actor: Actor::Executor(key.id()), events });
+    }
+    let Caller::Member { id: caller, .. } = action.caller else {
+        return Err(Rejection::new(Code::NotAMember, "the caller is no member of the collaboration"));
+    };
+    let events = match action.command {
+        Command::EnableWorkload(command) => collaboration::enable_workload(state, subject, command),
+        Command::SetCleanRoomPolicy(command) => collaboration::set_policy(state, subject, command),
+        Command::Invite(command) => member::invite(state, invitation_id(subject)?, command, facts),
+        Command::WithdrawInvitation(_) => {
+            member::withdraw_invitation(state, invitation_id(subject)?)
+        }
+        Command::RegisterSigningKey(command) => {
+            member::register_key(state, own(subject, caller)?, command)
+        }
+        Command::RevokeSigningKey(command) => {
+            member::revoke_key(state, own(subject, caller)?, command)
+        }
+        Command::PublishDataset(command) => {
+            dataset::publish(state, dataset_id(subject)?, caller, command)
+        }
+        Command::RetireDataset(_) => dataset::retire(state, dataset_id(subject)?, caller),
+        Command::DraftQuery(command) => query::draft(state, query_id(subject)?, command),
+        Command::ReviseQuery(command) => query::revise(state, query_id(subject)?, caller, command),
+        Command::ProposeQuery(_) => query::propose(state, query_id(subject)?, caller),
+        Command::ApproveQuery(command) => query::approve(state, query_id(subject)?, caller, command),
+        Command::RejectQuery(command) => query::reject(state, query_id(subject)?, caller, command),
+        Command::WithdrawQuery(_) => query::withdraw(state, query_id(subject)?, caller),
+        Command::WithdrawConsent(command) => consent::withdraw(state, subject, caller, command.kind),
+        Command::RestoreConsent(command) => consent::restore(state, subject, caller, command.kind),
+        Command::RequestRun(command) => run::request(state, run_id(subject)?, caller, command),
+        Command::CancelRun(_) => run::cancel(state, run_id(subject)?, caller),
+        Command::CreateCollaboration(_)
+        | Command::AcceptInvitation(_)
+        | Command::AdmitRun(_)
+        | Command::SubmitRun(_)
+        | Command::StartRun(_)
+        | Command::SucceedRun(_)
+        | Command::FailRun(_) => Err(wrong_subject("another kind of subject")),
+    }?;
+    Ok(Decision { actor: Actor::Member(caller), events })
+}
+
+fn wrong_subject(needed: &str) -> Rejection {
+    Rejection::new(Code::WrongSubject, format!("the action is about {needed}"))
+}
+
+fn own(subject: Subject, caller: MemberId) -> Result<MemberId, Rejection> {
+    match subject {
+        Subject::Member(id) if id == caller => Ok(id),
+        Subject::Member(_) => {
+            Err(Rejection::new(Code::NotYourself, "only the member itself manages its keys"))
+        }
+        _ => Err(wrong_subject("a member")),
+    }
+}
+
+fn invitation_id(subject: Subject) -> Result<InvitationId, Rejection> {
+    if let Subject::Invitation(id) = subject { Ok(id) } else { Err(wrong_subject("an invitation")) }
+}
+
+fn dataset_id(subject: Subject) -> Result<DatasetId, Rejection> {
+    if let Subject::Dataset(id) = subject { Ok(id) } else { Err(wrong_subject("a dataset")) }
+}
+
+fn query_id(subject: Subject) -> Result<QueryId, Rejection> {
+    if let Subject::Query(id) = subject { Ok(id) } else { Err(wrong_subject("a query")) }
+}
+
+fn run_id(subject: Subject) -> Result<RunId, Rejection> {
+    if let Subject::Run(id) = subject { Ok(id) } else { Err(wrong_subject("a run")) }
+}
+
+/// A text for people: not blank, of at most `chars` characters, without control characters.
+fn check_text(what: &str, text: &str, chars: usize) -> Result<(), Rejection> {
+    let fine = !text.trim().is_empty()
+        && text.chars().count() <= chars
+        && !text.chars().any(char::is_control);
+    if fine {
+        return Ok(());
+    }
+    Err(Rejection::new(
+        Code::InvalidName,
+        format!("{what} must have 1 to {chars} characters, not all blank, none of them a control"),
+    ))
+}

@@ -1,0 +1,211 @@
+//! Drafting, proposing and voting. Approvers are computed from ownership; no caller names them.
+
+use std::collections::BTreeSet;
+
+use chancery_ledger::id::{MemberId, QueryId};
+
+use super::{Events, in_flight};
+use crate::binding;
+use crate::command::{ApproveQuery, DraftQuery, RejectQuery, ReviseQuery};
+use crate::event::{
+    QueryAccepted, QueryApproved, QueryDrafted, QueryProposed, QueryRejected, QueryRevised,
+    QueryWithdrawn,
+};
+use crate::query::Binding;
+use crate::reason::{Code, Reason, Rejection};
+use crate::state::Collaboration;
+use crate::state::query::{Proposal, Query, Stage};
+use crate::subject::Subject;
+
+/// Most queries in a collaboration.
+pub const QUERIES_MAX: usize = 10_000;
+/// Longest comment on a rejection, in characters.
+pub const COMMENT_LEN_MAX: usize = 2_000;
+
+pub(super) fn draft(
+    state: &Collaboration,
+    id: QueryId,
+    command: &DraftQuery,
+) -> Result<Events, Rejection> {
+    if state.queries.contains_key(&id) {
+        return Err(Rejection::new(Code::QueryExists, "the query's id is in use"));
+    }
+    if state.queries.len() >= QUERIES_MAX {
+        return Err(Rejection::new(
+            Code::LimitExceeded,
+            format!("a collaboration has at most {QUERIES_MAX} queries"),
+        ));
+    }
+    bind(state, &command.definition)?;
+    let drafted = QueryDrafted { definition: command.definition.clone() };
+    Ok(vec![(Subject::Query(id), drafted.into())])
+}
+
+pub(super) fn revise(
+    state: &Collaboration,
+    id: QueryId,
+    caller: MemberId,
+    command: &ReviseQuery,
+) -> Result<Events, Rejection> {
+    match own(state, id, caller)?.stage {
+        Stage::Draft | Stage::Rejected { .. } | Stage::Withdrawn | Stage::Superseded { .. } => {}
+        Stage::Proposed(_) | Stage::Accepted(_) => {
+            return Err(Rejection::new(
+                Code::QueryNotEditable,
+                "the query is up for votes or accepted; withdraw it first",
+            ));
+        }
+    }
+    bind(state, &command.definition)?;
+    let revised = QueryRevised { definition: command.definition.clone() };
+    Ok(vec![(Subject::Query(id), revised.into())])
+}
+
+pub(super) fn propose(
+    state: &Collaboration,
+    id: QueryId,
+    caller: MemberId,
+) -> Result<Events, Rejection> {
+    let query = own(state, id, caller)?;
+    if query.stage != Stage::Draft {
+        return Err(Rejection::new(
+            Code::QueryNotEditable,
+            format!("the query is {}; only a draft can be proposed", query.stage.name()),
+        ));
+    }
+    if state.applications.is_empty() {
+        return Err(Rejection::new(
+            Code::CleanRoomPolicyMissing,
+            "no clean room policy names an application that may run queries",
+        ));
+    }
+    let binding = bind(state, &query.definition)?;
+    let digest = binding::digest(&binding);
+    let approvers = approvers(state, &binding);
+    Ok(vec![(Subject::Query(id), QueryProposed { binding, digest, approvers }.into())])
+}
+
+/// The owners of every input and of the output, sorted.
+pub fn approvers(state: &Collaboration, binding: &Binding) -> Vec<MemberId> {
+    let owners: BTreeSet<_> = binding
+        .inputs
+        .iter()
+        .chain([&binding.output])
+        .filter_map(|version| state.datasets.get(&version.dataset))
+        .map(|dataset| dataset.owner)
+        .collect();
+    owners.into_iter().collect()
+}
+
+pub(super) fn approve(
+    state: &Collaboration,
+    id: QueryId,
+    caller: MemberId,
+    command: &ApproveQuery,
+) -> Result<Events, Rejection> {
+    let proposal = ballot(state, id, caller, command.digest)?;
+    let subject = Subject::Query(id);
+    let mut events = vec![(subject, QueryApproved { digest: command.digest }.into())];
+    if proposal.pending().all(|member| member == caller) {
+        let mut votes: Vec<_> = proposal.votes.values().map(|vote| vote.position).collect();
+        votes.push(state.size);
+        votes.sort_unstable();
+        events.push((subject, QueryAccepted { digest: command.digest, votes }.into()));
+    }
+    Ok(events)
+}
+
+pub(super) fn reject(
+    state: &Collaboration,
+    id: QueryId,
+    caller: MemberId,
+    command: &RejectQuery,
+) -> Result<Events, Rejection> {
+    ballot(state, id, caller, command.digest)?;
+    if command.comment.chars().count() > COMMENT_LEN_MAX {
+        return Err(Rejection::new(
+            Code::LimitExceeded,
+            format!("a comment has at most {COMMENT_LEN_MAX} characters"),
+        ));
+    }
+    let rejected = QueryRejected { digest: command.digest, comment: command.comment.clone() };
+    Ok(vec![(Subject::Query(id), rejected.into())])
+}
+
+pub(super) fn withdraw(
+    state: &Collaboration,
+    id: QueryId,
+    caller: MemberId,
+) -> Result<Events, Rejection> {
+    match own(state, id, caller)?.stage {
+        Stage::Draft | Stage::Proposed(_) | Stage::Accepted(_) => {}
+        Stage::Rejected { .. } | Stage::Withdrawn | Stage::Superseded { .. } => {
+            return Err(Rejection::new(Code::QueryNotEditable, "the query has ended already"));
+        }
+    }
+    let subject = Subject::Query(id);
+    let reason = Reason::about(Code::QueryNotAccepted, subject, "its author withdrew the query");
+    let mut events = vec![(subject, QueryWithdrawn {}.into())];
+    events.extend(in_flight::cancel(state, &reason, |query, _| query == id));
+    Ok(events)
+}
+
+fn bind(
+    state: &Collaboration,
+    definition: &crate::query::Definition,
+) -> Result<Binding, Rejection> {
+    binding::bind(state, definition).map_err(|reasons| {
+        Rejection::of(reasons)
+            .unwrap_or_else(|| Rejection::new(Code::InvalidQuery, "the query can't be bound"))
+    })
+}
+
+fn find(state: &Collaboration, id: QueryId) -> Result<&Query, Rejection> {
+    state
+        .queries
+        .get(&id)
+        .ok_or_else(|| Rejection::new(Code::QueryNotFound, "there is no such query"))
+}
+
+fn own(state: &Collaboration, id: QueryId, caller: MemberId) -> Result<&Query, Rejection> {
+    let query = find(state, id)?;
+    if query.author == caller {
+        Ok(query)
+    } else {
+        Err(Rejection::new(Code::NotTheAuthor, "only its author changes a query"))
+    }
+}
+
+/// The proposal that `caller` may vote on now, if `digest` is what it is about.
+fn ballot(
+    state: &Collaboration,
+    id: QueryId,
+    caller: MemberId,
+    digest: chancery_ledger::digest::Digest,
+) -> Result<&Proposal, Rejection> {
+    let query = find(state, id)?;
+    if let Some(proposal) = query.live_proposal() {
+        if !proposal.approvers.contains(&caller) {
+            return Err(Rejection::new(
+                Code::NotAnApprover,
+                "only the owners of the query's datasets vote on it",
+            ));
+        }
+        if proposal.votes.contains_key(&caller) {
+            return Err(Rejection::new(Code::AlreadyVoted, "a vote is final"));
+        }
+    }
+    let Stage::Proposed(proposal) = &query.stage else {
+        return Err(Rejection::new(
+            Code::QueryNotProposed,
+            format!("the query is {}, not up for votes", query.stage.name()),
+        ));
+    };
+    if proposal.digest != digest {
+        return Err(Rejection::new(
+            Code::QueryDigestMismatch,
+            "the vote names another digest than the proposal has; read it again",
+        ));
+    }
+    Ok(proposal)
+}

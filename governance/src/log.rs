@@ -1,0 +1,124 @@
+//! Between decisions and the log: sealing what was decided, folding what is stored.
+
+use chancery_ledger::codec::Value;
+use chancery_ledger::entry::{self, Authority, Entry, Sealed};
+use chancery_ledger::id::ParseIdError;
+use chancery_ledger::key::SigningKey;
+
+use crate::event::Event;
+use crate::state::{Corrupt, Recorded, State, evolve};
+use crate::submission::{Decision, Submission};
+use crate::wire::{WireError, v1};
+
+/// A stored entry that can't be part of this log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    /// Its subject is none.
+    #[error("position {position}: the subject is not `kind/id`")]
+    Subject {
+        /// Where.
+        position: u64,
+        /// What is wrong with it.
+        #[source]
+        source: ParseIdError,
+    },
+    /// Its payload is not that of its event type.
+    #[error("position {position}: the payload is not that of its type")]
+    Payload {
+        /// Where.
+        position: u64,
+        /// What is wrong with it.
+        #[source]
+        source: WireError,
+    },
+    /// It does not name the leaf hash of the entry before.
+    #[error("position {position}: it does not name the leaf hash of the entry before")]
+    Previous {
+        /// Where.
+        position: u64,
+    },
+    /// The event is illegal in the state.
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+}
+
+/// Reads what a stored entry records.
+///
+/// # Errors
+///
+/// [`FoldError::Subject`] and [`FoldError::Payload`].
+pub fn read(sealed: &Sealed) -> Result<(Recorded, Event), FoldError> {
+    let entry = sealed.entry();
+    let position = entry.position;
+    let subject =
+        entry.subject.parse().map_err(|source| FoldError::Subject { position, source })?;
+    let event = v1::decode_event(&entry.kind, entry.payload.clone())
+        .map_err(|source| FoldError::Payload { position, source })?;
+    let recorded = Recorded {
+        collaboration: entry.collaboration,
+        position,
+        leaf: sealed.leaf(),
+        time_ms: entry.time_ms,
+        actor: entry.actor,
+        command: entry.command,
+        subject,
+    };
+    Ok((recorded, event))
+}
+
+/// Moves `state` by a stored entry. The seal must have been checked.
+///
+/// # Errors
+///
+/// [`FoldError`].
+pub fn fold(state: State, sealed: &Sealed) -> Result<State, FoldError> {
+    let (recorded, event) = read(sealed)?;
+    let last = state.collaboration().map(|state| state.last_leaf);
+    if sealed.entry().previous != last {
+        return Err(FoldError::Previous { position: recorded.position });
+    }
+    Ok(evolve(state, &recorded, event)?)
+}
+
+/// Seals what was decided and moves the state by it.
+///
+/// # Errors
+///
+/// [`FoldError::Corrupt`] where a decision contradicts the fold: a fault of the rules themselves.
+pub fn seal(
+    state: State,
+    decision: Decision,
+    submission: &Submission<'_>,
+    key: &SigningKey,
+) -> Result<(Vec<Sealed>, State), FoldError> {
+    let first = state.collaboration().map_or(0, |state| state.size);
+    let time_ms = submission.now_ms.max(state.collaboration().map_or(0, |state| state.last_time_ms));
+    let mut state = state;
+    let mut sealed = Vec::with_capacity(decision.events.len());
+    for (position, (subject, event)) in (first..).zip(decision.events) {
+        let authority = if position == first {
+            submission.authority.clone()
+        } else {
+            Authority::Consequence(first)
+        };
+        let payload: Value = v1::encode_event(&event);
+        let entry = entry::seal(
+            Entry {
+                kind: event.kind().to_owned(),
+                collaboration: submission.collaboration,
+                position,
+                previous: state.collaboration().map(|state| state.last_leaf),
+                subject: subject.to_string(),
+                actor: decision.actor,
+                command: submission.command,
+                time_ms,
+                payload,
+                authority,
+            },
+            key,
+        );
+        state = fold(state, &entry)?;
+        sealed.push(entry);
+    }
+    Ok((sealed, state))
+}

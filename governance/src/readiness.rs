@@ -1,0 +1,168 @@
+//! Can this query run now, and if not why: every reason at once.
+
+use chancery_ledger::digest::Digest;
+use chancery_ledger::id::{MemberId, QueryId};
+
+use crate::binding;
+use crate::consent::{ConsentKind, Scope};
+use crate::member::Ability;
+use crate::reason::{Code, Reason};
+use crate::state::query::{Proposal, Query, Stage};
+use crate::state::Collaboration;
+use crate::subject::Subject;
+
+/// Every reason against a run of `query` now, by `runner` where one is named; none means ready.
+pub fn readiness(state: &Collaboration, query: QueryId, runner: Option<MemberId>) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    if state.workload.is_none() {
+        reasons.push(Reason::new(Code::WorkloadNotEnabled, "no workload is enabled yet"));
+    }
+    if state.applications.is_empty() {
+        reasons.push(Reason::new(
+            Code::CleanRoomPolicyMissing,
+            "no clean room policy names an application that may run queries",
+        ));
+    }
+    if let Some(runner) = runner
+        && !state
+            .members
+            .get(&runner)
+            .is_some_and(|member| member.abilities.contains(&Ability::Runner))
+    {
+        reasons.push(Reason::about(
+            Code::AbilityMissing,
+            Subject::Member(runner),
+            format!("the runner lacks the ability {}", Ability::Runner.as_str()),
+        ));
+    }
+    let Some(found) = state.queries.get(&query) else {
+        reasons.push(Reason::about(
+            Code::QueryNotFound,
+            Subject::Query(query),
+            "there is no such query",
+        ));
+        return reasons;
+    };
+    reasons.extend(approval_reasons(state, query, found));
+    reasons.extend(consent_reasons(state, query, found));
+    if let Some(proposal) = found.live_proposal() {
+        reasons.extend(binding_reasons(state, proposal));
+    }
+    reasons
+}
+
+/// The runnable digest of a query: that of its accepted binding.
+pub fn accepted_digest(query: &Query) -> Option<Digest> {
+    if let Stage::Accepted(proposal) = &query.stage { Some(proposal.digest) } else { None }
+}
+
+fn approval_reasons(state: &Collaboration, id: QueryId, query: &Query) -> Vec<Reason> {
+    let subject = Subject::Query(id);
+    let not_accepted = |detail: &str| Reason::about(Code::QueryNotAccepted, subject, detail);
+    match &query.stage {
+        Stage::Accepted(_) => Vec::new(),
+        Stage::Draft => vec![not_accepted("the query is a draft; its author has to propose it")],
+        Stage::Withdrawn => vec![not_accepted("its author withdrew the query")],
+        Stage::Rejected { by, .. } => {
+            vec![not_accepted(&format!("{} rejected the query", organisation(state, *by)))]
+        }
+        Stage::Superseded { reason, .. } => vec![
+            not_accepted("what was voted on is not what would run; propose it again"),
+            reason.clone(),
+        ],
+        Stage::Proposed(proposal) => {
+            let missing = proposal.pending().map(|member| {
+                Reason::about(
+                    Code::ApprovalMissing,
+                    Subject::Member(member),
+                    format!("{} has not voted yet", organisation(state, member)),
+                )
+            });
+            std::iter::once(not_accepted("not every approver has voted"))
+                .chain(missing)
+                .collect()
+        }
+    }
+}
+
+fn consent_reasons(state: &Collaboration, id: QueryId, query: &Query) -> Vec<Reason> {
+    let mut scopes = vec![Scope::Collaboration(state.id), Scope::Query(id)];
+    scopes.extend(query.definition.inputs.iter().map(|input| Scope::Dataset(input.dataset)));
+    scopes.push(Scope::Dataset(query.definition.output));
+    scopes.dedup();
+    scopes
+        .into_iter()
+        .flat_map(|scope| {
+            state.marks_on(scope, ConsentKind::Execution).map(move |member| {
+                Reason::about(
+                    Code::ConsentWithdrawn,
+                    Subject::from(scope),
+                    format!(
+                        "{} withdrew consent to execution on {}",
+                        organisation(state, member),
+                        scope_name(state, scope)
+                    ),
+                )
+            })
+        })
+        .collect()
+}
+
+/// What was voted on must still be what would run.
+fn binding_reasons(state: &Collaboration, proposal: &Proposal) -> Vec<Reason> {
+    let bound = &proposal.binding;
+    let mut reasons: Vec<_> = bound
+        .inputs
+        .iter()
+        .chain([&bound.output])
+        .filter_map(|version| {
+            let subject = Subject::Dataset(version.dataset);
+            let (dataset, newest) = state.dataset_version(version.dataset)?;
+            let name = &newest.descriptor.name;
+            if dataset.retired {
+                Some(Reason::about(Code::DatasetRetired, subject, format!("{name} is retired")))
+            } else if newest.digest != version.digest {
+                Some(Reason::about(
+                    Code::DatasetVersionChanged,
+                    subject,
+                    format!("{name} has a version that nobody voted on"),
+                ))
+            } else {
+                None
+            }
+        })
+        .collect();
+    if !state.applications.is_empty() && bound.applications != state.applications {
+        reasons.push(Reason::new(
+            Code::CleanRoomPolicyChanged,
+            "the clean room policy is not the one that was voted on; propose the query again",
+        ));
+    }
+    if reasons.is_empty() {
+        let again = binding::bind(state, &bound.definition).map(|binding| binding::digest(&binding));
+        if again != Ok(proposal.digest) {
+            reasons.push(Reason::new(
+                Code::QueryDigestMismatch,
+                "this release analyses the query to another text than was voted on",
+            ));
+        }
+    }
+    reasons
+}
+
+fn organisation(state: &Collaboration, member: MemberId) -> String {
+    state
+        .members
+        .get(&member)
+        .map_or_else(|| format!("member {member}"), |member| member.organisation.clone())
+}
+
+fn scope_name(state: &Collaboration, scope: Scope) -> String {
+    match scope {
+        Scope::Collaboration(_) => "the collaboration".to_owned(),
+        Scope::Query(_) => "the query".to_owned(),
+        Scope::Dataset(id) => state
+            .dataset_version(id)
+            .map_or_else(|| format!("dataset {id}"), |(_, version)| version.descriptor.name.clone()),
+    }
+}

@@ -1,0 +1,180 @@
+//! The strict replay: was each entry permitted, and made, by those before it?
+//!
+//! Each command is decided again from the bytes that its authority carries; the events must be the
+//! stored ones, all of them and no more. What a decision took from outside the log is lifted from
+//! the stored event, and what that means is the caller's to say.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use chancery_ledger::entry::{Actor, Authority, Sealed};
+use chancery_ledger::id::CommandId;
+
+use crate::command::Command;
+use crate::event::Event;
+use crate::log::{FoldError, read};
+use crate::reason::Rejection;
+use crate::run::{Evidence, Verdict};
+use crate::state::{State, evolve};
+use crate::subject::Subject;
+use crate::submission::{EmailProof, Facts, Service, Submission, carried, handle};
+
+/// An entry that the rules do not permit where it stands.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// It can't be part of this log.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    /// Its command is refused by the rules.
+    #[error("position {position}: the rules refuse its command")]
+    Refused {
+        /// Where.
+        position: u64,
+        /// Why.
+        #[source]
+        source: Rejection,
+    },
+    /// Its command causes something else.
+    #[error("position {position}: its command causes {expected}, and the log has {found}")]
+    OtherEvent {
+        /// Where.
+        position: u64,
+        /// What the rules give.
+        expected: String,
+        /// What is stored.
+        found: String,
+    },
+    /// It claims to follow from a command that does not cause it.
+    #[error("position {position}: it follows from no command before it")]
+    NoCause {
+        /// Where.
+        position: u64,
+    },
+    /// The log ends, or goes on, before all that a command causes.
+    #[error("position {position}: {missing} of what the command before causes is missing")]
+    Incomplete {
+        /// Where the missing entry should stand.
+        position: u64,
+        /// How many entries are missing.
+        missing: usize,
+    },
+    /// A command id stands twice.
+    #[error("position {position}: the command id was used before")]
+    CommandReused {
+        /// Where.
+        position: u64,
+    },
+}
+
+/// Verifies evidence: gives what it says, or why it says nothing.
+pub type VerifyEvidence<'a> = &'a (dyn Fn(&Evidence) -> Result<Verdict, String> + Sync);
+
+/// A replay in progress.
+#[derive(Debug, Default)]
+pub struct Replay {
+    state: State,
+    due: VecDeque<(Subject, Event)>,
+    cause: Option<(u64, CommandId, Actor)>,
+    commands: BTreeSet<CommandId>,
+}
+
+impl Replay {
+    /// The state so far.
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Takes the next entry. Its seal must have been checked.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`]; the replay can't go on then.
+    pub fn step(&mut self, sealed: &Sealed, verify: VerifyEvidence<'_>) -> Result<(), ReplayError> {
+        let (recorded, event) = read(sealed)?;
+        let (entry, position) = (sealed.entry(), recorded.position);
+        let last = self.state.collaboration().map(|state| state.last_leaf);
+        if entry.previous != last {
+            return Err(FoldError::Previous { position }.into());
+        }
+        if let Authority::Consequence(of) = entry.authority {
+            if self.cause != Some((of, entry.command, entry.actor)) || self.due.is_empty() {
+                return Err(ReplayError::NoCause { position });
+            }
+        } else {
+            self.finish(position)?;
+            if !self.commands.insert(entry.command) {
+                return Err(ReplayError::CommandReused { position });
+            }
+            let submission = Submission {
+                collaboration: entry.collaboration,
+                subject: recorded.subject,
+                command: entry.command,
+                authority: &entry.authority,
+                now_ms: entry.time_ms,
+                facts: recorded_facts(&entry.authority, &event, verify),
+            };
+            let decision = handle(&self.state, &submission)
+                .map_err(|source| ReplayError::Refused { position, source })?;
+            if decision.actor != entry.actor {
+                return Err(ReplayError::OtherEvent {
+                    position,
+                    expected: format!("an act of {:?}", decision.actor),
+                    found: format!("one of {:?}", entry.actor),
+                });
+            }
+            self.cause = Some((position, entry.command, entry.actor));
+            self.due = decision.events.into();
+        }
+        let due = self.due.pop_front();
+        if due.as_ref() != Some(&(recorded.subject, event.clone())) {
+            let name = |(subject, event): &(Subject, Event)| format!("{} on {subject}", event.kind());
+            return Err(ReplayError::OtherEvent {
+                position,
+                expected: due.as_ref().map_or("nothing".to_owned(), name),
+                found: name(&(recorded.subject, event)),
+            });
+        }
+        let state = std::mem::take(&mut self.state);
+        self.state = evolve(state, &recorded, event).map_err(FoldError::from)?;
+        Ok(())
+    }
+
+    /// Checks that nothing is due before `position`.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError::Incomplete`].
+    pub fn finish(&self, position: u64) -> Result<(), ReplayError> {
+        match self.due.len() {
+            0 => Ok(()),
+            missing => Err(ReplayError::Incomplete { position, missing }),
+        }
+    }
+}
+
+/// What the decision took from outside, as the stored event has it; evidence is verified again.
+fn recorded_facts(authority: &Authority, event: &Event, verify: VerifyEvidence<'_>) -> Facts {
+    let evidence = carried(authority).ok().and_then(|carried| match carried.command {
+        Command::AdmitRun(command) => Some(command.evidence),
+        Command::SucceedRun(command) => Some(command.evidence),
+        _ => None,
+    });
+    let mut facts = Facts {
+        email: EmailProof::Recorded,
+        verdict: evidence.as_ref().map(verify),
+        ..Facts::default()
+    };
+    match event {
+        Event::CollaborationCreated(created) => {
+            facts.service = Some(Service {
+                name: created.service.clone(),
+                key: created.service_key.clone(),
+                evidence: created.evidence.clone(),
+            });
+        }
+        Event::CollaboratorInvited(invited) => {
+            facts.email_ciphertext = Some(invited.email.ciphertext.clone());
+        }
+        _ => {}
+    }
+    facts
+}

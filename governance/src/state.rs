@@ -1,0 +1,223 @@
+//! What the log adds up to: the state of one collaboration.
+//!
+//! Stages are enums that hold their data. [`evolve`] moves them by one event and calls an event
+//! that is illegal in its state [`Corrupt`]: never skipped, never a panic.
+
+mod evolve;
+pub mod query;
+pub mod run;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chancery_ledger::digest::Digest;
+use chancery_ledger::entry::Actor;
+use chancery_ledger::id::{CollaborationId, CommandId, DatasetId, InvitationId, MemberId, QueryId, RunId};
+use chancery_ledger::key::{KeyId, PublicKey};
+
+pub use evolve::{Corrupt, evolve};
+use query::Query;
+use run::Run;
+
+use crate::consent::{ConsentKind, Scope};
+use crate::dataset::Descriptor;
+use crate::member::{Ability, Identity, SealedPersonal, Terms};
+use crate::query::DatasetVersion;
+use crate::subject::Subject;
+
+/// One collaboration, or that there is none yet.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum State {
+    /// The log is empty.
+    #[default]
+    Absent,
+    /// The log began.
+    Present(Box<Collaboration>),
+}
+
+/// Where an event stands: what [`evolve`] needs beside the event itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// The log.
+    pub collaboration: CollaborationId,
+    /// The position in it.
+    pub position: u64,
+    /// The leaf hash of the entry.
+    pub leaf: Digest,
+    /// When it was sealed, milliseconds since the Unix epoch.
+    pub time_ms: u64,
+    /// Who caused it.
+    pub actor: Actor,
+    /// The command that caused it.
+    pub command: CommandId,
+    /// What it is about.
+    pub subject: Subject,
+}
+
+/// A collaboration as its log has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collaboration {
+    /// Its id.
+    pub id: CollaborationId,
+    /// What people call it.
+    pub name: String,
+    /// Who began it.
+    pub owner: MemberId,
+    /// What holds in it.
+    pub terms: Terms,
+    /// The service's name: the first part of the log's origin.
+    pub service: String,
+    /// The key that seals the log.
+    pub service_key: PublicKey,
+    /// The workload, once enabled.
+    pub workload: Option<String>,
+    /// The application measurements that may run queries, sorted; none before the policy is set.
+    pub applications: Vec<Digest>,
+    /// Its members.
+    pub members: BTreeMap<MemberId, Member>,
+    /// Its invitations.
+    pub invitations: BTreeMap<InvitationId, Invitation>,
+    /// Its datasets.
+    pub datasets: BTreeMap<DatasetId, Dataset>,
+    /// Its queries.
+    pub queries: BTreeMap<QueryId, Query>,
+    /// Its runs.
+    pub runs: BTreeMap<RunId, Run>,
+    /// The marks against use: who set each.
+    pub marks: BTreeMap<(Scope, ConsentKind), BTreeSet<MemberId>>,
+    /// The version of each subject: the position of the last event about it.
+    pub versions: BTreeMap<Subject, u64>,
+    /// The number of entries in the log.
+    pub size: u64,
+    /// The leaf hash of the last one.
+    pub last_leaf: Digest,
+    /// When the last one was sealed, milliseconds since the Unix epoch. Time never runs backwards.
+    pub last_time_ms: u64,
+}
+
+/// A member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The organisation that they speak for.
+    pub organisation: String,
+    /// Who they are to the issuer.
+    pub identity: Identity,
+    /// What they can do.
+    pub abilities: BTreeSet<Ability>,
+    /// Their keys, with whether each still signs.
+    pub keys: BTreeMap<KeyId, MemberKey>,
+}
+
+/// A member's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberKey {
+    /// The key.
+    pub key: PublicKey,
+    /// Where it was revoked, if it was.
+    pub revoked_at: Option<u64>,
+}
+
+impl Member {
+    /// The keys that still sign.
+    pub fn active_keys(&self) -> impl Iterator<Item = &PublicKey> {
+        self.keys.values().filter(|key| key.revoked_at.is_none()).map(|key| &key.key)
+    }
+}
+
+/// An invitation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// The organisation of the invited.
+    pub organisation: String,
+    /// What they will be able to do.
+    pub abilities: Vec<Ability>,
+    /// Their e-mail, sealed.
+    pub email: SealedPersonal,
+    /// The tenant that must vouch for it.
+    pub tenant: Option<String>,
+    /// What became of it.
+    pub stage: InvitationStage,
+}
+
+/// What became of an invitation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InvitationStage {
+    /// Open.
+    Pending,
+    /// Taken back.
+    Withdrawn,
+    /// Accepted by this identity.
+    Accepted(Identity),
+}
+
+/// A dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dataset {
+    /// Who published it.
+    pub owner: MemberId,
+    /// Its versions, oldest first; never empty.
+    pub versions: Vec<PublishedVersion>,
+    /// Whether it is out of use.
+    pub retired: bool,
+}
+
+/// A version of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedVersion {
+    /// What its owner says of it.
+    pub descriptor: Descriptor,
+    /// The digest of the descriptor.
+    pub digest: Digest,
+    /// Where it was published.
+    pub position: u64,
+}
+
+impl Collaboration {
+    /// The member whom an issuer knows by this identity.
+    pub fn member_by_identity(&self, identity: &Identity) -> Option<(MemberId, &Member)> {
+        self.members.iter().find(|(_, member)| member.identity == *identity).map(|(id, member)| (*id, member))
+    }
+
+    /// The member that a key is registered to, revoked or not.
+    pub fn member_by_key(&self, key: KeyId) -> Option<(MemberId, &Member, &MemberKey)> {
+        self.members
+            .iter()
+            .find_map(|(id, member)| member.keys.get(&key).map(|key| (*id, member, key)))
+    }
+
+    /// The newest version of a dataset, retired or not.
+    pub fn dataset_version(&self, dataset: DatasetId) -> Option<(&Dataset, &PublishedVersion)> {
+        let dataset = self.datasets.get(&dataset)?;
+        Some((dataset, dataset.versions.last()?))
+    }
+
+    /// The version of a dataset that has this digest.
+    pub fn dataset_at(&self, version: &DatasetVersion) -> Option<&PublishedVersion> {
+        let dataset = self.datasets.get(&version.dataset)?;
+        dataset.versions.iter().find(|published| published.digest == version.digest)
+    }
+
+    /// Whose marks stand against this use, by member.
+    pub fn marks_on(&self, scope: Scope, kind: ConsentKind) -> impl Iterator<Item = MemberId> + '_ {
+        self.marks.get(&(scope, kind)).into_iter().flatten().copied()
+    }
+
+    /// The log's origin, as checkpoints name it: the service's name, a slash, the collaboration.
+    pub fn origin(&self) -> String {
+        origin(&self.service, self.id)
+    }
+}
+
+/// The origin of a collaboration's log under a service's name.
+pub fn origin(service: &str, collaboration: CollaborationId) -> String {
+    format!("{service}/{collaboration}")
+}
+
+impl State {
+    /// The collaboration, if the log began.
+    pub fn collaboration(&self) -> Option<&Collaboration> {
+        match self {
+            Self::Absent => None,
+            Self::Present(collaboration) => Some(collaboration),
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! From a submitted command to what it causes: who calls, may they, what follows.
+//!
+//! The command service runs this on each request, the auditor again on each stored entry: both
+//! reach the same events from the same bytes, or the log is refused.
+
+use chancery_ledger::codec::{self, Value};
+use chancery_ledger::command::{LIFETIME_MS_MAX, SignedCommand};
+use chancery_ledger::cose::ContentType;
+use chancery_ledger::digest::Digest;
+use chancery_ledger::entry::{Actor, Authority, SignedContent};
+use chancery_ledger::id::{CollaborationId, CommandId};
+use chancery_ledger::key::PublicKey;
+
+use crate::authorise;
+use crate::command::Command;
+use crate::decide;
+use crate::event::Event;
+use crate::member::Identity;
+use crate::reason::{Code, Reason, Rejection};
+use crate::run::{Evidence, Verdict};
+use crate::state::{Collaboration, Member, State};
+use crate::subject::Subject;
+use chancery_ledger::id::MemberId;
+
+/// A command as it came in, with what the world outside says about it.
+#[derive(Debug, Clone)]
+pub struct Submission<'a> {
+    /// The collaboration.
+    pub collaboration: CollaborationId,
+    /// What the command acts on.
+    pub subject: Subject,
+    /// The command's id.
+    pub command: CommandId,
+    /// By what right; holds the command's content too.
+    pub authority: &'a Authority,
+    /// Milliseconds since the Unix epoch.
+    pub now_ms: u64,
+    /// What can't be read from the log or the command.
+    pub facts: Facts,
+}
+
+/// Outside facts. Each is used by one action only.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// `collaboration.create`: the service that seals the new log.
+    pub service: Option<Service>,
+    /// `member.invite`: the invited e-mail under its own key, base64url.
+    pub email_ciphertext: Option<String>,
+    /// `member.invite`: whether that e-mail is invited or a member already.
+    pub email_is_known: bool,
+    /// `member.accept-invitation`: what is known of the caller's e-mail.
+    pub email: EmailProof,
+    /// `run.admit` and `run.succeed`: what the evidence in the command says, or why nothing.
+    pub verdict: Option<Result<Verdict, String>>,
+}
+
+/// The service that seals a log.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// Its key.
+    pub key: PublicKey,
+    /// The evidence that binds the key.
+    pub evidence: Evidence,
+}
+
+/// What is known of an accepting caller's e-mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EmailProof {
+    /// It is not the invited one, not verified, or unknown.
+    #[default]
+    Differs,
+    /// The verified e-mail opens the invitation's commitment.
+    Matches,
+    /// The service recorded that it did; the address itself is not at hand to check again.
+    Recorded,
+}
+
+/// What a command causes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Who caused it.
+    pub actor: Actor,
+    /// The events, the one about the command's own subject first; never empty.
+    pub events: Vec<(Subject, Event)>,
+}
+
+/// Who calls.
+#[derive(Debug, Clone, Copy)]
+pub enum Caller<'a> {
+    /// A member, by a signature or a witnessed token.
+    Member {
+        /// Its id.
+        id: MemberId,
+        /// Its state.
+        member: &'a Member,
+        /// Whether it signed.
+        signed: bool,
+    },
+    /// Somebody with a verified identity who is no member.
+    Stranger(&'a Identity),
+    /// An executor, by its key.
+    Executor(&'a PublicKey),
+}
+
+/// The action and content that an authority carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Carried {
+    /// The command.
+    pub command: Command,
+    /// The subject's version that the caller expected.
+    pub expected_version: Option<u64>,
+    /// What was signed, where it was.
+    pub signed: Option<SignedCommand>,
+}
+
+/// Decides a submission against `state`.
+///
+/// # Errors
+///
+/// [`Rejection`] with every reason that could be told at once; nothing has happened then.
+pub fn handle(state: &State, submission: &Submission<'_>) -> Result<Decision, Rejection> {
+    let carried = carried(submission.authority)?;
+    let identity = witness_identity(submission.authority);
+    let admitted = executor_key(state, &carried.command, submission.subject);
+    let caller = caller(state, submission, &carried, identity.as_ref(), admitted)?;
+    let action = authorise::Action { command: &carried.command, subject: submission.subject, caller };
+    authorise::authorise(state, &action)?;
+    check_version(state, submission.subject, carried.expected_version)?;
+    decide::decide(state, &action, submission)
+}
+
+/// Reads the command that an authority carries; checks no signature.
+///
+/// # Errors
+///
+/// [`Rejection`] where the content is not canonical or not that of its action.
+pub fn carried(authority: &Authority) -> Result<Carried, Rejection> {
+    let (action, content, expected_version, signed) = match authority {
+        Authority::MemberSigned(signed) => signed_parts(ContentType::Command, signed)?,
+        Authority::ExecutorSigned(signed) => signed_parts(ContentType::ExecutorReport, signed)?,
+        Authority::ServiceWitnessed(witness) => {
+            (witness.action.clone(), witness.content.as_slice(), witness.expected_version, None)
+        }
+        Authority::Consequence(_) => {
+            return Err(Rejection::new(Code::InvalidContent, "a consequence carries no command"));
+        }
+    };
+    let value = codec::decode(content)
+        .map_err(|error| Rejection::new(Code::InvalidContent, error.to_string()))?;
+    let command = crate::wire::v1::decode_command(&action, value)?;
+    Ok(Carried { command, expected_version, signed })
+}
+
+type SignedParts<'a> = (String, &'a [u8], Option<u64>, Option<SignedCommand>);
+
+fn signed_parts(kind: ContentType, signed: &SignedContent) -> Result<SignedParts<'_>, Rejection> {
+    let (command, _) = SignedCommand::parse(kind, &signed.message)
+        .map_err(|error| Rejection::new(Code::SignatureInvalid, error.to_string()))?;
+    if command.content != Digest::of(&signed.content) {
+        return Err(Rejection::new(
+            Code::SignatureContent,
+            "the signature is over another content than the one sent",
+        ));
+    }
+    Ok((command.action.clone(), &signed.content, command.expected_version, Some(command)))
+}
+
+fn witness_identity(authority: &Authority) -> Option<Identity> {
+    match authority {
+        Authority::ServiceWitnessed(witness) => Some(Identity {
+            issuer: witness.issuer.clone(),
+            tenant: witness.tenant.clone(),
+            subject: witness.subject.clone(),
+        }),
+        Authority::MemberSigned(_) | Authority::ExecutorSigned(_) | Authority::Consequence(_) => {
+            None
+        }
+    }
+}
+
+/// The key that an executor's report must be signed with: the one that asks, or the one admitted.
+fn executor_key<'a>(state: &'a State, command: &'a Command, subject: Subject) -> Option<&'a PublicKey> {
+    if let Command::AdmitRun(admit) = command {
+        return Some(&admit.executor);
+    }
+    let Subject::Run(run) = subject else { return None };
+    let run = state.collaboration()?.runs.get(&run)?;
+    run.stage.admission().map(|admission| &admission.executor)
+}
+
+fn caller<'a>(
+    state: &'a State,
+    submission: &Submission<'_>,
+    carried: &Carried,
+    identity: Option<&'a Identity>,
+    executor: Option<&'a PublicKey>,
+) -> Result<Caller<'a>, Rejection> {
+    match submission.authority {
+        Authority::Consequence(_) => {
+            Err(Rejection::new(Code::InvalidContent, "a consequence carries no command"))
+        }
+        Authority::ServiceWitnessed(_) => {
+            let identity =
+                identity.ok_or_else(|| Rejection::new(Code::NotAMember, "no identity came along"))?;
+            let member = state.collaboration().and_then(|state| state.member_by_identity(identity));
+            Ok(match member {
+                Some((id, member)) => Caller::Member { id, member, signed: false },
+                None => Caller::Stranger(identity),
+            })
+        }
+        Authority::MemberSigned(signed) => {
+            let state = present(state)?;
+            let (_, message) = SignedCommand::parse(ContentType::Command, &signed.message)
+                .map_err(|error| Rejection::new(Code::SignatureInvalid, error.to_string()))?;
+            let (id, member, key) = state.member_by_key(message.key_id()).ok_or_else(|| {
+                Rejection::new(Code::KeyUnknown, "the key is registered to no member here")
+            })?;
+            if key.revoked_at.is_some() {
+                return Err(Rejection::new(Code::KeyRevoked, "the key was revoked"));
+            }
+            check_signed(state, submission, carried)?;
+            message.verify(&key.key).map_err(bad_signature)?;
+            Ok(Caller::Member { id, member, signed: true })
+        }
+        Authority::ExecutorSigned(signed) => {
+            let state = present(state)?;
+            let (_, message) = SignedCommand::parse(ContentType::ExecutorReport, &signed.message)
+                .map_err(|error| Rejection::new(Code::SignatureInvalid, error.to_string()))?;
+            let key = executor.ok_or_else(|| match submission.subject {
+                Subject::Run(run) => decide::run::no_admission(state, run),
+                _ => Rejection::new(Code::WrongSubject, "the action is about a run"),
+            })?;
+            if message.key_id() != key.id() {
+                return Err(Rejection::new(
+                    Code::NotTheAdmittedExecutor,
+                    "the run was admitted to another executor key",
+                ));
+            }
+            check_signed(state, submission, carried)?;
+            message.verify(key).map_err(bad_signature)?;
+            Ok(Caller::Executor(key))
+        }
+    }
+}
+
+fn bad_signature(error: chancery_ledger::key::BadSignature) -> Rejection {
+    Rejection::new(Code::SignatureInvalid, error.to_string())
+}
+
+/// Checks that signed bytes are meant for this service, log, subject, command and time.
+fn check_signed(
+    state: &Collaboration,
+    submission: &Submission<'_>,
+    carried: &Carried,
+) -> Result<(), Rejection> {
+    let Some(signed) = &carried.signed else { return Ok(()) };
+    let reasons = [
+        (
+            signed.audience != state.service_key.id(),
+            Code::SignatureAudience,
+            "the signature is meant for another service",
+        ),
+        (
+            signed.collaboration != submission.collaboration,
+            Code::SignatureCollaboration,
+            "the signature is meant for another collaboration",
+        ),
+        (
+            signed.subject != submission.subject.to_string(),
+            Code::SignatureSubject,
+            "the signature is about another subject",
+        ),
+        (
+            signed.command != submission.command,
+            Code::SignatureCommand,
+            "the signature names another command id",
+        ),
+        (
+            signed.expires_ms < submission.now_ms,
+            Code::SignatureExpired,
+            "the signature has ended; sign again",
+        ),
+        (
+            signed.expires_ms > submission.now_ms.saturating_add(LIFETIME_MS_MAX),
+            Code::SignatureLifetime,
+            "the signature would live longer than a day",
+        ),
+    ];
+    let wrong = reasons.into_iter().filter(|(wrong, ..)| *wrong);
+    match Rejection::of(wrong.map(|(_, code, detail)| Reason::new(code, detail)).collect()) {
+        Some(rejection) => Err(rejection),
+        None => Ok(()),
+    }
+}
+
+fn check_version(state: &State, subject: Subject, expected: Option<u64>) -> Result<(), Rejection> {
+    let Some(expected) = expected else { return Ok(()) };
+    let actual = state.collaboration().and_then(|state| state.versions.get(&subject)).copied();
+    if actual == Some(expected) {
+        return Ok(());
+    }
+    let actual = actual.map_or("none".to_owned(), |version| version.to_string());
+    Err(Rejection::new(
+        Code::StaleVersion,
+        format!("the subject has version {actual}, not {expected}; load it and decide again"),
+    ))
+}
+
+/// The collaboration, which must exist.
+///
+/// # Errors
+///
+/// [`Code::CollaborationNotFound`].
+pub fn present(state: &State) -> Result<&Collaboration, Rejection> {
+    state
+        .collaboration()
+        .ok_or_else(|| Rejection::new(Code::CollaborationNotFound, "there is no such collaboration"))
+}
+
+/// The commitment to an e-mail address: `SHA-256(CBOR ["chancery/v1/personal", salt, e-mail])`,
+/// the address trimmed and in lower case.
+pub fn email_commitment(salt: &[u8], email: &str) -> Digest {
+    Digest::of(&codec::encode(&Value::Array(vec![
+        Value::text("chancery/v1/personal"),
+        Value::bytes(salt),
+        Value::text(email.trim().to_lowercase()),
+    ])))
+}

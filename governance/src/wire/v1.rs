@@ -1,0 +1,307 @@
+//! Wire version 1 of event payloads and command contents: `docs/wire/v1.cddl`.
+
+use chancery_ledger::codec::{Key, Value};
+
+use super::record::Fields;
+use super::{Wire, WireError};
+use crate::command::{self, Command, for_each_command};
+use crate::dataset::{Format, GroupIdentity, Store};
+use crate::event::{self, Event};
+use crate::reason::Code;
+use crate::sql::Literal;
+
+names! {
+    crate::member::Ability {
+        Owner "owner", DataProvider "data_provider", Analyst "analyst", Runner "runner",
+        ResultReceiver "result_receiver", Auditor "auditor",
+    }
+    crate::member::SignedAct { Votes "votes", Consents "consents", Runs "runs" }
+    crate::consent::ConsentKind { Execution "execution", Logging "logging", Telemetry "telemetry" }
+    crate::dataset::AccessMode { Read "read", Write "write" }
+    crate::dataset::ColumnType {
+        String "string", Long "long", Double "double", Boolean "boolean", Date "date",
+        Timestamp "timestamp",
+    }
+    crate::run::Platform { InsecureVirtual "insecure-virtual", SevSnp "sev-snp" }
+    crate::run::RefusedAt { Request "request", Admission "admission" }
+}
+
+record! {
+    crate::member::Identity { issuer, tenant, subject }
+    crate::member::SealedPersonal { commitment, ciphertext }
+    crate::member::Terms { member_signed, insecure_virtual }
+    crate::dataset::Column { name, kind as "type" }
+    crate::dataset::MinimumGroup { identity, count }
+    crate::dataset::AccessPolicy { allowed_columns, minimum_group }
+    crate::dataset::Descriptor { name, format, columns, store, access_mode, policy }
+    crate::query::Definition { name, segments, inputs, output, parameters }
+    crate::query::Segment { order, view, sql, pre_conditions, post_filters }
+    crate::query::PreCondition { view, min_rows }
+    crate::query::PostFilter { column, minimum }
+    crate::query::Input { alias, dataset }
+    crate::query::Parameter { name, value }
+    crate::query::Binding { definition, rewritten, inputs, output, applications }
+    crate::query::Rewritten { view, sql }
+    crate::query::DatasetVersion { dataset, digest }
+    crate::reason::Reason { code, subject, detail }
+    crate::run::Evidence { kind, document }
+    crate::run::Attested {
+        query_digest, votes, inputs, application, engine, job_spec, manifest, statistics,
+    }
+    crate::run::Engine { name, version }
+    crate::run::Manifest { files, rows, columns }
+    crate::run::File { path, digest, bytes }
+    crate::run::Statistics { inputs, segments, rows_written }
+    crate::run::InputRows { alias, rows }
+    crate::run::SegmentRows { view, rows, duration_ms }
+}
+
+record! {
+    event::CollaborationCreated {
+        name, organisation, identity, terms, service, service_key, evidence,
+    }
+    event::WorkloadEnabled { workload }
+    event::CleanRoomPolicySet { applications }
+    event::CollaboratorInvited { organisation, abilities, email, tenant }
+    event::InvitationWithdrawn {}
+    event::InvitationAccepted { identity }
+    event::CollaboratorActivated { organisation, abilities }
+    event::SigningKeyRegistered { key, proof }
+    event::SigningKeyRevoked { key }
+    event::DatasetPublished { descriptor, digest }
+    event::DatasetRetired {}
+    event::QueryDrafted { definition }
+    event::QueryRevised { definition }
+    event::QueryProposed { binding, digest, approvers }
+    event::QueryApproved { digest }
+    event::QueryRejected { digest, comment }
+    event::QueryWithdrawn {}
+    event::QueryAccepted { digest, votes }
+    event::QuerySuperseded { reason }
+    event::ConsentWithdrawn { kind }
+    event::ConsentRestored { kind }
+    event::RunRequested { query, digest }
+    event::RunRefused { query, stage, reasons }
+    event::RunAdmitted { executor, platform, measurement, evidence }
+    event::RunSubmitted { tracking, job_spec }
+    event::RunStarted {}
+    event::RunSucceeded { result, platform, evidence }
+    event::RunFailed { code, detail }
+    event::RunCancelled { reasons }
+}
+
+record! {
+    command::CreateCollaboration { name, organisation, terms }
+    command::EnableWorkload { workload }
+    command::SetCleanRoomPolicy { applications }
+    command::Invite { organisation, abilities, email_commitment, tenant }
+    command::WithdrawInvitation {}
+    command::AcceptInvitation {}
+    command::RegisterSigningKey { key, proof }
+    command::RevokeSigningKey { key }
+    command::PublishDataset { descriptor }
+    command::RetireDataset {}
+    command::DraftQuery { definition }
+    command::ReviseQuery { definition }
+    command::ProposeQuery {}
+    command::ApproveQuery { digest }
+    command::RejectQuery { digest, comment }
+    command::WithdrawQuery {}
+    command::WithdrawConsent { kind }
+    command::RestoreConsent { kind }
+    command::RequestRun { query, digest }
+    command::CancelRun {}
+    command::AdmitRun { executor, evidence }
+    command::SubmitRun { tracking, job_spec }
+    command::StartRun {}
+    command::SucceedRun { result, evidence }
+    command::FailRun { code, detail }
+}
+
+macro_rules! event_wire {
+    ($($name:ident)*) => {
+        /// The payload of an event.
+        pub fn encode_event(event: &Event) -> Value {
+            match event { $(Event::$name(event) => event.encode()),* }
+        }
+
+        /// Reads the payload of an event of type `kind`; it must be the one encoding of the event.
+        ///
+        /// # Errors
+        ///
+        /// [`WireError`].
+        pub fn decode_event(kind: &str, payload: Value) -> Result<Event, WireError> {
+            match kind {
+                $(stringify!($name) => {
+                    let event = event::$name::decode(payload.clone())?;
+                    if event.encode() == payload {
+                        Ok(event.into())
+                    } else {
+                        Err(WireError::here("not the one encoding of this event"))
+                    }
+                })*
+                _ => Err(WireError::here(format!("{kind} is not an event type of version 1"))),
+            }
+        }
+    };
+}
+
+event_wire! {
+    CollaborationCreated WorkloadEnabled CleanRoomPolicySet CollaboratorInvited InvitationWithdrawn
+    InvitationAccepted CollaboratorActivated SigningKeyRegistered SigningKeyRevoked
+    DatasetPublished DatasetRetired QueryDrafted QueryRevised QueryProposed QueryApproved
+    QueryRejected QueryWithdrawn QueryAccepted QuerySuperseded ConsentWithdrawn ConsentRestored
+    RunRequested RunRefused RunAdmitted RunSubmitted RunStarted RunSucceeded RunFailed RunCancelled
+}
+
+macro_rules! command_wire {
+    ($($action:literal $name:ident)*) => {
+        /// The content of a command.
+        pub fn encode_command(command: &Command) -> Value {
+            match command { $(Command::$name(command) => command.encode()),* }
+        }
+
+        /// Reads the content of a command.
+        ///
+        /// # Errors
+        ///
+        /// [`crate::reason::Rejection`] where the action or the content is not known.
+        pub fn decode_command(
+            action: &str,
+            content: Value,
+        ) -> Result<Command, crate::reason::Rejection> {
+            match action {
+                $($action => Ok(command::$name::decode(content)?.into()),)*
+                _ => Err(crate::reason::Rejection::new(
+                    Code::UnknownAction,
+                    format!("there is no action {action}"),
+                )),
+            }
+        }
+    };
+}
+
+for_each_command!(command_wire);
+
+impl Wire for Code {
+    fn encode(&self) -> Value {
+        Value::text(self.as_str())
+    }
+
+    fn decode(value: Value) -> Result<Self, WireError> {
+        Self::from_text(&String::decode(value)?)
+            .ok_or_else(|| WireError::here("is not a known reason code"))
+    }
+}
+
+/// A map whose `kind` says which variant it is.
+fn tagged<const N: usize>(kind: &str, fields: [(&str, Value); N]) -> Value {
+    Value::map(
+        std::iter::once(("kind", Value::text(kind)))
+            .chain(fields)
+            .map(|(name, value)| (Key::from(name), value)),
+    )
+}
+
+/// Reads a map by its `kind`.
+fn untagged<T>(
+    value: Value,
+    variant: impl FnOnce(&str, &mut Fields) -> Result<Option<T>, WireError>,
+    expected: &str,
+) -> Result<T, WireError> {
+    let mut fields = Fields::of(value)?;
+    let kind: String = fields.take("kind")?;
+    let read = variant(&kind, &mut fields)?
+        .ok_or_else(|| WireError::here(format!("expected one of {expected}")).within("kind"))?;
+    fields.end()?;
+    Ok(read)
+}
+
+impl Wire for GroupIdentity {
+    fn encode(&self) -> Value {
+        match self {
+            Self::Row => tagged("row", []),
+            Self::Column(column) => tagged("column", [("column", column.encode())]),
+        }
+    }
+
+    fn decode(value: Value) -> Result<Self, WireError> {
+        let variant = |kind: &str, fields: &mut Fields| {
+            Ok(match kind {
+                "row" => Some(Self::Row),
+                "column" => Some(Self::Column(fields.take("column")?)),
+                _ => None,
+            })
+        };
+        untagged(value, variant, "row column")
+    }
+}
+
+impl Wire for Format {
+    fn encode(&self) -> Value {
+        match self {
+            Self::Csv { null_value } => tagged("csv", [("null_value", null_value.encode())]),
+            Self::Json => tagged("json", []),
+            Self::Parquet => tagged("parquet", []),
+        }
+    }
+
+    fn decode(value: Value) -> Result<Self, WireError> {
+        let variant = |kind: &str, fields: &mut Fields| {
+            Ok(match kind {
+                "csv" => Some(Self::Csv { null_value: fields.take("null_value")? }),
+                "json" => Some(Self::Json),
+                "parquet" => Some(Self::Parquet),
+                _ => None,
+            })
+        };
+        untagged(value, variant, "csv json parquet")
+    }
+}
+
+impl Wire for Store {
+    fn encode(&self) -> Value {
+        match self {
+            Self::Local { path } => tagged("local", [("path", path.encode())]),
+        }
+    }
+
+    fn decode(value: Value) -> Result<Self, WireError> {
+        let variant = |kind: &str, fields: &mut Fields| {
+            Ok(match kind {
+                "local" => Some(Self::Local { path: fields.take("path")? }),
+                _ => None,
+            })
+        };
+        untagged(value, variant, "local")
+    }
+}
+
+impl Wire for Literal {
+    fn encode(&self) -> Value {
+        let value = |kind, value| tagged(kind, [("value", value)]);
+        match self {
+            Self::String(text) => value("string", text.encode()),
+            Self::Long(number) => value("long", number.encode()),
+            Self::Boolean(bool) => value("boolean", bool.encode()),
+            Self::Date(text) => value("date", text.encode()),
+            Self::Timestamp(text) => value("timestamp", text.encode()),
+            Self::Double(text) => value("double", text.encode()),
+        }
+    }
+
+    fn decode(value: Value) -> Result<Self, WireError> {
+        let variant = |kind: &str, fields: &mut Fields| {
+            Ok(match kind {
+                "string" => Some(Self::String(fields.take("value")?)),
+                "long" => Some(Self::Long(fields.take("value")?)),
+                "boolean" => Some(Self::Boolean(fields.take("value")?)),
+                "date" => Some(Self::Date(fields.take("value")?)),
+                "timestamp" => Some(Self::Timestamp(fields.take("value")?)),
+                "double" => Some(Self::Double(fields.take("value")?)),
+                _ => None,
+            })
+        };
+        untagged(value, variant, "string long boolean date timestamp double")
+    }
+}

@@ -1,0 +1,55 @@
+//! Measures how many entries a second the store appends: `cargo run --release --example append_rate`.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement, run by hand")]
+
+use std::time::{Duration, Instant};
+
+use chancery_ledger::digest::Digest;
+use chancery_ledger::id::CollaborationId;
+use chancery_store::{Append, NewEntry, Store};
+use uuid::Uuid;
+
+const ENTRY_BYTES: usize = 1024;
+const RUN: Duration = Duration::from_secs(3);
+
+#[tokio::main]
+async fn main() {
+    // The folder given, or else a temporary one, which may lie on a disk that doesn't sync.
+    let folder = std::env::args_os().nth(1);
+    let temporary =
+        tempfile::tempdir_in(folder.unwrap_or_else(|| std::env::temp_dir().into())).unwrap();
+    for (writers, batch) in [(1, 1), (1, 100), (32, 1), (32, 100)] {
+        let path = temporary.path().join(format!("{writers}-{batch}.db"));
+        let store = Store::open(&path).await.unwrap();
+        let start = Instant::now();
+        let tasks: Vec<_> =
+            (0..writers).map(|n| tokio::spawn(write(store.clone(), n, batch, start))).collect();
+        let mut entries = 0;
+        for task in tasks {
+            entries += task.await.unwrap();
+        }
+        let rate = entries * 1000 / u64::try_from(start.elapsed().as_millis()).unwrap();
+        println!(
+            "{writers:>3} writers, batches of {batch:>3}: {rate:>7} entries/s of {ENTRY_BYTES} bytes"
+        );
+    }
+}
+
+async fn write(store: Store, n: u128, batch: u64, start: Instant) -> u64 {
+    let collaboration = CollaborationId::new(Uuid::from_u128(n));
+    let entry = NewEntry { sealed: vec![7; ENTRY_BYTES], leaf_hash: Digest::of(b"") };
+    let mut size = 0;
+    while start.elapsed() < RUN {
+        let append = Append {
+            collaboration,
+            expected_size: size,
+            entries: vec![entry.clone(); usize::try_from(batch).unwrap()],
+            checkpoint: "a signed note is about this long, with one signature".repeat(4),
+            command: None,
+            personal_keys: Vec::new(),
+        };
+        store.append(append).await.unwrap();
+        size += batch;
+    }
+    size
+}
