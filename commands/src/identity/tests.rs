@@ -407,29 +407,48 @@ async fn an_issuer_that_fails_is_unavailable_and_asked_again_after_ten_seconds()
         (answers.discovery.clone(), answers.keys.clone())
     };
     let origin = &stub.origin;
-    let large = " ".repeat(ISSUER_DOCUMENT_BYTES_MAX + 1);
+    // Good but for the blanks after it.
+    let padded = |answer: &Answer| match answer {
+        Answer::Json(value) => {
+            Answer::Text(format!("{value}{}", " ".repeat(ISSUER_DOCUMENT_BYTES_MAX)))
+        }
+        other => other.clone(),
+    };
     let points_to = |uri: &str| Answer::Json(json!({"issuer": origin, "jwks_uri": uri}));
     let other = json!({"issuer": format!("{origin}/"), "jwks_uri": format!("{origin}/keys")});
     let symmetric = json!({"keys": [{"kty": "oct", "kid": key.id(), "k": "AAAA"}]});
-    let cases = [
-        (Answer::Status(500), good_keys.clone()),
-        (Answer::Status(204), good_keys.clone()),
-        (Answer::Text("no json".to_owned()), good_keys.clone()),
-        (Answer::Text(large.clone()), good_keys.clone()),
-        (Answer::Redirect(format!("{origin}/elsewhere")), good_keys.clone()),
-        (Answer::Json(other), good_keys.clone()),
-        (points_to("http://keys.example/keys"), good_keys.clone()),
-        (points_to("file:///etc/keys"), good_keys.clone()),
-        (points_to("keys"), good_keys.clone()),
-        (good_discovery.clone(), Answer::Status(404)),
-        (good_discovery.clone(), Answer::Text(large)),
-        (good_discovery.clone(), Answer::Json(json!({"keys": []}))),
-        (good_discovery.clone(), Answer::Json(symmetric)),
+    let by_discovery = [
+        (Answer::Status(500), "Status { status: 500 }"),
+        (Answer::Status(204), "Status { status: 204 }"),
+        (Answer::Text("no json".to_owned()), "Unreadable"),
+        (padded(&good_discovery), "TooLarge"),
+        (Answer::Redirect(format!("{origin}/elsewhere")), "Redirected"),
+        (Answer::Json(other), "IssuerMismatch"),
+        (points_to("http://keys.example/keys"), "KeysUrlNotAllowed"),
+        (points_to("file:///etc/keys"), "KeysUrlNotAllowed"),
+        (points_to("keys"), "KeysUrlNotAllowed"),
     ];
+    let by_keys = [
+        (Answer::Status(404), "Status { status: 404 }"),
+        (padded(&good_keys), "TooLarge"),
+        (Answer::Text("[]".to_owned()), "Unreadable"),
+        (Answer::Json(json!({"keys": []})), "NoUsableKey"),
+        (Answer::Json(symmetric), "NoUsableKey"),
+    ];
+    let by_discovery = by_discovery
+        .map(|(discovery, expected)| (Answers { discovery, keys: good_keys.clone() }, expected));
+    let by_keys = by_keys
+        .map(|(keys, expected)| (Answers { discovery: good_discovery.clone(), keys }, expected));
     let mut now_ms = START_MS;
-    for (index, (discovery, keys)) in cases.into_iter().enumerate() {
-        *stub.answers.lock().unwrap() = Answers { discovery, keys };
-        assert_eq!(code(&verifier, &token, now_ms).await, "issuer_unavailable", "case {index}");
+    for (answers, expected) in by_discovery.into_iter().chain(by_keys) {
+        *stub.answers.lock().unwrap() = answers;
+        match verifier.verify(&token, now_ms).await {
+            Err(IdentityError::IssuerUnavailable { source, .. }) => {
+                let found = format!("{source:?}");
+                assert!(found.starts_with(expected), "{found}, not {expected}");
+            }
+            other => panic!("{other:?}, not {expected}"),
+        }
         now_ms += KEYS_REFETCH_MIN_MS;
     }
     let answers = Answers { discovery: good_discovery, keys: good_keys };

@@ -2,12 +2,12 @@
 
 import os
 import traceback
-from enum import Enum
+from enum import StrEnum
 
 DETAIL_CHARS_MAX = 300
 
 
-class Code(str, Enum):
+class Code(StrEnum):
     """Stable failure codes. They are part of status.json: rename none."""
 
     # the spec is refused, before anything of Spark starts

@@ -15,7 +15,7 @@ REQUIRED = {
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",
     # ${env:HOME} in a SQL text would be replaced, after its digest was checked.
     "spark.sql.variable.substitute": "false",
-    # SELECT * FROM csv.`/a/path` reads no file. segment plans are checked as well (plan.py).
+    # SELECT * FROM csv.`/a/path` reads no file. Segment plans are checked as well (plan.py).
     "spark.sql.runSQLOnFiles": "false",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",

@@ -2,7 +2,8 @@
 
 import posixpath
 import re
-from typing import Callable, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 from .errors import AppError, Code
 

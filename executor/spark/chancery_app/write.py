@@ -5,7 +5,6 @@ import os
 import shutil
 
 from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as f
 from pyspark.sql.types import (
     BooleanType,
     ByteType,

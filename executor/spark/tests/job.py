@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cbor2
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from chancery_app.app import main
 from chancery_app.measurement import application_measurement
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 RUN = "7f1a2b3c-0000-4000-8000-000000000003"
 EXPIRES_MS = 4_102_444_800_000  # 2100-01-01
@@ -92,7 +93,9 @@ def encode(value) -> bytes:
     return cbor2.dumps(value, canonical=True)
 
 
-def sign(content: dict | bytes, key=KEY, kid: bytes | None = None, header: dict | None = None, unprotected=None) -> bytes:
+def sign(
+    content: dict | bytes, key=KEY, kid: bytes | None = None, header: dict | None = None, unprotected=None
+) -> bytes:
     body = content if isinstance(content, bytes) else encode(content)
     protected = encode(header if header is not None else {1: -8, 4: key_id(key) if kid is None else kid})
     signature = key.sign(encode(["Signature1", protected, b"", body]))

@@ -2,6 +2,7 @@
 
 import cbor2
 import pytest
+
 from chancery_app import cose
 from chancery_app.errors import AppError
 from chancery_app.measurement import application_measurement

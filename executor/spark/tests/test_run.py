@@ -5,6 +5,7 @@ import json
 import os
 
 import pytest
+
 from job import RUN, dataset, payload, run, segment, sha256, sign
 
 PEOPLE = {"id": "long", "team": "string", "born": "date", "score": "double", "seen": "timestamp", "ok": "boolean"}
@@ -130,7 +131,8 @@ def test_row_ids_are_distinct_and_the_same_in_every_segment(tmp_path, go, people
     three = segment(
         2,
         "result",
-        f"SELECT COUNT(DISTINCT one.{row}) AS n, COUNT(*) AS m FROM one JOIN two ON one.{row} = two.{row} AND one.id = two.id",
+        f"SELECT COUNT(DISTINCT one.{row}) AS n, COUNT(*) AS m "
+        f"FROM one JOIN two ON one.{row} = two.{row} AND one.id = two.id",
     )
     outcome = go([people], [one, two, three])
     assert outcome.exit_code == 0, outcome.status
@@ -258,7 +260,10 @@ def test_a_post_filter_on_a_column_that_cannot_be_filtered(go, people, column, c
     assert outcome.code == code
 
 
-GROUPED = "SELECT team, COUNT(*) AS n, COUNT(DISTINCT __chancery_row_people) AS __chancery_group_people FROM people GROUP BY team"
+GROUPED = (
+    "SELECT team, COUNT(*) AS n, COUNT(DISTINCT __chancery_row_people) AS __chancery_group_people "
+    "FROM people GROUP BY team"
+)
 
 
 @pytest.mark.parametrize(
@@ -307,7 +312,7 @@ def test_variables_are_not_put_into_a_text(go, people):
 @pytest.mark.parametrize(
     ("sql", "code", "condition"),
     [
-        ("SELECT id FROM people WHERE", "segment_parse_failed", "PARSE_SYNTAX_ERROR"),
+        ("SELECT (id FROM people", "segment_parse_failed", "PARSE_SYNTAX_ERROR"),
         ("SELECT nosuch(id) AS x FROM people", "segment_analysis_failed", "UNRESOLVED_ROUTINE"),
         ("SELECT CAST(team AS INT) AS x FROM people", "segment_execution_failed", "CAST_INVALID_INPUT"),
         ("SELECT id DIV (id - 1) AS x FROM people", "segment_execution_failed", "DIVIDE_BY_ZERO"),

@@ -4,13 +4,16 @@
 //! every name resolves; what can't be proven safe is refused, with the clause and the position. What
 //! Spark runs is never the author's text but the one printed from the checked tree (`rewritten`).
 //!
-//! - [`lex`]: bounds and token allow-list, before anything is parsed
-//! - [`select`], [`from`], [`expr`]: the tree, taken apart exhaustively; names resolved and qualified
-//! - [`scope`]: relations, columns, and the identities that rows carry
-//! - [`functions`], [`types`]: what may be called, and of what type the answer is
-//! - [`shape`]: which arguments of an aggregate may stand over a minimum group
-//! - [`bind`]: literals, so that Spark reads exactly the value
-//! - [`rewrite`]: identities and floors added, and the fixpoint check of the printed text
+//! - `lex`, `pressure`, `names`: bounds and a token allow-list, before anything is parsed
+//! - `segments`, `segment`: the order of things, and who may read whom
+//! - `frame`, `select`, `output`, `from`, `join`: the clauses, taken apart exhaustively
+//! - `expr`, `operators`, `constants`, `calls`, `forms`, `facts`:
+//!   expressions; names resolved and qualified
+//! - `scope`: relations, columns, and the identities that rows carry
+//! - `functions`, `types`: what may be called, and of what type the answer is
+//! - `shape`: which arguments of an aggregate may stand over a minimum group
+//! - `bind`: literals, so that Spark reads exactly the value
+//! - `rewrite`: identities and floors added, and the fixpoint check of the printed text
 //!
 //! # Minimum groups
 //!
@@ -19,7 +22,31 @@
 //! input and is dropped below the floor. From there on the values are safe to use. The last segment
 //! may carry no identity: it shows groups only.
 
+mod bind;
+mod calls;
+mod constants;
+mod expr;
+mod facts;
+mod forms;
+mod frame;
+mod from;
+mod functions;
+mod join;
+mod lex;
+mod names;
+mod operators;
+mod output;
+mod pressure;
 mod refusal;
+mod rewrite;
+mod scope;
+mod segment;
+mod segments;
+mod select;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -177,6 +204,5 @@ pub fn analyse(
     inputs: &[Relation<'_>],
     parameters: &[Parameter<'_>],
 ) -> Result<Analysis, Vec<Refusal>> {
-    let _ = (segments, inputs, parameters);
-    Err(Vec::new())
+    segments::analyse(segments, inputs, parameters)
 }

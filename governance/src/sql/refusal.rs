@@ -196,18 +196,40 @@ pub(super) struct Refusals {
 
 impl Refusals {
     pub(super) fn new(segment: &str) -> Self {
-        Self { segment: segment.to_owned(), found: Vec::new() }
+        Self {
+            segment: segment.to_owned(),
+            found: Vec::new(),
+        }
     }
 
-    pub(super) fn push(&mut self, code: RefusalCode, clause: Clause, at: Span, detail: impl Into<String>) {
+    pub(super) fn push(
+        &mut self,
+        code: RefusalCode,
+        clause: Clause,
+        at: Span,
+        detail: impl Into<String>,
+    ) {
         self.push_at(code, clause, at.start, detail);
     }
 
-    pub(super) fn push_at(&mut self, code: RefusalCode, clause: Clause, at: Location, detail: impl Into<String>) {
+    pub(super) fn push_at(
+        &mut self,
+        code: RefusalCode,
+        clause: Clause,
+        at: Location,
+        detail: impl Into<String>,
+    ) {
         if self.found.len() < REFUSALS_MAX {
             let Location { line, column } = at;
             let segment = self.segment.clone();
-            self.found.push(Refusal { code, segment, clause, line, column, detail: detail.into() });
+            self.found.push(Refusal {
+                code,
+                segment,
+                clause,
+                line,
+                column,
+                detail: detail.into(),
+            });
         }
     }
 
@@ -222,7 +244,8 @@ impl Refusals {
     /// The refusals in the order of the text, each one once.
     pub(super) fn into_sorted(mut self) -> Vec<Refusal> {
         self.found.sort_by(|a, b| {
-            (a.line, a.column, a.code, a.clause, &a.detail).cmp(&(b.line, b.column, b.code, b.clause, &b.detail))
+            (a.line, a.column, a.code, a.clause, &a.detail)
+                .cmp(&(b.line, b.column, b.code, b.clause, &b.detail))
         });
         self.found.dedup();
         self.found

@@ -47,12 +47,20 @@ pub struct Subscription<L, C> {
     behind: BTreeSet<CollaborationId>,
     /// Whose turn it was last.
     served: Option<CollaborationId>,
-    /// A sweep under way, and the last collaboration it has seen.
-    sweep: Option<Option<CollaborationId>>,
+    sweep: Sweep,
     timer: Interval,
     failures: u32,
     /// When to read again after a failure.
     retry_at: Instant,
+}
+
+/// The comparison of all heads with what was delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sweep {
+    /// None is due.
+    Idle,
+    /// Under way: the heads after this collaboration are to be seen.
+    After(Option<CollaborationId>),
 }
 
 /// Counts of entries from the start of one log: `acknowledged <= attempted <= delivered`.
@@ -109,7 +117,7 @@ impl<L: LogReader, C: Cursors> Subscription<L, C> {
             page: VecDeque::new(),
             behind: BTreeSet::new(),
             served: None,
-            sweep: None,
+            sweep: Sweep::Idle,
             timer,
             failures: 0,
             retry_at: Instant::now(),
@@ -168,11 +176,8 @@ impl<L: LogReader, C: Cursors> Subscription<L, C> {
             return Err(FeedError::NotDelivered);
         }
         let to = delivery.position + 1;
-        // Twice at most: an earlier advance that was thought to have failed may have been made.
-        for _ in 0..2 {
-            if to <= progress.acknowledged {
-                break;
-            }
+        // Again only if an earlier advance that seemed to fail was made: `acknowledged` grows.
+        while progress.acknowledged < to {
             let known = progress.attempted;
             progress.attempted = known.max(to);
             match self.cursors.advance(collaboration, progress.acknowledged, to).await {
@@ -194,19 +199,19 @@ impl<L: LogReader, C: Cursors> Subscription<L, C> {
         Ok(())
     }
 
-    /// One read, or one wait. Changes nothing before its await, so that it can be dropped there.
+    /// One read, or one wait. What it changes before an await is whole, so it can be dropped there.
     async fn step(&mut self) -> Result<(), FeedError> {
         // Looked at first: neither a busy log nor a flood of hints may put off the sweep.
-        if self.sweep.is_none() && self.timer.tick().now_or_never().is_some() {
-            self.sweep = Some(None);
+        if self.sweep == Sweep::Idle && self.timer.tick().now_or_never().is_some() {
+            self.sweep = Sweep::After(None);
         }
-        if let Some(after) = self.sweep {
+        if let Sweep::After(after) = self.sweep {
             return self.sweep_page(after).await;
         }
         let Some(collaboration) = self.turn() else {
             tokio::select! {
                 hint = self.wakeup.next() => self.take(hint),
-                _ = self.timer.tick() => self.sweep = Some(None),
+                _ = self.timer.tick() => self.sweep = Sweep::After(None),
             }
             return Ok(());
         };
@@ -222,7 +227,7 @@ impl<L: LogReader, C: Cursors> Subscription<L, C> {
             Hint::Collaboration(collaboration) => {
                 self.behind.insert(collaboration);
             }
-            Hint::Anywhere => self.sweep = Some(None),
+            Hint::Anywhere => self.sweep = Sweep::After(None),
         }
     }
 
@@ -279,7 +284,7 @@ impl<L: LogReader, C: Cursors> Subscription<L, C> {
                 self.behind.insert(collaboration);
             }
         }
-        self.sweep = last.map(Some);
+        self.sweep = last.map_or(Sweep::Idle, |last| Sweep::After(Some(last)));
         Ok(())
     }
 }

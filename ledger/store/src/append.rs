@@ -4,7 +4,7 @@ use std::fmt;
 
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::{CollaborationId, CommandId};
-use sqlx::SqliteConnection;
+use sqlx::{QueryBuilder, SqliteConnection};
 use tokio::sync::oneshot;
 
 use crate::personal_key;
@@ -25,6 +25,9 @@ pub const CHECKPOINT_BYTES_MAX: usize = 64 * 1024;
 pub const SUBJECT_BYTES_MAX: usize = 256;
 /// Bytes in a personal key, at most.
 pub const PERSONAL_KEY_BYTES_MAX: usize = 1024;
+
+/// Rows in one statement: a round trip to the connection's thread costs more than a row does.
+const INSERT_ROWS: usize = 32;
 
 /// One append to one collaboration's log: all of it or nothing.
 pub struct Append {
@@ -234,16 +237,17 @@ pub(crate) async fn apply(
     .bind(&append.checkpoint)
     .execute(&mut *connection)
     .await?;
-    for (position, entry) in (first_position..).zip(&append.entries) {
-        sqlx::query(
-            "INSERT INTO entries (collaboration, position, leaf_hash, sealed) VALUES (?, ?, ?, ?)",
-        )
-        .bind(collaboration)
-        .bind(position)
-        .bind(entry.leaf_hash.as_bytes().as_slice())
-        .bind(&entry.sealed)
-        .execute(&mut *connection)
-        .await?;
+    let rows: Vec<_> = (first_position..).zip(&append.entries).collect();
+    for rows in rows.chunks(INSERT_ROWS) {
+        let mut insert =
+            QueryBuilder::new("INSERT INTO entries (collaboration, position, leaf_hash, sealed) ");
+        insert.push_values(rows, |mut row, (position, entry)| {
+            row.push_bind(collaboration)
+                .push_bind(position)
+                .push_bind(entry.leaf_hash.as_bytes().as_slice())
+                .push_bind(&entry.sealed);
+        });
+        insert.build().execute(&mut *connection).await?;
     }
     if let Some(command) = &append.command {
         sqlx::query(

@@ -1,0 +1,91 @@
+//! What a command's sender learns: where its events stand, and under which hashes.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chancery_governance::log::read;
+use chancery_ledger::entry::Sealed;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::execute::run_refusal;
+use crate::problem::Problem;
+use crate::refusal;
+
+/// The outcome of a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reply {
+    /// The collaboration's id.
+    pub collaboration: String,
+    /// What the command acted on, as in `query/<id>`.
+    pub subject: String,
+    /// The subject's version now, for `If-Match`.
+    pub version: u64,
+    /// The position of the command's first event.
+    pub position: u64,
+    /// Its Merkle leaf hash.
+    pub digest: String,
+    /// All events that the command caused, in order.
+    pub events: Vec<AppendedEvent>,
+    /// Whether this is the outcome of an earlier delivery of the same command.
+    pub replayed: bool,
+}
+
+/// An event that a command caused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AppendedEvent {
+    /// Its position.
+    pub position: u64,
+    /// Its type, as in `QueryApproved`.
+    pub kind: String,
+    /// What it is about.
+    pub subject: String,
+    /// Its Merkle leaf hash.
+    pub digest: String,
+}
+
+impl Reply {
+    /// The reply for a command's entries, or the problem that a refused run is.
+    pub(crate) fn of(entries: &[Sealed], replayed: bool) -> Result<Self, Problem> {
+        let first = entries.first().ok_or_else(|| Problem::internal(&"a command without events"))?;
+        let (_, event) = read(first).map_err(|error| Problem::corrupt(&refusal::chain(&error)))?;
+        let position = first.entry().position;
+        if let Some(reasons) = run_refusal(&event) {
+            return Err(refusal::run_refused(reasons, position));
+        }
+        let subject = first.entry().subject.clone();
+        let version = entries
+            .iter()
+            .filter(|entry| entry.entry().subject == subject)
+            .map(|entry| entry.entry().position)
+            .max()
+            .unwrap_or(position);
+        Ok(Self {
+            collaboration: first.entry().collaboration.to_string(),
+            subject,
+            version,
+            position,
+            digest: first.leaf().to_string(),
+            events: entries
+                .iter()
+                .map(|entry| AppendedEvent {
+                    position: entry.entry().position,
+                    kind: entry.entry().kind.clone(),
+                    subject: entry.entry().subject.clone(),
+                    digest: entry.leaf().to_string(),
+                })
+                .collect(),
+            replayed,
+        })
+    }
+
+    /// The response, with the subject's version as `ETag`.
+    pub(crate) fn into_response(self, status: StatusCode) -> Response {
+        let etag = HeaderValue::from_str(&format!("\"{}\"", self.version));
+        let mut response = (status, Json(self)).into_response();
+        if let Ok(etag) = etag {
+            response.headers_mut().insert(header::ETAG, etag);
+        }
+        response
+    }
+}

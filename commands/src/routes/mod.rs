@@ -1,0 +1,99 @@
+//! The routes, by resource. Each command is one handler: it names its action and subject, and
+//! [`send`] does the rest.
+
+mod bundle;
+mod collaborations;
+mod consents;
+mod datasets;
+mod document;
+mod log;
+mod members;
+mod queries;
+mod reports;
+mod runs;
+mod service;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::response::Response;
+use chancery_governance::subject::Subject;
+use chancery_ledger::codec::Value;
+use chancery_ledger::id::CollaborationId;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::trace::TraceLayer;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::App;
+use crate::caller::{Caller, is_member};
+use crate::content::BODY_LEN_MAX;
+use crate::execute::{CommandHeaders, Incoming, execute};
+use crate::logs::Held;
+use crate::problem::{self, Problem};
+use crate::refusal;
+
+pub use document::openapi;
+
+/// The whole API as a router.
+pub fn router(app: App) -> Router {
+    let (routes, document) = api().split_for_parts();
+    let document = document::finish(document);
+    routes
+        .route("/openapi.json", axum::routing::get(move || document::serve(document.clone())))
+        .fallback(|| async { Problem::not_found("There is no such resource.") })
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .with_state(app)
+        .layer(DefaultBodyLimit::max(BODY_LEN_MAX))
+        .layer(axum::middleware::from_fn(problem::complete))
+        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(PropagateRequestIdLayer::new(problem::REQUEST_ID))
+        .layer(SetRequestIdLayer::new(problem::REQUEST_ID, MakeRequestUuid))
+}
+
+/// Every request is traced under its id, method and matched route; never with tokens or bodies.
+fn span(request: &axum::http::Request<axum::body::Body>) -> tracing::Span {
+    let route = request
+        .extensions()
+        .get::<axum::extract::MatchedPath>()
+        .map_or("-", axum::extract::MatchedPath::as_str);
+    let id = request.headers().get(problem::REQUEST_ID).and_then(|id| id.to_str().ok());
+    tracing::info_span!("request", method = %request.method(), route, request_id = id.unwrap_or("-"))
+}
+
+fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .merge(service::routes())
+        .merge(collaborations::routes())
+        .merge(members::routes())
+        .merge(datasets::routes())
+        .merge(queries::routes())
+        .merge(consents::routes())
+        .merge(runs::routes())
+        .merge(reports::routes())
+        .merge(log::routes())
+        .merge(bundle::routes())
+}
+
+/// Carries a command out and answers with `status`.
+async fn send(
+    app: &App,
+    caller: &Caller,
+    headers: CommandHeaders,
+    status: StatusCode,
+    (collaboration, subject): (CollaborationId, Subject),
+    (action, content): (&'static str, Value),
+) -> Result<Response, Problem> {
+    let incoming = Incoming { collaboration, subject, action, content, email: None, headers };
+    execute(app, caller, incoming).await.map(|reply| reply.into_response(status))
+}
+
+/// The log of a collaboration that the caller may read: a member's, or any for the executor.
+async fn readable(
+    app: &App,
+    caller: &Caller,
+    collaboration: CollaborationId,
+) -> Result<Held, Problem> {
+    let held = app.logs.hold(collaboration).await.map_err(|error| refusal::load(&error))?;
+    let reads = is_member(held.state(), caller) || (caller.is_executor && held.exists());
+    if reads { Ok(held) } else { Err(refusal::collaboration_not_found()) }
+}

@@ -1,0 +1,189 @@
+//! The functions a query may call: deterministic, without side effects, of bounded output size.
+//!
+//! Left out on purpose: what shows single rows of a group (`first`, `any_value`, `collect_list`,
+//! `max_by`, percentiles), what reads the session or the clock (`current_date`, `input_file_name`,
+//! `uuid`), what raises its argument as an error, what calls code by name (`reflect`), and what grows
+//! a value without bound (`repeat`, `lpad`).
+
+use crate::dataset::ColumnType;
+
+use super::types;
+
+/// What a function does with rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    /// One value for a group. `distinct` may stand before the argument.
+    Aggregate { distinct: bool },
+    /// One value of a group's own values, as it is stored: `MIN` and `MAX`. They show a value that
+    /// one individual has; the first form allows it for stored columns, above the floor.
+    Extreme,
+    /// One value for a row. `gentle` as in `shape`.
+    Scalar { gentle: bool },
+}
+
+/// The type of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Returns {
+    /// Always this one.
+    Always(ColumnType),
+    /// The first argument's.
+    First,
+    /// The one that all arguments share.
+    Shared,
+    /// The one that the second and third argument share.
+    Branches,
+    /// A double for numbers of a declared type.
+    Mean,
+    /// Not told.
+    Unknown,
+}
+
+/// An allowed function.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Function {
+    /// Its name in upper case, as it is printed.
+    pub(super) name: &'static str,
+    pub(super) class: Class,
+    /// The least and the most arguments.
+    pub(super) arguments: (usize, usize),
+    pub(super) returns: Returns,
+}
+
+const VARIADIC: usize = 16;
+const AGGREGATE: Class = Class::Aggregate { distinct: false };
+const GENTLE: Class = Class::Scalar { gentle: true };
+const SHARP: Class = Class::Scalar { gentle: false };
+const BOOLEAN: Returns = Returns::Always(ColumnType::Boolean);
+const DATE: Returns = Returns::Always(ColumnType::Date);
+const DOUBLE: Returns = Returns::Always(ColumnType::Double);
+const LONG: Returns = Returns::Always(ColumnType::Long);
+const STRING: Returns = Returns::Always(ColumnType::String);
+const TIMESTAMP: Returns = Returns::Always(ColumnType::Timestamp);
+
+const fn function(
+    name: &'static str,
+    class: Class,
+    arguments: (usize, usize),
+    returns: Returns,
+) -> Function {
+    Function {
+        name,
+        class,
+        arguments,
+        returns,
+    }
+}
+
+const ALLOWED: &[Function] = &[
+    function("COUNT", Class::Aggregate { distinct: true }, (1, 1), LONG),
+    function("COUNT_IF", AGGREGATE, (1, 1), LONG),
+    function("SUM", AGGREGATE, (1, 1), Returns::First),
+    function("AVG", AGGREGATE, (1, 1), Returns::Mean),
+    function("MEAN", AGGREGATE, (1, 1), Returns::Mean),
+    function("MIN", Class::Extreme, (1, 1), Returns::First),
+    function("MAX", Class::Extreme, (1, 1), Returns::First),
+    function("STD", AGGREGATE, (1, 1), DOUBLE),
+    function("STDDEV", AGGREGATE, (1, 1), DOUBLE),
+    function("STDDEV_POP", AGGREGATE, (1, 1), DOUBLE),
+    function("STDDEV_SAMP", AGGREGATE, (1, 1), DOUBLE),
+    function("VARIANCE", AGGREGATE, (1, 1), DOUBLE),
+    function("VAR_POP", AGGREGATE, (1, 1), DOUBLE),
+    function("VAR_SAMP", AGGREGATE, (1, 1), DOUBLE),
+    function("CORR", AGGREGATE, (2, 2), DOUBLE),
+    function("COVAR_POP", AGGREGATE, (2, 2), DOUBLE),
+    function("COVAR_SAMP", AGGREGATE, (2, 2), DOUBLE),
+    function("ABS", GENTLE, (1, 1), Returns::First),
+    function("ROUND", GENTLE, (1, 2), Returns::First),
+    function("SIGN", SHARP, (1, 1), Returns::Unknown),
+    function("SQRT", SHARP, (1, 1), DOUBLE),
+    function("POWER", SHARP, (2, 2), DOUBLE),
+    function("POW", SHARP, (2, 2), DOUBLE),
+    function("EXP", SHARP, (1, 1), DOUBLE),
+    function("LN", SHARP, (1, 1), DOUBLE),
+    function("LOG10", SHARP, (1, 1), DOUBLE),
+    function("MOD", SHARP, (2, 2), Returns::Unknown),
+    function("COALESCE", GENTLE, (1, VARIADIC), Returns::Shared),
+    function("IFNULL", GENTLE, (2, 2), Returns::Shared),
+    function("NVL", GENTLE, (2, 2), Returns::Shared),
+    function("NULLIF", SHARP, (2, 2), Returns::First),
+    function("IF", SHARP, (3, 3), Returns::Branches),
+    function("GREATEST", SHARP, (2, VARIADIC), Returns::Shared),
+    function("LEAST", SHARP, (2, VARIADIC), Returns::Shared),
+    function("ISNULL", SHARP, (1, 1), BOOLEAN),
+    function("ISNOTNULL", SHARP, (1, 1), BOOLEAN),
+    function("ISNAN", SHARP, (1, 1), BOOLEAN),
+    function("UPPER", GENTLE, (1, 1), STRING),
+    function("LOWER", GENTLE, (1, 1), STRING),
+    function("LTRIM", GENTLE, (1, 1), STRING),
+    function("RTRIM", GENTLE, (1, 1), STRING),
+    function("CONCAT", SHARP, (1, VARIADIC), STRING),
+    function("LENGTH", GENTLE, (1, 1), LONG),
+    function("CHAR_LENGTH", GENTLE, (1, 1), LONG),
+    function("REPLACE", SHARP, (3, 3), STRING),
+    function("STARTSWITH", SHARP, (2, 2), BOOLEAN),
+    function("ENDSWITH", SHARP, (2, 2), BOOLEAN),
+    function("CONTAINS", SHARP, (2, 2), BOOLEAN),
+    function("YEAR", GENTLE, (1, 1), LONG),
+    function("QUARTER", GENTLE, (1, 1), LONG),
+    function("MONTH", GENTLE, (1, 1), LONG),
+    function("WEEKOFYEAR", GENTLE, (1, 1), LONG),
+    function("DAY", GENTLE, (1, 1), LONG),
+    function("DAYOFMONTH", GENTLE, (1, 1), LONG),
+    function("DAYOFWEEK", GENTLE, (1, 1), LONG),
+    function("DAYOFYEAR", GENTLE, (1, 1), LONG),
+    function("HOUR", GENTLE, (1, 1), LONG),
+    function("MINUTE", GENTLE, (1, 1), LONG),
+    function("SECOND", GENTLE, (1, 1), LONG),
+    function("DATE_TRUNC", GENTLE, (2, 2), TIMESTAMP),
+    function("TRUNC", GENTLE, (2, 2), DATE),
+    function("LAST_DAY", GENTLE, (1, 1), DATE),
+    function("DATEDIFF", GENTLE, (2, 2), LONG),
+    function("DATE_ADD", GENTLE, (2, 2), DATE),
+    function("DATE_SUB", GENTLE, (2, 2), DATE),
+    function("ADD_MONTHS", GENTLE, (2, 2), DATE),
+    function("MONTHS_BETWEEN", SHARP, (2, 2), DOUBLE),
+    function("TO_DATE", GENTLE, (1, 2), DATE),
+    function("TO_TIMESTAMP", GENTLE, (1, 2), TIMESTAMP),
+    function("DATE_FORMAT", GENTLE, (2, 2), STRING),
+];
+
+/// The allowed function of a name, without regard to case.
+pub(super) fn find(name: &str) -> Option<&'static Function> {
+    ALLOWED
+        .iter()
+        .find(|function| function.name.eq_ignore_ascii_case(name))
+}
+
+impl Function {
+    /// The type of a call with arguments of these types.
+    pub(super) fn kind(&self, arguments: &[Option<ColumnType>]) -> Option<ColumnType> {
+        match self.returns {
+            Returns::Always(kind) => Some(kind),
+            Returns::First => arguments.first().copied().flatten(),
+            Returns::Shared => types::merge(arguments.iter().copied()),
+            Returns::Branches => types::merge(arguments.iter().skip(1).copied()),
+            Returns::Mean => types::mean(arguments.first().copied().flatten()),
+            Returns::Unknown => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALLOWED;
+
+    #[test]
+    fn names_are_upper_case_and_unique() {
+        for (index, function) in ALLOWED.iter().enumerate() {
+            assert_eq!(function.name, function.name.to_ascii_uppercase());
+            assert!(
+                ALLOWED[..index]
+                    .iter()
+                    .all(|other| other.name != function.name),
+                "{}",
+                function.name
+            );
+            assert!(function.arguments.0 <= function.arguments.1);
+        }
+    }
+}

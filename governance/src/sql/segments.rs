@@ -1,0 +1,229 @@
+//! The segments of a query, in order: names, what each may read, and what the last one may show.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlparser::tokenizer::Span;
+
+use super::bind::Bindings;
+use super::from::Known;
+use super::names::{is_reserved, name_objection};
+use super::refusal::{Clause, Refusal, RefusalCode, Refusals};
+use super::scope::{Readable, Scope};
+use super::segment;
+use super::{Analysis, BINDINGS_MAX, Parameter, REFUSALS_MAX, Relation, SEGMENTS_MAX, SegmentText};
+
+/// Columns read, by relation.
+pub(super) type Reads = BTreeMap<String, BTreeSet<String>>;
+
+pub(super) fn analyse(
+    segments: &[SegmentText<'_>],
+    inputs: &[Relation<'_>],
+    parameters: &[Parameter<'_>],
+) -> Result<Analysis, Vec<Refusal>> {
+    let mut query = Refusals::new("");
+    let mut bindings = Bindings::new(parameters, &mut query);
+    check_counts(segments, inputs, &mut query);
+    let inputs = if query.is_empty() {
+        read_inputs(inputs, &mut query)
+    } else {
+        Vec::new()
+    };
+    if !query.is_empty() {
+        return Err(query.into_sorted());
+    }
+    let mut ordered: Vec<&SegmentText<'_>> = segments.iter().collect();
+    ordered.sort_by_key(|segment| segment.order);
+
+    let mut refused = Vec::new();
+    let mut analysed = Vec::new();
+    let mut views: Vec<Readable> = Vec::new();
+    let mut failed = BTreeSet::new();
+    let mut loads: Reads = inputs
+        .iter()
+        .map(|input| (input.name.clone(), BTreeSet::new()))
+        .collect();
+    for (index, segment) in ordered.iter().enumerate() {
+        let mut refusals = Refusals::new(segment.view);
+        check_name(index, &ordered, &inputs, &mut refusals);
+        let known = known(segment.order, &ordered, &inputs, &views, &failed);
+        let last = index + 1 == ordered.len();
+        let mut loader = Loader {
+            inputs: &inputs,
+            loads: &mut loads,
+        };
+        let made = segment::one(
+            segment,
+            last,
+            &known,
+            &mut bindings,
+            &mut refusals,
+            &mut loader,
+        );
+        match made {
+            Some((segment, view)) if refusals.is_empty() => {
+                analysed.push(segment);
+                views.push(view);
+            }
+            _ => {
+                failed.insert(segment.view.to_ascii_lowercase());
+            }
+        }
+        refused.extend(refusals.into_sorted());
+    }
+    if failed.is_empty() {
+        bindings.refuse_unused(&mut query);
+    }
+    refused.extend(query.into_sorted());
+    refused.truncate(REFUSALS_MAX);
+    if !refused.is_empty() {
+        return Err(refused);
+    }
+    let row_identities = row_identities(&mut loads);
+    Ok(Analysis {
+        segments: analysed,
+        row_identities,
+        loads,
+    })
+}
+
+fn check_counts(segments: &[SegmentText<'_>], inputs: &[Relation<'_>], refusals: &mut Refusals) {
+    let nowhere = Span::empty();
+    if segments.is_empty() {
+        refusals.push(
+            RefusalCode::NoSegments,
+            Clause::Query,
+            nowhere,
+            "a query has at least one segment",
+        );
+    }
+    if segments.len() > SEGMENTS_MAX || inputs.len() > BINDINGS_MAX {
+        let detail = format!("at most {SEGMENTS_MAX} segments and {BINDINGS_MAX} inputs are read");
+        refusals.push(RefusalCode::TooMany, Clause::Query, nowhere, detail);
+    }
+    let highest = segments.iter().map(|segment| segment.order).max();
+    if segments
+        .iter()
+        .filter(|segment| Some(segment.order) == highest)
+        .count()
+        > 1
+    {
+        let detail = "more than one segment has the highest order; the output is one view";
+        refusals.push(RefusalCode::NotOneOutput, Clause::Query, nowhere, detail);
+    }
+}
+
+fn read_inputs(inputs: &[Relation<'_>], refusals: &mut Refusals) -> Vec<Readable> {
+    let nowhere = Span::empty();
+    let mut readable: Vec<Readable> = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        if let Some((code, detail)) = name_objection("input", input.alias) {
+            refusals.push(code, Clause::Query, nowhere, detail);
+        } else if readable.iter().any(|other| other.name == input.alias) {
+            let detail = format!("two inputs are named {}", input.alias);
+            refusals.push(RefusalCode::DuplicateAlias, Clause::Query, nowhere, detail);
+        } else {
+            match Readable::input(input) {
+                Ok(input) => readable.push(input),
+                Err(detail) => {
+                    refusals.push(RefusalCode::InvalidInput, Clause::Query, nowhere, detail);
+                }
+            }
+        }
+    }
+    readable
+}
+
+fn check_name(
+    index: usize,
+    ordered: &[&SegmentText<'_>],
+    inputs: &[Readable],
+    refusals: &mut Refusals,
+) {
+    let Some(segment) = ordered.get(index) else {
+        return;
+    };
+    let nowhere = Span::empty();
+    if let Some((code, detail)) = name_objection("view", segment.view) {
+        refusals.push(code, Clause::View, nowhere, detail);
+    }
+    let earlier = ordered
+        .iter()
+        .take(index)
+        .any(|other| other.view.eq_ignore_ascii_case(segment.view));
+    if earlier
+        || inputs
+            .iter()
+            .any(|input| input.name.eq_ignore_ascii_case(segment.view))
+    {
+        let detail = format!("another view or input is named {}", segment.view);
+        refusals.push(RefusalCode::DuplicateView, Clause::View, nowhere, detail);
+    }
+}
+
+/// What the names in a segment of this order stand for.
+fn known<'v>(
+    order: u32,
+    ordered: &[&SegmentText<'_>],
+    inputs: &'v [Readable],
+    views: &'v [Readable],
+    failed: &BTreeSet<String>,
+) -> BTreeMap<String, Known<'v>> {
+    let mut known = BTreeMap::new();
+    for segment in ordered {
+        known.insert(segment.view.to_ascii_lowercase(), Known::TooLate);
+    }
+    for segment in ordered.iter().filter(|segment| segment.order < order) {
+        let name = segment.view.to_ascii_lowercase();
+        if failed.contains(&name) {
+            known.insert(name, Known::Refused);
+        } else if let Some(view) = views.iter().find(|view| view.name == name) {
+            known.insert(name, Known::Readable(view));
+        }
+    }
+    for input in inputs {
+        known.insert(input.name.clone(), Known::Readable(input));
+    }
+    known
+}
+
+/// Notes what has to be loaded of the inputs.
+pub(super) struct Loader<'l> {
+    inputs: &'l [Readable],
+    loads: &'l mut Reads,
+}
+
+impl Loader<'_> {
+    pub(super) fn note(&mut self, reads: &Reads, scope: &Scope<'_>) {
+        for (relation, columns) in reads {
+            if self.inputs.iter().any(|input| input.name == *relation) {
+                self.loads
+                    .entry(relation.clone())
+                    .or_default()
+                    .extend(columns.iter().cloned());
+            }
+        }
+        for (alias, one, identity) in scope.carries() {
+            if one.relation.order.is_none() {
+                self.loads
+                    .entry(alias.to_owned())
+                    .or_default()
+                    .insert(identity.source.clone());
+            }
+        }
+    }
+}
+
+/// Splits the row numbers, which the application makes, off the columns that it loads.
+fn row_identities(loads: &mut Reads) -> BTreeMap<String, String> {
+    let mut rows = BTreeMap::new();
+    for (alias, columns) in loads {
+        columns.retain(|column| {
+            let made = is_reserved(column);
+            if made {
+                rows.insert(alias.clone(), column.clone());
+            }
+            !made
+        });
+    }
+    rows
+}

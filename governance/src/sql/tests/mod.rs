@@ -1,0 +1,158 @@
+//! Given texts, expected rewritings and refusals.
+
+mod accepted;
+mod floors;
+mod literals;
+mod properties;
+mod refused;
+mod refused_corpus;
+
+use super::{Analysis, Literal, Parameter, Refusal, Relation, SegmentText, analyse};
+use crate::dataset::{AccessPolicy, Column, ColumnType, GroupIdentity, MinimumGroup};
+
+/// A dataset by its columns; those after a `-` are closed.
+struct Dataset {
+    alias: &'static str,
+    columns: Vec<Column>,
+    policy: AccessPolicy,
+}
+
+fn dataset(
+    alias: &'static str,
+    columns: &[(&str, ColumnType)],
+    minimum_group: Option<MinimumGroup>,
+) -> Dataset {
+    let named = |(name, kind): &(&str, ColumnType)| Column {
+        name: name.trim_start_matches('-').to_owned(),
+        kind: *kind,
+    };
+    let open = columns.iter().filter(|(name, _)| !name.starts_with('-'));
+    Dataset {
+        alias,
+        columns: columns.iter().map(named).collect(),
+        policy: AccessPolicy {
+            allowed_columns: open.map(|(name, _)| (*name).to_owned()).collect(),
+            minimum_group,
+        },
+    }
+}
+
+/// Flights (floor: 50 rows), people (floor: 10 distinct `id`), and weather and planes without a floor.
+fn datasets() -> Vec<Dataset> {
+    use ColumnType::{Boolean, Date, Double, Long, String, Timestamp};
+    let rows = MinimumGroup {
+        identity: GroupIdentity::Row,
+        count: 50,
+    };
+    let ids = MinimumGroup {
+        identity: GroupIdentity::Column("id".to_owned()),
+        count: 10,
+    };
+    vec![
+        dataset(
+            "flights",
+            &[
+                ("carrier", String),
+                ("origin", String),
+                ("tailnum", String),
+                ("dep_delay", Double),
+                ("distance", Long),
+                ("flown", Date),
+                ("time_hour", Timestamp),
+                ("cancelled", Boolean),
+                ("-passenger", String),
+            ],
+            Some(rows),
+        ),
+        dataset(
+            "people",
+            &[
+                ("-id", Long),
+                ("city", String),
+                ("age", Long),
+                ("pay", Double),
+                ("-name", String),
+            ],
+            Some(ids),
+        ),
+        dataset(
+            "weather",
+            &[
+                ("origin", String),
+                ("time_hour", Timestamp),
+                ("wind", Double),
+                ("-station", String),
+            ],
+            None,
+        ),
+        dataset(
+            "planes",
+            &[("tailnum", String), ("seats", Long), ("Model", String)],
+            None,
+        ),
+    ]
+}
+
+/// Analyses segments over [`datasets`].
+fn run(
+    segments: &[(u32, &str, &str)],
+    parameters: &[(&str, Literal)],
+) -> Result<Analysis, Vec<Refusal>> {
+    run_over(&datasets(), segments, parameters)
+}
+
+fn run_over(
+    datasets: &[Dataset],
+    segments: &[(u32, &str, &str)],
+    parameters: &[(&str, Literal)],
+) -> Result<Analysis, Vec<Refusal>> {
+    let inputs: Vec<Relation<'_>> = datasets
+        .iter()
+        .map(|one| Relation {
+            alias: one.alias,
+            columns: &one.columns,
+            policy: &one.policy,
+        })
+        .collect();
+    let segments: Vec<SegmentText<'_>> = segments
+        .iter()
+        .map(|(order, view, sql)| SegmentText {
+            order: *order,
+            view,
+            sql,
+        })
+        .collect();
+    let parameters: Vec<Parameter<'_>> = parameters
+        .iter()
+        .map(|(name, value)| Parameter { name, value })
+        .collect();
+    analyse(&segments, &inputs, &parameters)
+}
+
+/// The rewritten texts of accepted segments.
+fn rewritten(segments: &[(u32, &str, &str)], parameters: &[(&str, Literal)]) -> Vec<String> {
+    match run(segments, parameters) {
+        Ok(analysis) => analysis
+            .segments
+            .into_iter()
+            .map(|segment| segment.rewritten)
+            .collect(),
+        Err(refusals) => panic!("{segments:?} was refused: {}", told(&refusals)),
+    }
+}
+
+/// The codes of a refused query, in order.
+fn codes(segments: &[(u32, &str, &str)], parameters: &[(&str, Literal)]) -> Vec<&'static str> {
+    match run(segments, parameters) {
+        Ok(analysis) => panic!("accepted: {:#?}", analysis.segments),
+        Err(refusals) => refusals
+            .iter()
+            .map(|refusal| refusal.code.as_str())
+            .collect(),
+    }
+}
+
+fn told(refusals: &[Refusal]) -> String {
+    let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+    lines.join("\n  ")
+}
