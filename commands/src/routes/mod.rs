@@ -34,6 +34,9 @@ use crate::refusal;
 
 pub use document::openapi;
 
+/// How long a read waits for the views to show what the log has.
+const VIEWS_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// The whole API as a router.
 pub fn router(app: App) -> Router {
     let (routes, document) = api().split_for_parts();
@@ -96,4 +99,15 @@ async fn readable(
     let held = app.logs.hold(collaboration).await.map_err(|error| refusal::load(&error))?;
     let reads = is_member(held.state(), caller) || (caller.is_executor && held.exists());
     if reads { Ok(held) } else { Err(refusal::collaboration_not_found()) }
+}
+
+/// Waits until the views show everything that is in a held log, then lets the log go.
+async fn views(app: &App, held: Held) -> Result<(), Problem> {
+    let Some(state) = held.state().collaboration() else { return Ok(()) };
+    let (id, last) = (state.id, state.size - 1);
+    drop(held);
+    app.views
+        .wait_for(id, last, VIEWS_WAIT)
+        .await
+        .map_err(|error| refusal::views(&error))
 }

@@ -48,12 +48,7 @@ impl<'a> Bindings<'a> {
             }
             if !is_valid(value) {
                 let detail = format!("the value of :{name} is not of the form of its type");
-                refusals.push(
-                    RefusalCode::InvalidParameter,
-                    Clause::Query,
-                    nowhere,
-                    detail,
-                );
+                refusals.push(RefusalCode::InvalidParameter, Clause::Query, nowhere, detail);
             }
             if bindings.known.insert(name, (value, false)).is_some() {
                 refusals.push(
@@ -79,12 +74,7 @@ impl<'a> Bindings<'a> {
         for (name, (_, used)) in &self.known {
             if !used {
                 let detail = format!("no segment mentions :{name}");
-                refusals.push(
-                    RefusalCode::UnusedParameter,
-                    Clause::Query,
-                    Span::empty(),
-                    detail,
-                );
+                refusals.push(RefusalCode::UnusedParameter, Clause::Query, Span::empty(), detail);
             }
         }
     }
@@ -106,22 +96,17 @@ fn expression(value: &Literal) -> (Expr, ColumnType) {
         Literal::String(text) => (string(text), ColumnType::String),
         Literal::Long(number) if *number < 0 => {
             let digits = Expr::value(Value::Number(number.unsigned_abs().to_string(), false));
-            let negative = Expr::UnaryOp {
-                op: UnaryOperator::Minus,
-                expr: Box::new(digits),
-            };
+            let negative = Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(digits) };
             (Expr::Nested(Box::new(negative)), ColumnType::Long)
         }
-        Literal::Long(number) => (
-            Expr::value(Value::Number(number.to_string(), false)),
-            ColumnType::Long,
-        ),
+        Literal::Long(number) => {
+            (Expr::value(Value::Number(number.to_string(), false)), ColumnType::Long)
+        }
         Literal::Boolean(truth) => (Expr::value(Value::Boolean(*truth)), ColumnType::Boolean),
         Literal::Date(text) => (typed(DataType::Date, text), ColumnType::Date),
-        Literal::Timestamp(text) => (
-            typed(DataType::Timestamp(None, TimezoneInfo::None), text),
-            ColumnType::Timestamp,
-        ),
+        Literal::Timestamp(text) => {
+            (typed(DataType::Timestamp(None, TimezoneInfo::None), text), ColumnType::Timestamp)
+        }
         // From text, since a bare 1.5 is a decimal in Spark and long ones lose digits.
         Literal::Double(text) => {
             let cast = Expr::Cast {
@@ -137,11 +122,7 @@ fn expression(value: &Literal) -> (Expr, ColumnType) {
 
 fn typed(data_type: DataType, text: &str) -> Expr {
     let value = Value::SingleQuotedString(text.to_owned()).with_empty_span();
-    Expr::TypedString(TypedString {
-        data_type,
-        value,
-        uses_odbc_syntax: false,
-    })
+    Expr::TypedString(TypedString { data_type, value, uses_odbc_syntax: false })
 }
 
 /// A string literal for a value.
@@ -174,11 +155,9 @@ pub(super) fn is_date(text: &str) -> bool {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = bytes else {
         return false;
     };
-    let (Some(year), Some(month), Some(day)) = (
-        number(&[*y1, *y2, *y3, *y4]),
-        number(&[*m1, *m2]),
-        number(&[*d1, *d2]),
-    ) else {
+    let (Some(year), Some(month), Some(day)) =
+        (number(&[*y1, *y2, *y3, *y4]), number(&[*m1, *m2]), number(&[*d1, *d2]))
+    else {
         return false;
     };
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -225,8 +204,6 @@ fn is_double(text: &str) -> bool {
 
 fn number(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |sum, digit| {
-        digit
-            .is_ascii_digit()
-            .then(|| sum * 10 + u32::from(digit - b'0'))
+        digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0'))
     })
 }

@@ -48,11 +48,8 @@ impl Walker<'_, '_, '_> {
             );
             return self.refuse(RefusalCode::ConstructNotSupported, at, detail);
         }
-        let FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment,
-            args,
-            clauses,
-        }) = args
+        let FunctionArguments::List(FunctionArgumentList { duplicate_treatment, args, clauses }) =
+            args
         else {
             let detail = format!("{} takes arguments in parentheses", function.name);
             return self.refuse(RefusalCode::FunctionArguments, at, detail);
@@ -115,11 +112,7 @@ impl Walker<'_, '_, '_> {
         let parts = self.arguments(function, args, depth);
         self.aggregates = Aggregates::Allowed;
         let parts = parts.unwrap_or_default();
-        let most = if function.class == Class::Extreme {
-            Shape::Column
-        } else {
-            Shape::Moment
-        };
+        let most = if function.class == Class::Extreme { Shape::Column } else { Shape::Moment };
         if self.scope.has_floor() && parts.iter().any(|part| part.shape > most) {
             let detail = format!(
                 "this argument of {} may pick out one individual of a group; group by the condition instead",
@@ -127,11 +120,8 @@ impl Walker<'_, '_, '_> {
             );
             self.refuse(RefusalCode::GroupFloorUnprovable, at, detail);
         }
-        let inputs: BTreeSet<&str> = parts
-            .iter()
-            .flat_map(|part| &part.sources)
-            .map(|(input, _)| input.as_str())
-            .collect();
+        let inputs: BTreeSet<&str> =
+            parts.iter().flat_map(|part| &part.sources).map(|(input, _)| input.as_str()).collect();
         if self.scope.has_floor() && inputs.len() > 1 {
             let detail = format!(
                 "{} over columns of {} at once: one input's values or nulls may single out an individual of the other",
@@ -142,18 +132,9 @@ impl Walker<'_, '_, '_> {
         }
         let kinds: Vec<Option<ColumnType>> = parts.iter().map(|part| part.kind).collect();
         let selective = parts.iter().any(|part| part.shape == Shape::Selective);
-        let shape = if selective {
-            Shape::Selective
-        } else {
-            Shape::Column
-        };
+        let shape = if selective { Shape::Selective } else { Shape::Column };
         let facts = Facts::of(parts, function.kind(&kinds), shape);
-        Facts {
-            aggregated: true,
-            aggregates: true,
-            ungrouped: None,
-            ..facts
-        }
+        Facts { aggregated: true, aggregates: true, ungrouped: None, ..facts }
     }
 
     fn arguments(

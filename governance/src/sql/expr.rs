@@ -61,20 +61,13 @@ impl Walker<'_, '_, '_> {
     }
 
     pub(super) fn unsupported_kind(&mut self, expr: &Expr) -> Facts {
-        let detail = format!(
-            "this kind of expression is not supported: {}",
-            excerpt(expr)
-        );
+        let detail = format!("this kind of expression is not supported: {}", excerpt(expr));
         self.unsupported(expr.span(), detail)
     }
 
     pub(super) fn descend(&mut self, expr: &mut Expr, depth: usize) -> Facts {
         if depth > DEPTH_MAX + super::OPERATORS_MAX {
-            return self.refuse(
-                RefusalCode::TooDeep,
-                expr.span(),
-                "the expression nests too deep",
-            );
+            return self.refuse(RefusalCode::TooDeep, expr.span(), "the expression nests too deep");
         }
         let mut facts = self.kind_of(expr, depth + 1);
         if self.aggregates != Aggregates::Inside
@@ -86,10 +79,7 @@ impl Walker<'_, '_, '_> {
         facts
     }
 
-    #[expect(
-        clippy::too_many_lines,
-        reason = "one arm for each kind: a wildcard in its place would be a hole"
-    )]
+    /// One arm for each kind: a wildcard in its place would be a hole.
     fn kind_of(&mut self, expr: &mut Expr, depth: usize) -> Facts {
         match expr {
             Expr::Identifier(ident) => {
@@ -115,11 +105,7 @@ impl Walker<'_, '_, '_> {
                 *expr = bound;
                 facts
             }),
-            Expr::TypedString(TypedString {
-                data_type,
-                value,
-                uses_odbc_syntax,
-            }) => {
+            Expr::TypedString(TypedString { data_type, value, uses_odbc_syntax }) => {
                 let (data_type, at) = (data_type.clone(), value.span);
                 let odbc = *uses_odbc_syntax;
                 self.typed_string(&data_type, value, odbc, at)
@@ -151,18 +137,9 @@ impl Walker<'_, '_, '_> {
             | Expr::Floor { .. }
             | Expr::Substring { .. }
             | Expr::Trim { .. } => self.form(expr, depth),
-            Expr::Case {
-                case_token: _,
-                end_token: _,
-                operand,
-                conditions,
-                else_result,
-            } => self.case(
-                operand.as_deref_mut(),
-                conditions,
-                else_result.as_deref_mut(),
-                depth,
-            ),
+            Expr::Case { case_token: _, end_token: _, operand, conditions, else_result } => {
+                self.case(operand.as_deref_mut(), conditions, else_result.as_deref_mut(), depth)
+            }
             Expr::Interval(interval) => self.interval(interval),
             Expr::Function(function) => self.function(function, depth),
             // Kinds without a proof.
@@ -213,10 +190,8 @@ impl Walker<'_, '_, '_> {
                 facts.clone()
             }
             (Some((aliased, _)), Ok(resolved)) if *bare(aliased) != resolved.expr => {
-                let detail = format!(
-                    "{} is an output column and another column in FROM",
-                    ident.value
-                );
+                let detail =
+                    format!("{} is an output column and another column in FROM", ident.value);
                 self.refuse(RefusalCode::AmbiguousColumn, ident.span, detail)
             }
             (_, resolved) => self.column(expr, resolved, &ident.value, ident.span),
@@ -230,20 +205,12 @@ impl Walker<'_, '_, '_> {
         name: &str,
         at: Span,
     ) -> Facts {
-        let Resolved {
-            expr: canonical,
-            column,
-            sources,
-            reads,
-        } = match resolved {
+        let Resolved { expr: canonical, column, sources, reads } = match resolved {
             Ok(resolved) => resolved,
             Err((code, detail)) => return self.refuse(code, at, detail),
         };
         for (relation, column) in reads {
-            self.reads
-                .entry(relation.to_owned())
-                .or_default()
-                .insert(column.to_owned());
+            self.reads.entry(relation.to_owned()).or_default().insert(column.to_owned());
         }
         *expr = canonical;
         Facts {
@@ -271,9 +238,5 @@ fn excerpt(expr: &Expr) -> String {
     const CHARACTERS: usize = 60;
     let text = expr.to_string();
     let start: String = text.chars().take(CHARACTERS).collect();
-    if start.len() < text.len() {
-        format!("{start}…")
-    } else {
-        start
-    }
+    if start.len() < text.len() { format!("{start}…") } else { start }
 }

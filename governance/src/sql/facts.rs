@@ -37,10 +37,7 @@ impl Facts {
 
     /// The facts of an expression made of parts, with its own type and shape.
     pub(super) fn of(parts: Vec<Self>, kind: Option<ColumnType>, shape: Shape) -> Self {
-        let mut whole = Self {
-            shape,
-            ..Self::constant(kind)
-        };
+        let mut whole = Self { shape, ..Self::constant(kind) };
         for part in parts {
             whole.sources.extend(part.sources);
             whole.aggregated |= part.aggregated;

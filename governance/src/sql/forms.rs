@@ -27,11 +27,7 @@ impl Walker<'_, '_, '_> {
                 let shape = Shape::call(&[facts.shape], types::cast_is_gentle(data_type));
                 Facts::of(vec![facts], kind, shape)
             }
-            Expr::Extract {
-                field,
-                syntax: ExtractSyntax::From,
-                expr: inner,
-            } => {
+            Expr::Extract { field, syntax: ExtractSyntax::From, expr: inner } => {
                 if !is_extracted(field) {
                     let detail = format!("EXTRACT({field}) is not supported");
                     return self.unsupported(inner.span(), detail);
@@ -47,10 +43,7 @@ impl Walker<'_, '_, '_> {
                 field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime),
             } => {
                 let facts = self.gentle(inner, None, depth);
-                Facts {
-                    kind: types::whole(facts.kind),
-                    ..facts
-                }
+                Facts { kind: types::whole(facts.kind), ..facts }
             }
             Expr::Substring {
                 expr: inner,

@@ -48,10 +48,7 @@ pub(super) fn take_apart<'q>(query: &'q mut Query, refusals: &mut Refusals) -> O
     check.absent(settings.is_none(), Clause::Text, "SETTINGS");
     check.absent(format_clause.is_none(), Clause::Text, "FORMAT");
     check.absent(pipe_operators.is_empty(), Clause::Text, "the pipe operator");
-    let order_by = order_by
-        .as_mut()
-        .map(|order_by| check.order_by(order_by))
-        .unwrap_or_default();
+    let order_by = order_by.as_mut().map(|order_by| check.order_by(order_by)).unwrap_or_default();
     let limit = limit_clause.as_mut().and_then(|limit| check.limit(limit));
     let select = match body.as_mut() {
         SetExpr::Select(select) => Some(select),
@@ -89,8 +86,7 @@ impl Check<'_> {
     fn absent(&mut self, absent: bool, clause: Clause, what: &str) {
         if !absent {
             let detail = format!("{what}: not supported in a segment");
-            self.refusals
-                .push(RefusalCode::ConstructNotSupported, clause, self.at, detail);
+            self.refusals.push(RefusalCode::ConstructNotSupported, clause, self.at, detail);
         }
     }
 
@@ -135,11 +131,7 @@ impl Check<'_> {
                 "optimiser hints are not passed on",
             );
         }
-        self.absent(
-            select_modifiers.is_none(),
-            Clause::Select,
-            "select modifiers",
-        );
+        self.absent(select_modifiers.is_none(), Clause::Select, "select modifiers");
         self.absent(top.is_none(), Clause::Select, "TOP");
         self.absent(exclude.is_none(), Clause::Select, "EXCLUDE");
         self.absent(into.is_none(), Clause::Select, "SELECT INTO");
@@ -152,16 +144,8 @@ impl Check<'_> {
         self.absent(named_window.is_empty(), Clause::Select, "WINDOW");
         self.absent(qualify.is_none(), Clause::Having, "QUALIFY");
         self.absent(value_table_mode.is_none(), Clause::Select, "SELECT AS");
-        self.absent(
-            *flavor == SelectFlavor::Standard,
-            Clause::From,
-            "FROM before SELECT",
-        );
-        self.absent(
-            !matches!(distinct, Some(Distinct::On(_))),
-            Clause::Select,
-            "DISTINCT ON",
-        );
+        self.absent(*flavor == SelectFlavor::Standard, Clause::From, "FROM before SELECT");
+        self.absent(!matches!(distinct, Some(Distinct::On(_))), Clause::Select, "DISTINCT ON");
         if matches!(distinct, Some(Distinct::All)) {
             // The default, said aloud: print the one form.
             *distinct = None;
@@ -211,16 +195,8 @@ impl Check<'_> {
                 Vec::new()
             }
             OrderByKind::Expressions(keys) => {
-                for OrderByExpr {
-                    expr: _,
-                    options,
-                    with_fill,
-                } in keys.iter()
-                {
-                    let OrderByOptions {
-                        sort,
-                        nulls_first: _,
-                    } = options;
+                for OrderByExpr { expr: _, options, with_fill } in keys.iter() {
+                    let OrderByOptions { sort, nulls_first: _ } = options;
                     let sort = matches!(sort, None | Some(OrderBySort::Asc | OrderBySort::Desc));
                     self.absent(sort, Clause::OrderBy, "USING");
                     self.absent(with_fill.is_none(), Clause::OrderBy, "WITH FILL");
@@ -232,19 +208,12 @@ impl Check<'_> {
 
     fn limit<'q>(&mut self, limit: &'q mut LimitClause) -> Option<&'q mut Expr> {
         match limit {
-            LimitClause::LimitOffset {
-                limit,
-                offset,
-                limit_by,
-            } => {
+            LimitClause::LimitOffset { limit, offset, limit_by } => {
                 self.absent(offset.is_none(), Clause::Limit, "OFFSET");
                 self.absent(limit_by.is_empty(), Clause::Limit, "LIMIT BY");
                 limit.as_mut()
             }
-            LimitClause::OffsetCommaLimit {
-                offset: _,
-                limit: _,
-            } => {
+            LimitClause::OffsetCommaLimit { offset: _, limit: _ } => {
                 self.absent(false, Clause::Limit, "LIMIT with an offset");
                 None
             }

@@ -36,27 +36,19 @@ pub(super) struct FromReader<'w, 'v, 'p> {
 impl<'v> FromReader<'_, 'v, '_> {
     pub(super) fn read(&mut self, from: &mut [TableWithJoins], at: Span) -> Option<Scope<'v>> {
         let [TableWithJoins { relation, joins }] = from else {
-            let (code, detail) = (
-                RefusalCode::ConstructNotSupported,
-                "FROM names one relation, and others by JOIN",
-            );
+            let (code, detail) =
+                (RefusalCode::ConstructNotSupported, "FROM names one relation, and others by JOIN");
             self.refusals.push(code, Clause::From, at, detail);
             return None;
         };
         if joins.len() >= RELATIONS_MAX {
             let detail = format!("at most {RELATIONS_MAX} relations are joined");
-            self.refusals
-                .push(RefusalCode::TooMany, Clause::From, at, detail);
+            self.refusals.push(RefusalCode::TooMany, Clause::From, at, detail);
             return None;
         }
         let mut scope = Scope::default();
         let mut complete = self.relation(relation, &mut scope);
-        for Join {
-            relation,
-            global,
-            join_operator,
-        } in joins
-        {
+        for Join { relation, global, join_operator } in joins {
             let at = relation.span();
             if *global {
                 self.unsupported(Clause::Join, at, "GLOBAL joins");
@@ -77,8 +69,7 @@ impl<'v> FromReader<'_, 'v, '_> {
 
     pub(super) fn unsupported(&mut self, clause: Clause, at: Span, what: &str) {
         let detail = format!("{what}: not supported in a segment");
-        self.refusals
-            .push(RefusalCode::ConstructNotSupported, clause, at, detail);
+        self.refusals.push(RefusalCode::ConstructNotSupported, clause, at, detail);
     }
 
     /// Puts a relation into the scope; false if it can't be.
@@ -138,19 +129,13 @@ impl<'v> FromReader<'_, 'v, '_> {
         let Some(relation) = self.named(name) else {
             return false;
         };
-        *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(
-            relation.name.as_str(),
-        ))]);
+        *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(relation.name.as_str()))]);
         let Some(alias) = self.alias(alias, &relation.name, at) else {
             return false;
         };
         if scope.position(&alias.value).is_some() {
-            let detail = format!(
-                "{} stands twice in FROM; give each its own alias",
-                alias.value
-            );
-            self.refusals
-                .push(RefusalCode::DuplicateAlias, Clause::From, at, detail);
+            let detail = format!("{} stands twice in FROM; give each its own alias", alias.value);
+            self.refusals.push(RefusalCode::DuplicateAlias, Clause::From, at, detail);
             return false;
         }
         self.reads.entry(relation.name.clone()).or_default();
@@ -162,8 +147,7 @@ impl<'v> FromReader<'_, 'v, '_> {
         let at = name.span();
         let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
             let detail = format!("{name}: relations have no catalogue or schema");
-            self.refusals
-                .push(RefusalCode::QualifiedName, Clause::From, at, detail);
+            self.refusals.push(RefusalCode::QualifiedName, Clause::From, at, detail);
             return None;
         };
         let name = &ident.value;
@@ -172,14 +156,12 @@ impl<'v> FromReader<'_, 'v, '_> {
             Some(Known::Refused) => None,
             Some(Known::TooLate) => {
                 let detail = format!("the view {name} is not of an earlier order");
-                self.refusals
-                    .push(RefusalCode::UnknownRelation, Clause::From, at, detail);
+                self.refusals.push(RefusalCode::UnknownRelation, Clause::From, at, detail);
                 None
             }
             None => {
                 let detail = format!("{name} is neither an input nor a view");
-                self.refusals
-                    .push(RefusalCode::UnknownRelation, Clause::From, at, detail);
+                self.refusals.push(RefusalCode::UnknownRelation, Clause::From, at, detail);
                 None
             }
         }
@@ -188,13 +170,7 @@ impl<'v> FromReader<'_, 'v, '_> {
     /// The name that columns are qualified with. `AS` is always printed: without it a word such as
     /// `anti` could be an alias to one parser and a kind of join to another.
     fn alias(&mut self, alias: &mut Option<TableAlias>, relation: &str, at: Span) -> Option<Ident> {
-        let Some(TableAlias {
-            explicit,
-            name,
-            columns,
-            at: index,
-        }) = alias
-        else {
+        let Some(TableAlias { explicit, name, columns, at: index }) = alias else {
             return Some(Ident::new(relation));
         };
         if !columns.is_empty() || index.is_some() {
@@ -203,8 +179,7 @@ impl<'v> FromReader<'_, 'v, '_> {
         }
         if is_keyword(&name.value) {
             let detail = format!("{} is a word of Spark's grammar", name.value);
-            self.refusals
-                .push(RefusalCode::ReservedName, Clause::From, name.span, detail);
+            self.refusals.push(RefusalCode::ReservedName, Clause::From, name.span, detail);
             return None;
         }
         *explicit = true;
@@ -222,8 +197,7 @@ impl<'v> FromReader<'_, 'v, '_> {
                     let detail = format!(
                         "{alias}, which has a minimum group, reaches this FROM by two relations"
                     );
-                    self.refusals
-                        .push(RefusalCode::GroupFloorUnprovable, Clause::From, at, detail);
+                    self.refusals.push(RefusalCode::GroupFloorUnprovable, Clause::From, at, detail);
                 }
             }
         }

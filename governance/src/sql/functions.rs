@@ -66,12 +66,7 @@ const fn function(
     arguments: (usize, usize),
     returns: Returns,
 ) -> Function {
-    Function {
-        name,
-        class,
-        arguments,
-        returns,
-    }
+    Function { name, class, arguments, returns }
 }
 
 const ALLOWED: &[Function] = &[
@@ -149,9 +144,7 @@ const ALLOWED: &[Function] = &[
 
 /// The allowed function of a name, without regard to case.
 pub(super) fn find(name: &str) -> Option<&'static Function> {
-    ALLOWED
-        .iter()
-        .find(|function| function.name.eq_ignore_ascii_case(name))
+    ALLOWED.iter().find(|function| function.name.eq_ignore_ascii_case(name))
 }
 
 impl Function {
@@ -177,9 +170,7 @@ mod tests {
         for (index, function) in ALLOWED.iter().enumerate() {
             assert_eq!(function.name, function.name.to_ascii_uppercase());
             assert!(
-                ALLOWED[..index]
-                    .iter()
-                    .all(|other| other.name != function.name),
+                ALLOWED[..index].iter().all(|other| other.name != function.name),
                 "{}",
                 function.name
             );

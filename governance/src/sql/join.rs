@@ -61,11 +61,9 @@ impl<'v> FromReader<'_, 'v, '_> {
                 self.unsupported(Clause::Join, at, "an alias of USING");
             }
             JoinConstraint::Natural => self.unsupported(Clause::Join, at, "NATURAL"),
-            JoinConstraint::None => self.unsupported(
-                Clause::Join,
-                at,
-                "a join without ON or USING; say CROSS JOIN",
-            ),
+            JoinConstraint::None => {
+                self.unsupported(Clause::Join, at, "a join without ON or USING; say CROSS JOIN");
+            }
         }
     }
 

@@ -23,10 +23,8 @@ pub(super) fn parse(sql: &str, refusals: &mut Refusals) -> Option<Query> {
     let before = refusals.len();
     let text = Span::empty();
     if sql.len() > SEGMENT_BYTES_MAX {
-        let detail = format!(
-            "the text has {} bytes, at most {SEGMENT_BYTES_MAX} are read",
-            sql.len()
-        );
+        let detail =
+            format!("the text has {} bytes, at most {SEGMENT_BYTES_MAX} are read", sql.len());
         refusals.push(RefusalCode::TooLong, Clause::Text, text, detail);
         return None;
     }
@@ -37,12 +35,7 @@ pub(super) fn parse(sql: &str, refusals: &mut Refusals) -> Option<Query> {
     {
         Ok(tokens) => tokens,
         Err(error) => {
-            refusals.push_at(
-                RefusalCode::Syntax,
-                Clause::Text,
-                error.location,
-                error.message,
-            );
+            refusals.push_at(RefusalCode::Syntax, Clause::Text, error.location, error.message);
             return None;
         }
     };
@@ -62,12 +55,7 @@ pub(super) fn parse(sql: &str, refusals: &mut Refusals) -> Option<Query> {
             }
         },
         Err(ParserError::RecursionLimitExceeded) => {
-            refusals.push(
-                RefusalCode::TooDeep,
-                Clause::Text,
-                text,
-                "the text nests too deep",
-            );
+            refusals.push(RefusalCode::TooDeep, Clause::Text, text, "the text nests too deep");
             None
         }
         Err(ParserError::ParserError(message) | ParserError::TokenizerError(message)) => {
@@ -120,14 +108,8 @@ fn check_characters(sql: &str, refusals: &mut Refusals) {
         }
         previous = if comment { ' ' } else { character };
         at = match character {
-            '\n' => Location {
-                line: at.line + 1,
-                column: 1,
-            },
-            _ => Location {
-                line: at.line,
-                column: at.column + 1,
-            },
+            '\n' => Location { line: at.line + 1, column: 1 },
+            _ => Location { line: at.line, column: at.column + 1 },
         };
     }
 }
@@ -158,10 +140,7 @@ fn objection(token: &Token, after_period: bool) -> Option<(RefusalCode, String)>
             Whitespace::Space
             | Whitespace::Newline
             | Whitespace::Tab
-            | Whitespace::SingleLineComment {
-                comment: _,
-                prefix: _,
-            },
+            | Whitespace::SingleLineComment { comment: _, prefix: _ },
         )
         | Token::Comma
         | Token::Eq
@@ -182,19 +161,16 @@ fn objection(token: &Token, after_period: bool) -> Option<(RefusalCode, String)>
         | Token::Period
         | Token::Colon
         | Token::SemiColon => None,
-        Token::Whitespace(Whitespace::MultiLineComment(text)) if text.starts_with('+') => Some((
-            RefusalCode::Hint,
-            "optimiser hints are not passed on".to_owned(),
-        )),
-        Token::Whitespace(Whitespace::MultiLineComment(_)) => Some((
-            RefusalCode::BlockComment,
-            "comments are written with --".to_owned(),
-        )),
+        Token::Whitespace(Whitespace::MultiLineComment(text)) if text.starts_with('+') => {
+            Some((RefusalCode::Hint, "optimiser hints are not passed on".to_owned()))
+        }
+        Token::Whitespace(Whitespace::MultiLineComment(_)) => {
+            Some((RefusalCode::BlockComment, "comments are written with --".to_owned()))
+        }
         Token::Word(word) => word_objection(word, after_period),
-        Token::DoubleQuotedString(_) => Some((
-            RefusalCode::QuotedIdentifier,
-            "strings are written in single quotes".to_owned(),
-        )),
+        Token::DoubleQuotedString(_) => {
+            Some((RefusalCode::QuotedIdentifier, "strings are written in single quotes".to_owned()))
+        }
         Token::Number(number, _) => {
             let fits = number.len() <= NUMBER_BYTES_MAX
                 && number
@@ -212,19 +188,12 @@ fn objection(token: &Token, after_period: bool) -> Option<(RefusalCode, String)>
                 "a backslash in a string literal is not supported; bind the value as a parameter";
             (RefusalCode::ConstructNotSupported, detail.to_owned())
         }),
-        other => Some((
-            RefusalCode::ConstructNotSupported,
-            format!("{other} is not supported"),
-        )),
+        other => Some((RefusalCode::ConstructNotSupported, format!("{other} is not supported"))),
     }
 }
 
 fn word_objection(word: &Word, after_period: bool) -> Option<(RefusalCode, String)> {
-    let Word {
-        value,
-        quote_style,
-        keyword: _,
-    } = word;
+    let Word { value, quote_style, keyword: _ } = word;
     if is_reserved(value) {
         return Some((
             RefusalCode::ReservedName,
@@ -234,14 +203,12 @@ fn word_objection(word: &Word, after_period: bool) -> Option<(RefusalCode, Strin
     match quote_style {
         None if is_identifier(value) => None,
         None => Some((RefusalCode::InvalidName, format!("{value} is not a name"))),
-        Some(_) if after_period || !is_identifier(value) => Some((
-            RefusalCode::PathRelation,
-            "a name in quotes can stand for a path".to_owned(),
-        )),
-        Some(_) => Some((
-            RefusalCode::QuotedIdentifier,
-            "names are written without quotes".to_owned(),
-        )),
+        Some(_) if after_period || !is_identifier(value) => {
+            Some((RefusalCode::PathRelation, "a name in quotes can stand for a path".to_owned()))
+        }
+        Some(_) => {
+            Some((RefusalCode::QuotedIdentifier, "names are written without quotes".to_owned()))
+        }
     }
 }
 

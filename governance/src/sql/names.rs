@@ -81,17 +81,13 @@ const KEYWORDS: &[&str] = &[
 
 /// Whether a word can't be a name.
 pub(super) fn is_keyword(name: &str) -> bool {
-    KEYWORDS
-        .iter()
-        .any(|keyword| keyword.eq_ignore_ascii_case(name))
+    KEYWORDS.iter().any(|keyword| keyword.eq_ignore_ascii_case(name))
 }
 
 /// `[A-Za-z_][A-Za-z0-9_]*`.
 pub(super) fn is_identifier(name: &str) -> bool {
     let mut characters = name.chars();
-    characters
-        .next()
-        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+    characters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
         && characters.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
@@ -114,10 +110,7 @@ pub(super) fn name_objection(what: &str, name: &str) -> Option<(RefusalCode, Str
             format!("names that start with {RESERVED_PREFIX} are not for queries"),
         ))
     } else if is_keyword(name) {
-        Some((
-            RefusalCode::ReservedName,
-            format!("{name} is a word of Spark's grammar"),
-        ))
+        Some((RefusalCode::ReservedName, format!("{name} is a word of Spark's grammar")))
     } else if is_binding_name(name) {
         None
     } else {

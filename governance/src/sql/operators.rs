@@ -27,41 +27,18 @@ impl Walker<'_, '_, '_> {
                 ];
                 Facts::choice(parts, Some(ColumnType::Boolean))
             }
-            Expr::In {
-                expr: inner,
-                target: InTarget::List(list),
-                negated: _,
-                global: false,
-            } => {
+            Expr::In { expr: inner, target: InTarget::List(list), negated: _, global: false } => {
                 let mut parts = vec![self.operand(inner, Level::Add, depth)];
                 parts.extend(list.iter_mut().map(|one| self.descend(one, depth)));
                 Facts::choice(parts, Some(ColumnType::Boolean))
             }
-            Expr::Between {
-                expr: inner,
-                negated: _,
-                low,
-                high,
-            } => {
-                let parts = [inner, low, high]
-                    .map(|one| self.operand(one, Level::Add, depth))
-                    .to_vec();
+            Expr::Between { expr: inner, negated: _, low, high } => {
+                let parts =
+                    [inner, low, high].map(|one| self.operand(one, Level::Add, depth)).to_vec();
                 Facts::choice(parts, Some(ColumnType::Boolean))
             }
-            Expr::Like {
-                negated: _,
-                any: false,
-                expr: inner,
-                pattern,
-                escape_char: None,
-            }
-            | Expr::ILike {
-                negated: _,
-                any: false,
-                expr: inner,
-                pattern,
-                escape_char: None,
-            } => {
+            Expr::Like { negated: _, any: false, expr: inner, pattern, escape_char: None }
+            | Expr::ILike { negated: _, any: false, expr: inner, pattern, escape_char: None } => {
                 let parts = vec![
                     self.operand(inner, Level::Primary, depth),
                     self.operand(pattern, Level::Primary, depth),
@@ -125,10 +102,8 @@ impl Walker<'_, '_, '_> {
         else_result: Option<&mut Expr>,
         depth: usize,
     ) -> Facts {
-        let mut parts: Vec<Facts> = operand
-            .into_iter()
-            .map(|operand| self.descend(operand, depth))
-            .collect();
+        let mut parts: Vec<Facts> =
+            operand.into_iter().map(|operand| self.descend(operand, depth)).collect();
         let mut kinds = Vec::new();
         for CaseWhen { condition, result } in conditions {
             parts.push(self.descend(condition, depth));
@@ -181,11 +156,7 @@ pub(super) enum Level {
 
 fn level(expr: &Expr) -> Level {
     match expr {
-        Expr::BinaryOp {
-            op,
-            left: _,
-            right: _,
-        } => match op {
+        Expr::BinaryOp { op, left: _, right: _ } => match op {
             BinaryOperator::Multiply | BinaryOperator::Divide | BinaryOperator::Modulo => {
                 Level::Multiply
             }
@@ -195,10 +166,7 @@ fn level(expr: &Expr) -> Level {
             BinaryOperator::Or => Level::Or,
             _ => Level::Compare,
         },
-        Expr::UnaryOp {
-            op: UnaryOperator::Not,
-            expr: _,
-        } => Level::Not,
+        Expr::UnaryOp { op: UnaryOperator::Not, expr: _ } => Level::Not,
         // In parentheses under another sign: `--` would start a comment.
         Expr::UnaryOp { .. } => Level::Multiply,
         Expr::Identifier(_)

@@ -29,8 +29,7 @@ impl Checker<'_, '_, '_> {
             }
             if expanded.len() > OUTPUT_COLUMNS_MAX {
                 let detail = format!("at most {OUTPUT_COLUMNS_MAX} output columns are made");
-                self.refusals
-                    .push(RefusalCode::TooMany, Clause::Select, Span::empty(), detail);
+                self.refusals.push(RefusalCode::TooMany, Clause::Select, Span::empty(), detail);
                 expanded.clear();
                 break;
             }
@@ -79,16 +78,11 @@ impl Checker<'_, '_, '_> {
                     );
                     return self.refusals.push(code, Clause::Select, at, detail);
                 };
-                self.scope
-                    .relations
-                    .get(position..=position)
-                    .unwrap_or_default()
+                self.scope.relations.get(position..=position).unwrap_or_default()
             }
             Some(_) => {
                 let detail = "relations have no catalogue or schema";
-                return self
-                    .refusals
-                    .push(RefusalCode::QualifiedName, Clause::Select, at, detail);
+                return self.refusals.push(RefusalCode::QualifiedName, Clause::Select, at, detail);
             }
         };
         for one in relations {
@@ -109,9 +103,8 @@ impl Checker<'_, '_, '_> {
         let none = Aliases::new();
         let (name, expr, facts) = match item {
             SelectItem::UnnamedExpr(expr) => {
-                let facts = self
-                    .walker(Clause::Select, Aggregates::Allowed, keys, &none)
-                    .walk(expr);
+                let facts =
+                    self.walker(Clause::Select, Aggregates::Allowed, keys, &none).walk(expr);
                 let name = match &*expr {
                     Expr::Identifier(name) => Some(name),
                     Expr::CompoundIdentifier(parts) => parts.last(),
@@ -129,16 +122,12 @@ impl Checker<'_, '_, '_> {
                 (name.value.clone(), expr, facts)
             }
             SelectItem::ExprWithAlias { expr, alias } => {
-                let facts = self
-                    .walker(Clause::Select, Aggregates::Allowed, keys, &none)
-                    .walk(expr);
+                let facts =
+                    self.walker(Clause::Select, Aggregates::Allowed, keys, &none).walk(expr);
                 self.output_name(alias);
                 (alias.value.clone(), expr, facts)
             }
-            SelectItem::ExprWithAliases {
-                expr: _,
-                aliases: _,
-            }
+            SelectItem::ExprWithAliases { expr: _, aliases: _ }
             | SelectItem::QualifiedWildcard(..)
             | SelectItem::Wildcard(_) => {
                 let detail = "an output column is an expression with one name";
@@ -150,17 +139,9 @@ impl Checker<'_, '_, '_> {
                 );
             }
         };
-        if aliases
-            .insert(name.to_ascii_lowercase(), (expr.clone(), facts.clone()))
-            .is_some()
-        {
+        if aliases.insert(name.to_ascii_lowercase(), (expr.clone(), facts.clone())).is_some() {
             let detail = format!("two output columns are named {name}");
-            self.refusals.push(
-                RefusalCode::DuplicateOutputColumn,
-                Clause::Select,
-                at,
-                detail,
-            );
+            self.refusals.push(RefusalCode::DuplicateOutputColumn, Clause::Select, at, detail);
         }
         output.push((name, facts));
     }
@@ -168,12 +149,7 @@ impl Checker<'_, '_, '_> {
     fn output_name(&mut self, alias: &Ident) {
         if is_keyword(&alias.value) {
             let detail = format!("{} is a word of Spark's grammar", alias.value);
-            self.refusals.push(
-                RefusalCode::ReservedName,
-                Clause::Select,
-                alias.span,
-                detail,
-            );
+            self.refusals.push(RefusalCode::ReservedName, Clause::Select, alias.span, detail);
         }
     }
 }

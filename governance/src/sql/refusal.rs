@@ -196,10 +196,7 @@ pub(super) struct Refusals {
 
 impl Refusals {
     pub(super) fn new(segment: &str) -> Self {
-        Self {
-            segment: segment.to_owned(),
-            found: Vec::new(),
-        }
+        Self { segment: segment.to_owned(), found: Vec::new() }
     }
 
     pub(super) fn push(
@@ -222,14 +219,7 @@ impl Refusals {
         if self.found.len() < REFUSALS_MAX {
             let Location { line, column } = at;
             let segment = self.segment.clone();
-            self.found.push(Refusal {
-                code,
-                segment,
-                clause,
-                line,
-                column,
-                detail: detail.into(),
-            });
+            self.found.push(Refusal { code, segment, clause, line, column, detail: detail.into() });
         }
     }
 

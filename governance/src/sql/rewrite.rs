@@ -31,15 +31,9 @@ pub(super) fn carry(parts: &mut Parts<'_>, scope: &Scope<'_>) -> Vec<CarriedIden
         parts.projection.push(if identity.source == column {
             SelectItem::UnnamedExpr(expr)
         } else {
-            SelectItem::ExprWithAlias {
-                expr,
-                alias: Ident::new(column.as_str()),
-            }
+            SelectItem::ExprWithAlias { expr, alias: Ident::new(column.as_str()) }
         });
-        carried.push(CarriedIdentity {
-            alias: alias.to_owned(),
-            column,
-        });
+        carried.push(CarriedIdentity { alias: alias.to_owned(), column });
     }
     carried
 }
@@ -56,25 +50,16 @@ pub(super) fn floor(parts: &mut Parts<'_>, scope: &Scope<'_>) -> Vec<GroupFloor>
             None => enough,
             Some(having) => operation(nested(having), BinaryOperator::And, enough),
         });
-        parts.projection.push(SelectItem::ExprWithAlias {
-            expr: count,
-            alias: Ident::new(column.as_str()),
-        });
-        floors.push(GroupFloor {
-            column,
-            minimum: identity.minimum,
-            alias: alias.to_owned(),
-        });
+        parts
+            .projection
+            .push(SelectItem::ExprWithAlias { expr: count, alias: Ident::new(column.as_str()) });
+        floors.push(GroupFloor { column, minimum: identity.minimum, alias: alias.to_owned() });
     }
     floors
 }
 
 fn operation(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
-    Expr::BinaryOp {
-        left: Box::new(left),
-        op,
-        right: Box::new(right),
-    }
+    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
 }
 
 /// The author's condition in parentheses, so that its `OR` can't reach the floor's condition.

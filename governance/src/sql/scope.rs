@@ -54,11 +54,7 @@ pub(super) struct Readable {
 impl Readable {
     /// An input, or the reason why its schema and policy can't be used.
     pub(super) fn input(relation: &Relation<'_>) -> Result<Self, String> {
-        let Relation {
-            alias,
-            columns,
-            policy,
-        } = relation;
+        let Relation { alias, columns, policy } = relation;
         let mut seen = BTreeSet::new();
         for column in *columns {
             if !is_identifier(&column.name) || is_reserved(&column.name) {
@@ -79,9 +75,8 @@ impl Readable {
                     (name.clone(), name)
                 }
                 GroupIdentity::Column(identity) => {
-                    let Some(column) = columns
-                        .iter()
-                        .find(|column| column.name.eq_ignore_ascii_case(identity))
+                    let Some(column) =
+                        columns.iter().find(|column| column.name.eq_ignore_ascii_case(identity))
                     else {
                         return Err(format!(
                             "{alias} has no column {identity} to tell its individuals apart"
@@ -93,14 +88,7 @@ impl Readable {
             if group.count == 0 {
                 return Err(format!("{alias} has a minimum group of 0"));
             }
-            carries.insert(
-                (*alias).to_owned(),
-                Identity {
-                    source,
-                    name,
-                    minimum: group.count,
-                },
-            );
+            carries.insert((*alias).to_owned(), Identity { source, name, minimum: group.count });
         }
         let columns = columns
             .iter()
@@ -126,9 +114,7 @@ impl Readable {
     }
 
     fn column(&self, name: &str) -> Option<&ScopeColumn> {
-        self.columns
-            .iter()
-            .find(|column| column.name.eq_ignore_ascii_case(name))
+        self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))
     }
 }
 
@@ -165,16 +151,12 @@ pub(super) type Unresolved = (RefusalCode, String);
 impl<'v> Scope<'v> {
     /// The position of the relation with this name or alias.
     pub(super) fn position(&self, alias: &str) -> Option<usize> {
-        self.relations
-            .iter()
-            .position(|one| one.alias.value.eq_ignore_ascii_case(alias))
+        self.relations.iter().position(|one| one.alias.value.eq_ignore_ascii_case(alias))
     }
 
     /// `alias.name`.
     pub(super) fn qualified(&self, alias: &str, name: &str) -> Result<Resolved<'v>, Unresolved> {
-        let Some(one) = self
-            .position(alias)
-            .and_then(|position| self.relations.get(position))
+        let Some(one) = self.position(alias).and_then(|position| self.relations.get(position))
         else {
             return Err((
                 RefusalCode::UnknownColumn,
@@ -182,10 +164,7 @@ impl<'v> Scope<'v> {
             ));
         };
         let Some(column) = one.relation.column(name) else {
-            return Err((
-                RefusalCode::UnknownColumn,
-                format!("{alias} has no column {name}"),
-            ));
+            return Err((RefusalCode::UnknownColumn, format!("{alias} has no column {name}")));
         };
         if !column.allowed {
             return Err((
@@ -211,9 +190,7 @@ impl<'v> Scope<'v> {
     /// on what was loaded, and a name must not change its meaning with that.
     pub(super) fn unqualified(&self, name: &str) -> Result<Resolved<'v>, Unresolved> {
         let holders = self.holders(name);
-        let mut found = holders
-            .iter()
-            .filter_map(|position| self.relations.get(*position));
+        let mut found = holders.iter().filter_map(|position| self.relations.get(*position));
         let Some(first) = found.next() else {
             return Err((
                 RefusalCode::UnknownColumn,
@@ -269,9 +246,6 @@ impl<'v> InScope<'v> {
 
     /// `alias.name`.
     pub(super) fn expr(&self, name: &str) -> Expr {
-        Expr::CompoundIdentifier(vec![
-            Ident::new(self.alias.value.as_str()),
-            Ident::new(name),
-        ])
+        Expr::CompoundIdentifier(vec![Ident::new(self.alias.value.as_str()), Ident::new(name)])
     }
 }

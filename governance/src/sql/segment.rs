@@ -30,32 +30,17 @@ pub(super) fn one(
     let mut query: Query = lex::parse(segment.sql, refusals)?;
     let mut reads = Reads::new();
     let mut parts = frame::take_apart(&mut query, refusals)?;
-    let scope = FromReader {
-        known,
-        bindings,
-        refusals,
-        reads: &mut reads,
-    }
-    .read(parts.from, parts.at)?;
-    let checked = Checker {
-        scope: &scope,
-        bindings,
-        refusals,
-        reads: &mut reads,
-    }
-    .check(&mut parts);
+    let scope =
+        FromReader { known, bindings, refusals, reads: &mut reads }.read(parts.from, parts.at)?;
+    let checked =
+        Checker { scope: &scope, bindings, refusals, reads: &mut reads }.check(&mut parts);
     let Checked { output, grouped } = checked;
     if last && !grouped {
         for (alias, _, _) in scope.carries() {
             let detail = format!(
                 "the output would show rows of {alias}, which has a minimum group; group them"
             );
-            refusals.push(
-                RefusalCode::RowLevelOutput,
-                Clause::Select,
-                parts.at,
-                detail,
-            );
+            refusals.push(RefusalCode::RowLevelOutput, Clause::Select, parts.at, detail);
         }
     }
     let settled = select::settled(&scope, grouped);
@@ -67,10 +52,7 @@ pub(super) fn one(
     loader.note(&reads, &scope);
     for (alias, one, identity) in scope.carries() {
         if one.relation.order.is_none() && !is_reserved(&identity.source) {
-            reads
-                .entry(alias.to_owned())
-                .or_default()
-                .insert(identity.source.clone());
+            reads.entry(alias.to_owned()).or_default().insert(identity.source.clone());
         }
     }
     let passed = passed_on(&scope, &carries);
@@ -133,13 +115,7 @@ fn passed_on(scope: &Scope<'_>, carries: &[CarriedIdentity]) -> BTreeMap<String,
         .carries()
         .filter(|(alias, _, _)| passed(alias))
         .map(|(alias, _, identity)| {
-            (
-                alias.to_owned(),
-                Identity {
-                    source: identity.name.clone(),
-                    ..identity.clone()
-                },
-            )
+            (alias.to_owned(), Identity { source: identity.name.clone(), ..identity.clone() })
         })
         .collect()
 }

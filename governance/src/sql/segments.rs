@@ -23,11 +23,7 @@ pub(super) fn analyse(
     let mut query = Refusals::new("");
     let mut bindings = Bindings::new(parameters, &mut query);
     check_counts(segments, inputs, &mut query);
-    let inputs = if query.is_empty() {
-        read_inputs(inputs, &mut query)
-    } else {
-        Vec::new()
-    };
+    let inputs = if query.is_empty() { read_inputs(inputs, &mut query) } else { Vec::new() };
     if !query.is_empty() {
         return Err(query.into_sorted());
     }
@@ -38,27 +34,15 @@ pub(super) fn analyse(
     let mut analysed = Vec::new();
     let mut views: Vec<Readable> = Vec::new();
     let mut failed = BTreeSet::new();
-    let mut loads: Reads = inputs
-        .iter()
-        .map(|input| (input.name.clone(), BTreeSet::new()))
-        .collect();
+    let mut loads: Reads =
+        inputs.iter().map(|input| (input.name.clone(), BTreeSet::new())).collect();
     for (index, segment) in ordered.iter().enumerate() {
         let mut refusals = Refusals::new(segment.view);
         check_name(index, &ordered, &inputs, &mut refusals);
         let known = known(segment.order, &ordered, &inputs, &views, &failed);
         let last = index + 1 == ordered.len();
-        let mut loader = Loader {
-            inputs: &inputs,
-            loads: &mut loads,
-        };
-        let made = segment::one(
-            segment,
-            last,
-            &known,
-            &mut bindings,
-            &mut refusals,
-            &mut loader,
-        );
+        let mut loader = Loader { inputs: &inputs, loads: &mut loads };
+        let made = segment::one(segment, last, &known, &mut bindings, &mut refusals, &mut loader);
         match made {
             Some((segment, view)) if refusals.is_empty() => {
                 analysed.push(segment);
@@ -79,11 +63,7 @@ pub(super) fn analyse(
         return Err(refused);
     }
     let row_identities = row_identities(&mut loads);
-    Ok(Analysis {
-        segments: analysed,
-        row_identities,
-        loads,
-    })
+    Ok(Analysis { segments: analysed, row_identities, loads })
 }
 
 fn check_counts(segments: &[SegmentText<'_>], inputs: &[Relation<'_>], refusals: &mut Refusals) {
@@ -101,12 +81,7 @@ fn check_counts(segments: &[SegmentText<'_>], inputs: &[Relation<'_>], refusals:
         refusals.push(RefusalCode::TooMany, Clause::Query, nowhere, detail);
     }
     let highest = segments.iter().map(|segment| segment.order).max();
-    if segments
-        .iter()
-        .filter(|segment| Some(segment.order) == highest)
-        .count()
-        > 1
-    {
+    if segments.iter().filter(|segment| Some(segment.order) == highest).count() > 1 {
         let detail = "more than one segment has the highest order; the output is one view";
         refusals.push(RefusalCode::NotOneOutput, Clause::Query, nowhere, detail);
     }
@@ -146,15 +121,9 @@ fn check_name(
     if let Some((code, detail)) = name_objection("view", segment.view) {
         refusals.push(code, Clause::View, nowhere, detail);
     }
-    let earlier = ordered
-        .iter()
-        .take(index)
-        .any(|other| other.view.eq_ignore_ascii_case(segment.view));
-    if earlier
-        || inputs
-            .iter()
-            .any(|input| input.name.eq_ignore_ascii_case(segment.view))
-    {
+    let earlier =
+        ordered.iter().take(index).any(|other| other.view.eq_ignore_ascii_case(segment.view));
+    if earlier || inputs.iter().any(|input| input.name.eq_ignore_ascii_case(segment.view)) {
         let detail = format!("another view or input is named {}", segment.view);
         refusals.push(RefusalCode::DuplicateView, Clause::View, nowhere, detail);
     }
@@ -196,18 +165,12 @@ impl Loader<'_> {
     pub(super) fn note(&mut self, reads: &Reads, scope: &Scope<'_>) {
         for (relation, columns) in reads {
             if self.inputs.iter().any(|input| input.name == *relation) {
-                self.loads
-                    .entry(relation.clone())
-                    .or_default()
-                    .extend(columns.iter().cloned());
+                self.loads.entry(relation.clone()).or_default().extend(columns.iter().cloned());
             }
         }
         for (alias, one, identity) in scope.carries() {
             if one.relation.order.is_none() {
-                self.loads
-                    .entry(alias.to_owned())
-                    .or_default()
-                    .insert(identity.source.clone());
+                self.loads.entry(alias.to_owned()).or_default().insert(identity.source.clone());
             }
         }
     }

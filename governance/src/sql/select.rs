@@ -36,8 +36,7 @@ impl<'v, 'p> Checker<'_, 'v, 'p> {
     pub(super) fn check(&mut self, parts: &mut Parts<'_>) -> Checked {
         let none = Aliases::new();
         if let Some(selection) = parts.selection.as_deref_mut() {
-            self.walker(Clause::Where, Aggregates::Refused, &[], &none)
-                .walk(selection);
+            self.walker(Clause::Where, Aggregates::Refused, &[], &none).walk(selection);
         }
         self.keys(parts.keys, parts.projection, parts.at);
         let keys = parts.keys.clone();
@@ -47,14 +46,11 @@ impl<'v, 'p> Checker<'_, 'v, 'p> {
         for item in parts.projection.iter_mut() {
             self.item(item, &keys, &mut output, &mut aliases);
         }
-        let aggregates = output
-            .iter()
-            .any(|(_, facts): &(String, Facts)| facts.aggregates);
+        let aggregates = output.iter().any(|(_, facts): &(String, Facts)| facts.aggregates);
         let grouped = !keys.is_empty() || aggregates;
         if let Some(having) = parts.having.as_mut() {
-            let facts = self
-                .walker(Clause::Having, Aggregates::Allowed, &keys, &aliases)
-                .walk(having);
+            let facts =
+                self.walker(Clause::Having, Aggregates::Allowed, &keys, &aliases).walk(having);
             self.refuse_ungrouped(Clause::Having, true, &facts);
             if !grouped {
                 let detail = "HAVING without GROUP BY or an aggregate in the output; say WHERE";
@@ -84,29 +80,14 @@ impl<'v, 'p> Checker<'_, 'v, 'p> {
         keys: &'s [Expr],
         aliases: &'s Aliases,
     ) -> Walker<'s, 'v, 'p> {
-        let Self {
-            scope,
-            bindings,
-            refusals,
-            reads,
-        } = self;
-        Walker {
-            scope,
-            bindings,
-            refusals,
-            reads,
-            clause,
-            aggregates,
-            keys,
-            aliases,
-        }
+        let Self { scope, bindings, refusals, reads } = self;
+        Walker { scope, bindings, refusals, reads, clause, aggregates, keys, aliases }
     }
 
     fn refuse_ungrouped(&mut self, clause: Clause, grouped: bool, facts: &Facts) {
         if let (true, Some((name, at))) = (grouped, &facts.ungrouped) {
             let detail = format!("{name} is neither a group key nor inside an aggregate");
-            self.refusals
-                .push(RefusalCode::NotGrouped, clause, *at, detail);
+            self.refusals.push(RefusalCode::NotGrouped, clause, *at, detail);
         }
     }
 
@@ -114,9 +95,7 @@ impl<'v, 'p> Checker<'_, 'v, 'p> {
     fn keys(&mut self, keys: &mut [Expr], projection: &[SelectItem], at: Span) {
         if keys.len() > KEYS_MAX {
             let detail = format!("at most {KEYS_MAX} group keys are read");
-            return self
-                .refusals
-                .push(RefusalCode::TooMany, Clause::GroupBy, at, detail);
+            return self.refusals.push(RefusalCode::TooMany, Clause::GroupBy, at, detail);
         }
         let none = Aliases::new();
         for key in keys {
@@ -125,19 +104,12 @@ impl<'v, 'p> Checker<'_, 'v, 'p> {
             if let Some(aliased) = self.aliased(key, projection) {
                 *key = aliased;
             }
-            let facts = self
-                .walker(Clause::GroupBy, Aggregates::Refused, &[], &none)
-                .walk(key);
+            let facts = self.walker(Clause::GroupBy, Aggregates::Refused, &[], &none).walk(key);
             *key = bare(key).clone();
             if !facts.varies && self.refusals.len() == before {
                 let detail =
                     "a group key names a column; positions and constants are not supported";
-                self.refusals.push(
-                    RefusalCode::ConstructNotSupported,
-                    Clause::GroupBy,
-                    at,
-                    detail,
-                );
+                self.refusals.push(RefusalCode::ConstructNotSupported, Clause::GroupBy, at, detail);
             }
         }
     }
@@ -169,90 +141,56 @@ impl<'v, 'p> Checker<'_, 'v, 'p> {
     ) {
         if order_by.len() > KEYS_MAX {
             let detail = format!("at most {KEYS_MAX} keys are read");
-            return self
-                .refusals
-                .push(RefusalCode::TooMany, Clause::OrderBy, at, detail);
+            return self.refusals.push(RefusalCode::TooMany, Clause::OrderBy, at, detail);
         }
-        let aggregates = if grouped {
-            Aggregates::Allowed
-        } else {
-            Aggregates::Refused
-        };
+        let aggregates = if grouped { Aggregates::Allowed } else { Aggregates::Refused };
         for key in order_by {
             let at = key.expr.span();
             let before = self.refusals.len();
-            let facts = self
-                .walker(Clause::OrderBy, aggregates, keys, aliases)
-                .walk(&mut key.expr);
+            let facts = self.walker(Clause::OrderBy, aggregates, keys, aliases).walk(&mut key.expr);
             self.refuse_ungrouped(Clause::OrderBy, grouped, &facts);
             if !facts.varies && !facts.aggregates && self.refusals.len() == before {
                 let detail = "a key names a column or an aggregate; positions and constants are not supported";
-                self.refusals.push(
-                    RefusalCode::ConstructNotSupported,
-                    Clause::OrderBy,
-                    at,
-                    detail,
-                );
+                self.refusals.push(RefusalCode::ConstructNotSupported, Clause::OrderBy, at, detail);
             }
         }
     }
 
     fn limit(&mut self, limit: &mut Expr, grouped: bool, at: Span) {
         let none = Aliases::new();
-        self.walker(Clause::Limit, Aggregates::Refused, &[], &none)
-            .walk(limit);
+        self.walker(Clause::Limit, Aggregates::Refused, &[], &none).walk(limit);
         let count = match &*limit {
-            Expr::Value(ValueWithSpan {
-                value: Value::Number(digits, false),
-                span: _,
-            }) => digits.parse::<i32>().ok(),
+            Expr::Value(ValueWithSpan { value: Value::Number(digits, false), span: _ }) => {
+                digits.parse::<i32>().ok()
+            }
             _ => None,
         };
         if count.is_none() {
             let detail = "LIMIT takes a whole number below 2147483648";
-            self.refusals.push(
-                RefusalCode::ConstructNotSupported,
-                Clause::Limit,
-                at,
-                detail,
-            );
+            self.refusals.push(RefusalCode::ConstructNotSupported, Clause::Limit, at, detail);
         }
         if !grouped && self.scope.has_floor() {
             let detail = "LIMIT on rows that have a minimum group could isolate some of them";
-            self.refusals
-                .push(RefusalCode::GroupFloorUnprovable, Clause::Limit, at, detail);
+            self.refusals.push(RefusalCode::GroupFloorUnprovable, Clause::Limit, at, detail);
         }
     }
 
     fn distinct(&mut self, distinct: bool, grouped: bool, at: Span) {
         if distinct && grouped {
             let detail = "DISTINCT over groups: group by what is to be distinct";
-            self.refusals.push(
-                RefusalCode::ConstructNotSupported,
-                Clause::Select,
-                at,
-                detail,
-            );
+            self.refusals.push(RefusalCode::ConstructNotSupported, Clause::Select, at, detail);
         } else if distinct && self.scope.has_floor() {
             let detail =
                 "DISTINCT on rows that have a minimum group: say GROUP BY, which counts them";
-            self.refusals.push(
-                RefusalCode::GroupFloorUnprovable,
-                Clause::Select,
-                at,
-                detail,
-            );
+            self.refusals.push(RefusalCode::GroupFloorUnprovable, Clause::Select, at, detail);
         }
     }
 }
 
 /// The inputs whose floor stands under every row of a scope, once its rows are grouped or not.
 pub(super) fn settled(scope: &Scope<'_>, grouped: bool) -> BTreeSet<String> {
-    let mut settled: BTreeSet<String> = scope
-        .relations
-        .iter()
-        .flat_map(|one| one.relation.settled.iter().cloned())
-        .collect();
+    let mut settled: BTreeSet<String> =
+        scope.relations.iter().flat_map(|one| one.relation.settled.iter().cloned()).collect();
     if grouped {
         settled.extend(scope.carries().map(|(alias, _, _)| alias.to_owned()));
     }

@@ -49,14 +49,12 @@ pub(super) fn number(text: &str) -> Option<ColumnType> {
 
 /// The type of a mean: a decimal's is a decimal, which is not a declared type.
 pub(super) fn mean(kind: Option<ColumnType>) -> Option<ColumnType> {
-    kind.filter(|kind| is_number(*kind))
-        .map(|_| ColumnType::Double)
+    kind.filter(|kind| is_number(*kind)).map(|_| ColumnType::Double)
 }
 
 /// The type of `FLOOR` and `CEIL`.
 pub(super) fn whole(kind: Option<ColumnType>) -> Option<ColumnType> {
-    kind.filter(|kind| is_number(*kind))
-        .map(|_| ColumnType::Long)
+    kind.filter(|kind| is_number(*kind)).map(|_| ColumnType::Long)
 }
 
 fn is_number(kind: ColumnType) -> bool {

@@ -165,8 +165,6 @@ fn parse(text: &str) -> Result<BTreeMap<CollaborationId, u64>, Malformed> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
     use super::*;
 
     const ID: &str = "01932b6c-7d3a-7c1e-8f00-0123456789ab";

@@ -116,8 +116,6 @@ fn lock_and_create(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
     use super::*;
 
     #[tokio::test]

@@ -48,9 +48,7 @@ fn the_demo_joins_rows_and_then_counts_each_group() {
     let summary = "SELECT carrier, model, COUNT(*) AS flights, AVG(dep_delay) AS mean_delay, AVG(wind) AS mean_wind\nFROM joined\nGROUP BY carrier, model\nORDER BY flights DESC";
     let analysis = run(&[(2, "summary", summary), (1, "joined", joined)], &[]).unwrap();
 
-    let [first, second] = analysis.segments.as_slice() else {
-        panic!("two segments")
-    };
+    let [first, second] = analysis.segments.as_slice() else { panic!("two segments") };
     assert_eq!(
         first.rewritten,
         "SELECT f.carrier, p.Model, f.dep_delay, w.wind, f.__chancery_row_flights FROM flights AS f JOIN weather AS w ON f.origin = w.origin AND f.time_hour = w.time_hour LEFT JOIN planes AS p ON f.tailnum = p.tailnum"
@@ -69,21 +67,15 @@ fn the_demo_joins_rows_and_then_counts_each_group() {
     assert_eq!(second.text, summary);
 
     let column = |name: &str| name.to_owned();
-    assert_eq!(
-        first.reads["planes"],
-        BTreeSet::from([column("Model"), column("tailnum")])
-    );
+    assert_eq!(first.reads["planes"], BTreeSet::from([column("Model"), column("tailnum")]));
     assert_eq!(
         analysis.row_identities,
         BTreeMap::from([(column("flights"), column("__chancery_row_flights"))])
     );
     assert!(!analysis.loads["flights"].contains("__chancery_row_flights"));
     assert!(analysis.loads["flights"].contains("time_hour"));
-    let names: Vec<_> = second
-        .output
-        .iter()
-        .map(|one| (one.name.as_str(), one.kind, one.aggregated))
-        .collect();
+    let names: Vec<_> =
+        second.output.iter().map(|one| (one.name.as_str(), one.kind, one.aggregated)).collect();
     assert_eq!(
         names,
         [
@@ -94,68 +86,33 @@ fn the_demo_joins_rows_and_then_counts_each_group() {
             ("mean_wind", Some(ColumnType::Double), true),
         ]
     );
-    assert_eq!(
-        second.output[4].sources,
-        BTreeSet::from([(column("weather"), column("wind"))])
-    );
+    assert_eq!(second.output[4].sources, BTreeSet::from([(column("weather"), column("wind"))]));
 }
 
 /// The segments of `deploy/demo/query.json`, over the columns they read.
 #[test]
 fn the_demo_query_is_accepted() {
     use ColumnType::{Double, Long, String};
-    let rows = MinimumGroup {
-        identity: GroupIdentity::Row,
-        count: 50,
-    };
-    let hours = [
-        ("origin", String),
-        ("year", Long),
-        ("month", Long),
-        ("day", Long),
-        ("hour", Long),
-    ];
-    let flown = [
-        ("tailnum", String),
-        ("dep_delay", Double),
-        ("arr_delay", Double),
-    ];
+    let rows = MinimumGroup { identity: GroupIdentity::Row, count: 50 };
+    let hours =
+        [("origin", String), ("year", Long), ("month", Long), ("day", Long), ("hour", Long)];
+    let flown = [("tailnum", String), ("dep_delay", Double), ("arr_delay", Double)];
     let datasets = [
         dataset("flights", &[&hours[..], &flown].concat(), Some(rows)),
-        dataset(
-            "weather",
-            &[&hours[..], &[("wind_speed", Double)]].concat(),
-            None,
-        ),
-        dataset(
-            "planes",
-            &[("tailnum", String), ("manufacturer", String)],
-            None,
-        ),
+        dataset("weather", &[&hours[..], &[("wind_speed", Double)]].concat(), None),
+        dataset("planes", &[("tailnum", String), ("manufacturer", String)], None),
     ];
     let flown = "SELECT CASE WHEN w.wind_speed < 5 THEN 'calm' WHEN w.wind_speed < 15 THEN 'breeze' WHEN w.wind_speed < 25 THEN 'windy' ELSE 'gale' END AS wind_band, p.manufacturer AS manufacturer, f.dep_delay AS dep_delay, f.arr_delay AS arr_delay FROM flights f JOIN weather w ON f.origin = w.origin AND f.year = w.year AND f.month = w.month AND f.day = w.day AND f.hour = w.hour JOIN planes p ON f.tailnum = p.tailnum WHERE f.dep_delay IS NOT NULL AND w.wind_speed IS NOT NULL";
     let delays = "SELECT wind_band, manufacturer, COUNT(*) AS flights, ROUND(AVG(dep_delay), 1) AS dep_delay_mean, ROUND(AVG(arr_delay), 1) AS arr_delay_mean FROM flown GROUP BY wind_band, manufacturer ORDER BY wind_band, manufacturer";
-    let analysis = run_over(
-        &datasets,
-        &[(1, "flown", flown), (2, "delays", delays)],
-        &[],
-    )
-    .unwrap();
+    let analysis = run_over(&datasets, &[(1, "flown", flown), (2, "delays", delays)], &[]).unwrap();
     assert_eq!(
         analysis.segments[1].rewritten,
         "SELECT flown.wind_band, flown.manufacturer, COUNT(*) AS flights, ROUND(AVG(flown.dep_delay), 1) AS dep_delay_mean, ROUND(AVG(flown.arr_delay), 1) AS arr_delay_mean, COUNT(DISTINCT flown.__chancery_row_flights) AS __chancery_group_flights FROM flown GROUP BY flown.wind_band, flown.manufacturer HAVING COUNT(DISTINCT flown.__chancery_row_flights) >= 50 ORDER BY flown.wind_band, flown.manufacturer"
     );
     assert!(
-        analysis.segments[0]
-            .rewritten
-            .starts_with("SELECT CASE WHEN w.wind_speed < 5 THEN 'calm'")
+        analysis.segments[0].rewritten.starts_with("SELECT CASE WHEN w.wind_speed < 5 THEN 'calm'")
     );
-    assert!(
-        analysis.segments[1]
-            .output
-            .iter()
-            .all(|column| column.kind.is_some())
-    );
+    assert!(analysis.segments[1].output.iter().all(|column| column.kind.is_some()));
 }
 
 #[test]
@@ -178,11 +135,7 @@ fn orders_sort_and_equal_orders_keep_their_place() {
         (1, "a", "SELECT seats AS x FROM planes"),
     ];
     let analysis = run(&texts, &[]).unwrap();
-    let views: Vec<&str> = analysis
-        .segments
-        .iter()
-        .map(|segment| segment.view.as_str())
-        .collect();
+    let views: Vec<&str> = analysis.segments.iter().map(|segment| segment.view.as_str()).collect();
     assert_eq!(views, ["b", "a", "c"]);
 }
 

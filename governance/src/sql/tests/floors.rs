@@ -7,10 +7,7 @@ const FLIGHTS: &str = "COUNT(DISTINCT flights.__chancery_row_flights)";
 #[test]
 fn a_global_aggregate_has_a_floor() {
     assert_eq!(
-        rewritten(
-            &[(1, "out", "SELECT AVG(dep_delay) AS mean FROM flights")],
-            &[]
-        ),
+        rewritten(&[(1, "out", "SELECT AVG(dep_delay) AS mean FROM flights")], &[]),
         [format!(
             "SELECT AVG(flights.dep_delay) AS mean, {FLIGHTS} AS __chancery_group_flights FROM flights HAVING {FLIGHTS} >= 50"
         )]
@@ -19,15 +16,9 @@ fn a_global_aggregate_has_a_floor() {
 
 #[test]
 fn an_identity_column_is_counted_though_closed() {
-    let analysis = run(
-        &[(
-            1,
-            "out",
-            "SELECT city, AVG(pay) AS mean FROM people p GROUP BY city",
-        )],
-        &[],
-    )
-    .unwrap();
+    let analysis =
+        run(&[(1, "out", "SELECT city, AVG(pay) AS mean FROM people p GROUP BY city")], &[])
+            .unwrap();
     assert_eq!(
         analysis.segments[0].rewritten,
         "SELECT p.city, AVG(p.pay) AS mean, COUNT(DISTINCT p.id) AS __chancery_group_people FROM people AS p GROUP BY p.city HAVING COUNT(DISTINCT p.id) >= 10"
@@ -58,16 +49,8 @@ fn both_floors_of_a_join_are_carried_and_counted() {
             "rows_of_both",
             "SELECT f.carrier, p.pay FROM flights f FULL OUTER JOIN people p ON f.origin = p.city",
         ),
-        (
-            2,
-            "again",
-            "SELECT carrier, pay FROM rows_of_both WHERE pay > 0",
-        ),
-        (
-            3,
-            "out",
-            "SELECT carrier, SUM(pay) AS total FROM again a GROUP BY carrier",
-        ),
+        (2, "again", "SELECT carrier, pay FROM rows_of_both WHERE pay > 0"),
+        (3, "out", "SELECT carrier, SUM(pay) AS total FROM again a GROUP BY carrier"),
         (4, "coarser", "SELECT MAX(total) AS most FROM out"),
     ];
     assert_eq!(
@@ -85,11 +68,7 @@ fn both_floors_of_a_join_are_carried_and_counted() {
 fn a_star_shows_no_hidden_column() {
     let segments = [
         (1, "a", "SELECT * FROM flights"),
-        (
-            2,
-            "b",
-            "SELECT carrier, COUNT(*) AS n FROM a GROUP BY carrier",
-        ),
+        (2, "b", "SELECT carrier, COUNT(*) AS n FROM a GROUP BY carrier"),
         (3, "c", "SELECT * FROM b"),
     ];
     let texts = rewritten(&segments, &[]);
@@ -108,11 +87,7 @@ fn rows_under_a_floor_are_no_output() {
         "SELECT w.wind FROM weather w LEFT JOIN flights f ON f.origin = w.origin",
         "SELECT 1 AS one FROM people",
     ] {
-        assert_eq!(
-            codes(&[(1, "out", text)], &[]),
-            ["sql_row_level_output"],
-            "{text}"
-        );
+        assert_eq!(codes(&[(1, "out", text)], &[]), ["sql_row_level_output"], "{text}");
     }
     let segments = [
         (1, "a", "SELECT carrier FROM flights"),
@@ -124,11 +99,7 @@ fn rows_under_a_floor_are_no_output() {
 #[test]
 fn rows_of_one_floor_reach_a_from_once() {
     let view = (1, "v", "SELECT carrier, distance FROM flights");
-    let grouped = (
-        1,
-        "g",
-        "SELECT carrier, COUNT(*) AS n FROM flights GROUP BY carrier",
-    );
+    let grouped = (1, "g", "SELECT carrier, COUNT(*) AS n FROM flights GROUP BY carrier");
     for segments in [
         vec![(
             1,
@@ -137,40 +108,20 @@ fn rows_of_one_floor_reach_a_from_once() {
         )],
         vec![
             view,
-            (
-                2,
-                "out",
-                "SELECT COUNT(*) AS n FROM v JOIN flights f ON v.carrier = f.carrier",
-            ),
+            (2, "out", "SELECT COUNT(*) AS n FROM v JOIN flights f ON v.carrier = f.carrier"),
         ],
         vec![
             view,
-            (
-                2,
-                "out",
-                "SELECT COUNT(*) AS n FROM v AS a JOIN v AS b ON a.carrier = b.carrier",
-            ),
+            (2, "out", "SELECT COUNT(*) AS n FROM v AS a JOIN v AS b ON a.carrier = b.carrier"),
         ],
         vec![
             grouped,
-            (
-                2,
-                "out",
-                "SELECT COUNT(*) AS m FROM flights f JOIN g ON g.carrier = f.carrier",
-            ),
+            (2, "out", "SELECT COUNT(*) AS m FROM flights f JOIN g ON g.carrier = f.carrier"),
         ],
         vec![
             grouped,
-            (
-                1,
-                "all_but_some",
-                "SELECT COUNT(*) AS n FROM flights WHERE tailnum <> 'x'",
-            ),
-            (
-                2,
-                "out",
-                "SELECT g.n - a.n AS d FROM g CROSS JOIN all_but_some a",
-            ),
+            (1, "all_but_some", "SELECT COUNT(*) AS n FROM flights WHERE tailnum <> 'x'"),
+            (2, "out", "SELECT g.n - a.n AS d FROM g CROSS JOIN all_but_some a"),
         ],
         vec![
             grouped,
@@ -179,22 +130,14 @@ fn rows_of_one_floor_reach_a_from_once() {
             (3, "out", "SELECT COUNT(*) AS m FROM h CROSS JOIN v"),
         ],
     ] {
-        assert_eq!(
-            codes(&segments, &[]),
-            ["sql_group_floor_unprovable"],
-            "{segments:?}"
-        );
+        assert_eq!(codes(&segments, &[]), ["sql_group_floor_unprovable"], "{segments:?}");
     }
 }
 
 #[test]
 fn groups_may_be_joined_with_other_inputs_and_shown_in_part() {
     let segments = [
-        (
-            1,
-            "g",
-            "SELECT tailnum, COUNT(*) AS n FROM flights GROUP BY tailnum",
-        ),
+        (1, "g", "SELECT tailnum, COUNT(*) AS n FROM flights GROUP BY tailnum"),
         (
             2,
             "out",
@@ -214,22 +157,9 @@ fn limit_and_distinct_do_not_isolate_rows() {
         "SELECT carrier FROM flights ORDER BY dep_delay LIMIT 1",
         "SELECT DISTINCT carrier FROM flights",
     ] {
-        assert_eq!(
-            codes(&[(1, "a", first), last], &[]),
-            ["sql_group_floor_unprovable"],
-            "{first}"
-        );
+        assert_eq!(codes(&[(1, "a", first), last], &[]), ["sql_group_floor_unprovable"], "{first}");
     }
-    assert!(
-        run(
-            &[
-                (1, "a", "SELECT carrier FROM flights ORDER BY dep_delay"),
-                last
-            ],
-            &[]
-        )
-        .is_ok()
-    );
+    assert!(run(&[(1, "a", "SELECT carrier FROM flights ORDER BY dep_delay"), last], &[]).is_ok());
 }
 
 /// Arguments that pick an individual out of a group, or could.
@@ -262,23 +192,16 @@ fn an_aggregate_does_not_pick_an_individual() {
             format!("SELECT city FROM people GROUP BY city ORDER BY {aggregate}"),
         ];
         for text in texts {
-            assert_eq!(
-                codes(&[(1, "out", &text)], &[]),
-                ["sql_group_floor_unprovable"],
-                "{text}"
-            );
+            assert_eq!(codes(&[(1, "out", &text)], &[]), ["sql_group_floor_unprovable"], "{text}");
         }
     }
 }
 
 #[test]
 fn a_pick_can_not_hide_in_an_earlier_segment() {
-    for column in [
-        "CASE WHEN age = 7 THEN pay ELSE 0 END",
-        "age = 7",
-        "IF(age = 7, 1, 0)",
-        "ABS(age - 7)",
-    ] {
+    for column in
+        ["CASE WHEN age = 7 THEN pay ELSE 0 END", "age = 7", "IF(age = 7, 1, 0)", "ABS(age - 7)"]
+    {
         let first = format!("SELECT city, pay, {column} AS x FROM people");
         for last in [
             "SELECT SUM(x) AS s FROM a",
@@ -292,14 +215,8 @@ fn a_pick_can_not_hide_in_an_earlier_segment() {
             );
         }
         assert!(
-            run(
-                &[
-                    (1, "a", &first),
-                    (2, "out", "SELECT x, SUM(pay) AS s FROM a GROUP BY x")
-                ],
-                &[]
-            )
-            .is_ok()
+            run(&[(1, "a", &first), (2, "out", "SELECT x, SUM(pay) AS s FROM a GROUP BY x")], &[])
+                .is_ok()
         );
     }
 }
@@ -314,11 +231,7 @@ fn an_aggregate_reads_one_input_under_a_floor() {
         "COVAR_POP(p.pay, q.seats)",
     ] {
         let text = format!("SELECT {aggregate} AS x {from}");
-        assert_eq!(
-            codes(&[(1, "out", &text)], &[]),
-            ["sql_group_floor_unprovable"],
-            "{text}"
-        );
+        assert_eq!(codes(&[(1, "out", &text)], &[]), ["sql_group_floor_unprovable"], "{text}");
     }
     let text = format!("SELECT SUM(p.pay) AS a, SUM(q.seats) AS b, CORR(p.pay, p.age) AS c {from}");
     assert!(run(&[(1, "out", &text)], &[]).is_ok());

@@ -60,14 +60,7 @@ fn every_value_comes_back_as_itself() {
 
 #[test]
 fn doubled_quotes_and_dollars_of_the_author_are_read_alike_by_every_version() {
-    let text = rewritten(
-        &[(
-            1,
-            "out",
-            "SELECT seats FROM planes WHERE model = 'it''s ${x}'",
-        )],
-        &[],
-    );
+    let text = rewritten(&[(1, "out", "SELECT seats FROM planes WHERE model = 'it''s ${x}'")], &[]);
     assert_eq!(
         text,
         ["SELECT planes.seats FROM planes WHERE planes.Model = 'it\\u0027s \\u0024{x}'"]

@@ -40,14 +40,8 @@ fn dataset(
 /// Flights (floor: 50 rows), people (floor: 10 distinct `id`), and weather and planes without a floor.
 fn datasets() -> Vec<Dataset> {
     use ColumnType::{Boolean, Date, Double, Long, String, Timestamp};
-    let rows = MinimumGroup {
-        identity: GroupIdentity::Row,
-        count: 50,
-    };
-    let ids = MinimumGroup {
-        identity: GroupIdentity::Column("id".to_owned()),
-        count: 10,
-    };
+    let rows = MinimumGroup { identity: GroupIdentity::Row, count: 50 };
+    let ids = MinimumGroup { identity: GroupIdentity::Column("id".to_owned()), count: 10 };
     vec![
         dataset(
             "flights",
@@ -66,30 +60,15 @@ fn datasets() -> Vec<Dataset> {
         ),
         dataset(
             "people",
-            &[
-                ("-id", Long),
-                ("city", String),
-                ("age", Long),
-                ("pay", Double),
-                ("-name", String),
-            ],
+            &[("-id", Long), ("city", String), ("age", Long), ("pay", Double), ("-name", String)],
             Some(ids),
         ),
         dataset(
             "weather",
-            &[
-                ("origin", String),
-                ("time_hour", Timestamp),
-                ("wind", Double),
-                ("-station", String),
-            ],
+            &[("origin", String), ("time_hour", Timestamp), ("wind", Double), ("-station", String)],
             None,
         ),
-        dataset(
-            "planes",
-            &[("tailnum", String), ("seats", Long), ("Model", String)],
-            None,
-        ),
+        dataset("planes", &[("tailnum", String), ("seats", Long), ("Model", String)], None),
     ]
 }
 
@@ -108,35 +87,21 @@ fn run_over(
 ) -> Result<Analysis, Vec<Refusal>> {
     let inputs: Vec<Relation<'_>> = datasets
         .iter()
-        .map(|one| Relation {
-            alias: one.alias,
-            columns: &one.columns,
-            policy: &one.policy,
-        })
+        .map(|one| Relation { alias: one.alias, columns: &one.columns, policy: &one.policy })
         .collect();
     let segments: Vec<SegmentText<'_>> = segments
         .iter()
-        .map(|(order, view, sql)| SegmentText {
-            order: *order,
-            view,
-            sql,
-        })
+        .map(|(order, view, sql)| SegmentText { order: *order, view, sql })
         .collect();
-    let parameters: Vec<Parameter<'_>> = parameters
-        .iter()
-        .map(|(name, value)| Parameter { name, value })
-        .collect();
+    let parameters: Vec<Parameter<'_>> =
+        parameters.iter().map(|(name, value)| Parameter { name, value }).collect();
     analyse(&segments, &inputs, &parameters)
 }
 
 /// The rewritten texts of accepted segments.
 fn rewritten(segments: &[(u32, &str, &str)], parameters: &[(&str, Literal)]) -> Vec<String> {
     match run(segments, parameters) {
-        Ok(analysis) => analysis
-            .segments
-            .into_iter()
-            .map(|segment| segment.rewritten)
-            .collect(),
+        Ok(analysis) => analysis.segments.into_iter().map(|segment| segment.rewritten).collect(),
         Err(refusals) => panic!("{segments:?} was refused: {}", told(&refusals)),
     }
 }
@@ -145,10 +110,7 @@ fn rewritten(segments: &[(u32, &str, &str)], parameters: &[(&str, Literal)]) -> 
 fn codes(segments: &[(u32, &str, &str)], parameters: &[(&str, Literal)]) -> Vec<&'static str> {
     match run(segments, parameters) {
         Ok(analysis) => panic!("accepted: {:#?}", analysis.segments),
-        Err(refusals) => refusals
-            .iter()
-            .map(|refusal| refusal.code.as_str())
-            .collect(),
+        Err(refusals) => refusals.iter().map(|refusal| refusal.code.as_str()).collect(),
     }
 }
 

@@ -92,10 +92,7 @@ fn least() -> [(&'static str, Literal); 1] {
 }
 
 fn analysed(text: &str) -> Option<Analysis> {
-    let early = [
-        (1, "early", text),
-        (2, "out", "SELECT COUNT(*) AS n FROM early"),
-    ];
+    let early = [(1, "early", text), (2, "out", "SELECT COUNT(*) AS n FROM early")];
     let mut accepted = None;
     for parameters in [&least()[..], &[]] {
         let _ = run(&early, parameters);
@@ -108,9 +105,7 @@ fn analysed(text: &str) -> Option<Analysis> {
 fn check(analysis: &Analysis) {
     for segment in &analysis.segments {
         let text = segment.rewritten.as_str();
-        let tokens = Tokenizer::new(&DatabricksDialect {}, text)
-            .tokenize()
-            .unwrap();
+        let tokens = Tokenizer::new(&DatabricksDialect {}, text).tokenize().unwrap();
         let words: Vec<&str> = tokens
             .iter()
             .filter_map(|token| match token {
@@ -119,32 +114,21 @@ fn check(analysis: &Analysis) {
             })
             .collect();
         for (index, word) in words.iter().enumerate() {
-            let closed = CLOSED
-                .iter()
-                .any(|closed| closed.eq_ignore_ascii_case(word));
+            let closed = CLOSED.iter().any(|closed| closed.eq_ignore_ascii_case(word));
             let counted = *word == "id"
                 && index >= 3
                 && words[index - 3] == "COUNT"
                 && words[index - 2] == "DISTINCT";
             let alias = index > 0 && words[index - 1] == "AS";
-            let used_alias = segment
-                .output
-                .iter()
-                .any(|output| output.name.eq_ignore_ascii_case(word));
-            let relation = words
-                .windows(2)
-                .any(|pair| pair[0] == "AS" && pair[1].eq_ignore_ascii_case(word));
-            assert!(
-                !closed || counted || alias || used_alias || relation,
-                "{word} in {text}"
-            );
+            let used_alias =
+                segment.output.iter().any(|output| output.name.eq_ignore_ascii_case(word));
+            let relation =
+                words.windows(2).any(|pair| pair[0] == "AS" && pair[1].eq_ignore_ascii_case(word));
+            assert!(!closed || counted || alias || used_alias || relation, "{word} in {text}");
         }
         for output in &segment.output {
             assert!(
-                output
-                    .sources
-                    .iter()
-                    .all(|(_, column)| !CLOSED.contains(&column.as_str())),
+                output.sources.iter().all(|(_, column)| !CLOSED.contains(&column.as_str())),
                 "{text}"
             );
         }
@@ -218,10 +202,7 @@ proptest! {
 }
 
 fn split(text: &str) -> Vec<String> {
-    let spaced = text
-        .replace('(', " ( ")
-        .replace(')', " ) ")
-        .replace(',', " , ");
+    let spaced = text.replace('(', " ( ").replace(')', " ) ").replace(',', " , ");
     spaced.split_whitespace().map(str::to_owned).collect()
 }
 

@@ -10,13 +10,7 @@ fn a_refusal_says_where_and_in_which_clause() {
     let places: Vec<_> = refusals
         .iter()
         .map(|refusal| {
-            (
-                refusal.code,
-                refusal.segment.as_str(),
-                refusal.clause,
-                refusal.line,
-                refusal.column,
-            )
+            (refusal.code, refusal.segment.as_str(), refusal.clause, refusal.line, refusal.column)
         })
         .collect();
     assert_eq!(
@@ -45,10 +39,7 @@ fn all_segments_are_checked_but_nothing_is_said_twice() {
         (1, "b", "SELECT station FROM weather"),
         (2, "c", "SELECT gust FROM a"),
     ];
-    assert_eq!(
-        codes(&segments, &[]),
-        ["sql_unknown_column", "sql_column_not_allowed"]
-    );
+    assert_eq!(codes(&segments, &[]), ["sql_unknown_column", "sql_column_not_allowed"]);
 }
 
 #[test]
@@ -59,18 +50,12 @@ fn views_read_strictly_earlier_orders() {
         (2, "c", "SELECT origin FROM d"),
         (3, "d", "SELECT origin FROM a"),
     ];
-    assert_eq!(
-        codes(&segments, &[]),
-        ["sql_unknown_relation", "sql_unknown_relation"]
-    );
+    assert_eq!(codes(&segments, &[]), ["sql_unknown_relation", "sql_unknown_relation"]);
 }
 
 #[test]
 fn a_view_shows_its_own_columns_only() {
-    let segments = [
-        (1, "a", "SELECT origin AS o FROM weather"),
-        (2, "b", "SELECT origin FROM a"),
-    ];
+    let segments = [(1, "a", "SELECT origin AS o FROM weather"), (2, "b", "SELECT origin FROM a")];
     assert_eq!(codes(&segments, &[]), ["sql_unknown_column"]);
 }
 
@@ -88,23 +73,14 @@ fn names_of_views_are_plain_and_unique() {
     ] {
         assert_eq!(codes(&[(1, name, text)], &[]), [code], "{name}");
     }
-    assert_eq!(
-        codes(&[(1, &"v".repeat(65), text)], &[]),
-        ["sql_invalid_name"]
-    );
-    assert_eq!(
-        codes(&[(1, "v", text), (2, "v", text)], &[]),
-        ["sql_duplicate_view"]
-    );
+    assert_eq!(codes(&[(1, &"v".repeat(65), text)], &[]), ["sql_invalid_name"]);
+    assert_eq!(codes(&[(1, "v", text), (2, "v", text)], &[]), ["sql_duplicate_view"]);
 }
 
 #[test]
 fn the_output_is_one_view() {
     let text = "SELECT origin FROM weather";
-    assert_eq!(
-        codes(&[(1, "a", text), (1, "b", text)], &[]),
-        ["sql_not_one_output"]
-    );
+    assert_eq!(codes(&[(1, "a", text), (1, "b", text)], &[]), ["sql_not_one_output"]);
     assert_eq!(codes(&[], &[]), ["sql_no_segments"]);
 }
 
@@ -120,10 +96,7 @@ fn parameters_are_known_valid_and_used() {
         codes(&[(1, "out", text)], &[("least", long()), ("least", long())]),
         ["sql_duplicate_parameter"]
     );
-    assert_eq!(
-        codes(&[(1, "out", text)], &[("Least", long())]),
-        ["sql_invalid_name"]
-    );
+    assert_eq!(codes(&[(1, "out", text)], &[("Least", long())]), ["sql_invalid_name"]);
     for value in [
         Literal::Date("2013-02-29".to_owned()),
         Literal::Date("2013-1-1".to_owned()),
@@ -164,17 +137,11 @@ fn texts_are_bounded() {
         "SELECT origin FROM weather WHERE {} > 1",
         vec!["wind"; OPERATORS_MAX + 2].join(" + ")
     );
-    let levels = format!(
-        "SELECT origin FROM weather WHERE {}wind{} > 1",
-        "(".repeat(60),
-        ")".repeat(60)
-    );
+    let levels =
+        format!("SELECT origin FROM weather WHERE {}wind{} > 1", "(".repeat(60), ")".repeat(60));
     let signs = format!("SELECT {} wind AS w FROM weather", "- ".repeat(100));
     let unions = vec!["SELECT origin FROM weather"; 5000 / 30].join(" UNION ");
-    let long = format!(
-        "SELECT origin FROM weather -- {}",
-        "x".repeat(SEGMENT_BYTES_MAX)
-    );
+    let long = format!("SELECT origin FROM weather -- {}", "x".repeat(SEGMENT_BYTES_MAX));
     let columns: Vec<String> = (0..1100).map(|n| format!("wind AS w{n}")).collect();
     let wide = format!("SELECT {} FROM weather", columns.join(", "));
     for (text, code) in [
@@ -203,11 +170,8 @@ fn the_deepest_text_that_is_read_does_not_exhaust_the_stack() {
         vec!["wind"; OPERATORS_MAX - 1].join(" + ")
     );
     assert!(run(&[(1, "out", &chain)], &[]).is_ok());
-    let levels = format!(
-        "SELECT origin FROM weather WHERE {}wind{} > 1",
-        "(".repeat(16),
-        ")".repeat(16)
-    );
+    let levels =
+        format!("SELECT origin FROM weather WHERE {}wind{} > 1", "(".repeat(16), ")".repeat(16));
     assert!(run(&[(1, "out", &levels)], &[]).is_ok());
 }
 

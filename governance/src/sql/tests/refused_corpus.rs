@@ -167,10 +167,7 @@ fn each_text_is_refused_with_its_codes() {
     for (text, expected) in SINGLE {
         let found = match run(&[(1, "out", text)], &[]) {
             Ok(analysis) => vec![format!("accepted {}", analysis.segments[0].rewritten)],
-            Err(refusals) => refusals
-                .iter()
-                .map(|refusal| refusal.code.to_string())
-                .collect(),
+            Err(refusals) => refusals.iter().map(|refusal| refusal.code.to_string()).collect(),
         };
         if found != *expected {
             wrong.push(format!("{text}\n   {found:?}"));

@@ -1,0 +1,7 @@
+//! The report for people and for programs.
+
+mod json;
+mod text;
+
+pub use json::render_json;
+pub use text::render_text;

@@ -1,0 +1,1 @@
+//! The audit bundle of a whole log, for any member.

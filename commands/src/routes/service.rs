@@ -1,0 +1,226 @@
+//! The service itself, the caller, health; and how lists are paged.
+
+use axum::Json;
+use axum::extract::State;
+use chancery_governance::state::InvitationStage;
+use chancery_governance::subject::Subject;
+use chancery_ledger::id::CollaborationId;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::App;
+use crate::api;
+use crate::caller::Caller;
+use crate::invitation;
+use crate::problem::Problem;
+use crate::refusal;
+
+/// Collaborations looked through for invitations in one request.
+const SEARCHED_MAX: u32 = 10_000;
+
+/// Which part of a list.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Page {
+    /// The `next` of the page before.
+    pub after: Option<u64>,
+    /// At most so many, 1 to 200.
+    #[param(minimum = 1, maximum = 200)]
+    pub limit: Option<u32>,
+}
+
+impl From<Page> for chancery_projections::PageRequest {
+    fn from(page: Page) -> Self {
+        Self { after: page.after, limit: page.limit }
+    }
+}
+
+/// A part of a list, in the order of creation.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PageOf<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// What `after` takes for the next page; null on the last.
+    pub next: Option<u64>,
+}
+
+impl<T> From<chancery_projections::Page<T>> for PageOf<T> {
+    fn from(page: chancery_projections::Page<T>) -> Self {
+        Self { items: page.items, next: page.next }
+    }
+}
+
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(service))
+        .routes(routes!(me))
+        .routes(routes!(my_invitations))
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+}
+
+/// The service whose key seals the logs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ServiceInfo {
+    /// Its name: the first part of each log's origin.
+    pub name: String,
+    /// Its public key.
+    pub key: String,
+    /// The key's id: the audience of signed commands, and what an auditor pins.
+    pub key_id: String,
+    /// The evidence that binds the key.
+    pub evidence: api::Evidence,
+    /// The release.
+    pub version: String,
+}
+
+/// The service: its name, key and evidence.
+#[utoipa::path(get, path = "/v1/service", tag = "service", security(()),
+    responses((status = 200, body = ServiceInfo)))]
+async fn service(State(app): State<App>) -> Json<ServiceInfo> {
+    let key = app.logs.key().public();
+    Json(ServiceInfo {
+        name: app.logs.service().to_owned(),
+        key: key.to_string(),
+        key_id: key.id().to_string(),
+        evidence: api::Evidence {
+            kind: app.evidence.kind.clone(),
+            document: app.evidence.document.clone(),
+        },
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}
+
+/// Who the service takes you for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Me {
+    /// Your token's issuer.
+    pub issuer: String,
+    /// Your tenant, where the issuer has tenants.
+    pub tenant: Option<String>,
+    /// Your subject.
+    pub subject: String,
+    /// Your e-mail, if the issuer vouches for it.
+    pub verified_email: Option<String>,
+    /// The members that you are: one for each collaboration.
+    pub members: Vec<Membership>,
+}
+
+/// A member that the caller is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Membership {
+    /// The collaboration's id.
+    pub collaboration: String,
+    /// What people call it.
+    pub name: String,
+    /// The member's id.
+    pub member: String,
+    /// What the member can do.
+    pub abilities: Vec<String>,
+}
+
+/// Who you are, and which members.
+#[utoipa::path(get, path = "/v1/me", tag = "service", responses((status = 200, body = Me)))]
+async fn me(State(app): State<App>, caller: Caller) -> Result<Json<Me>, Problem> {
+    let identity = caller.governance_identity();
+    let mut members = Vec::new();
+    for collaboration in all(&app).await? {
+        let held = app.logs.hold(collaboration).await.map_err(|error| refusal::load(&error))?;
+        let Some(state) = held.state().collaboration() else { continue };
+        if let Some((id, member)) = state.member_by_identity(&identity) {
+            members.push(Membership {
+                collaboration: collaboration.to_string(),
+                name: state.name.clone(),
+                member: id.to_string(),
+                abilities: member.abilities.iter().map(|it| it.as_str().to_owned()).collect(),
+            });
+        }
+    }
+    Ok(Json(Me {
+        verified_email: caller.verified_email().map(str::to_owned),
+        issuer: identity.issuer,
+        tenant: identity.tenant,
+        subject: identity.subject,
+        members,
+    }))
+}
+
+/// An open invitation for the caller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MyInvitation {
+    /// The collaboration's id.
+    pub collaboration: String,
+    /// What people call it.
+    pub name: String,
+    /// The invitation's id.
+    pub invitation: String,
+    /// The organisation that you would speak for.
+    pub organisation: String,
+    /// What you would be able to do.
+    pub abilities: Vec<String>,
+}
+
+/// Open invitations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MyInvitations {
+    /// The invitations.
+    pub invitations: Vec<MyInvitation>,
+}
+
+/// The open invitations for your verified e-mail, in any collaboration.
+#[utoipa::path(get, path = "/v1/invitations", tag = "members",
+    responses((status = 200, body = MyInvitations)))]
+async fn my_invitations(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<Json<MyInvitations>, Problem> {
+    let mut invitations = Vec::new();
+    for collaboration in all(&app).await? {
+        let held = app.logs.hold(collaboration).await.map_err(|error| refusal::load(&error))?;
+        let Some(state) = held.state().collaboration() else { continue };
+        for (id, invitation) in &state.invitations {
+            if invitation.stage == InvitationStage::Pending
+                && invitation::is_for(&app, &held, Subject::Invitation(*id), &caller).await?
+            {
+                invitations.push(MyInvitation {
+                    collaboration: collaboration.to_string(),
+                    name: state.name.clone(),
+                    invitation: id.to_string(),
+                    organisation: invitation.organisation.clone(),
+                    abilities: invitation.abilities.iter().map(|it| it.as_str().to_owned()).collect(),
+                });
+            }
+        }
+    }
+    Ok(Json(MyInvitations { invitations }))
+}
+
+async fn all(app: &App) -> Result<Vec<CollaborationId>, Problem> {
+    let heads = app.store().heads(None, SEARCHED_MAX).await;
+    Ok(heads.map_err(|error| refusal::read(&error))?.into_iter().map(|(id, _)| id).collect())
+}
+
+/// Health.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    /// `ok`.
+    pub status: String,
+}
+
+/// The process is up.
+#[utoipa::path(get, path = "/healthz", tag = "service", security(()),
+    responses((status = 200, body = Health)))]
+async fn healthz() -> Json<Health> {
+    Json(Health { status: "ok".to_owned() })
+}
+
+/// The log can be read.
+#[utoipa::path(get, path = "/readyz", tag = "service", security(()),
+    responses((status = 200, body = Health)))]
+async fn readyz(State(app): State<App>) -> Result<Json<Health>, Problem> {
+    app.store().heads(None, 1).await.map_err(|error| refusal::read(&error))?;
+    Ok(Json(Health { status: "ok".to_owned() }))
+}

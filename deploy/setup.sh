@@ -1,0 +1,71 @@
+# Installs what is missing on a fresh Debian 12 machine. Sourced by ./demo and ./test.
+# Asks nothing, says what it does, and can be run again.
+
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+VENV="$ROOT/.venv"
+export PATH="$HOME/.cargo/bin:$PATH"
+
+say() { printf '\033[1m•\033[0m %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"
+  elif command -v sudo >/dev/null; then sudo "$@"
+  else fail "need root to install packages: run as root, or install sudo"; fi
+}
+
+# Debian packages: those that are not there yet.
+install_packages() {
+  local missing=()
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} = 0 ] && return
+  say "installing Debian packages: ${missing[*]}"
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+install_java() {
+  if command -v java >/dev/null; then
+    local version
+    version=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -1)
+    [ "${version:-0}" -ge 17 ] && return
+  fi
+  install_packages openjdk-17-jre-headless
+}
+
+install_rust() {
+  command -v cargo >/dev/null && return
+  install_packages curl
+  say "installing Rust by rustup"
+  curl --proto '=https' --tlsv1.2 -fsS https://sh.rustup.rs |
+    sh -s -- -y --quiet --profile minimal --component clippy,rustfmt
+}
+
+# A virtual environment of our own, kept in step with the pinned requirements.
+install_python() {
+  local stamp="$VENV/.requirements" wanted
+  wanted=$(cat "$@" | sha256sum | cut -d' ' -f1)
+  [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && return
+  local python=python3
+  command -v python3 >/dev/null && python3 -m venv --help >/dev/null 2>&1 || install_packages python3 python3-venv
+  say "installing PySpark and friends into .venv (a few hundred megabytes, once)"
+  rm -rf "$VENV"
+  "$python" -m venv "$VENV" 2>/dev/null || { install_packages python3-venv; "$python" -m venv "$VENV"; }
+  local arguments=()
+  for file in "$@"; do arguments+=(-r "$file"); done
+  "$VENV/bin/pip" install --quiet --disable-pip-version-check "${arguments[@]}"
+  printf '%s' "$wanted" >"$stamp"
+}
+
+setup() {
+  command -v apt-get >/dev/null || fail "this script installs by apt-get; on another system install by hand what README lists"
+  install_packages ca-certificates git gcc libc6-dev python3 python3-venv nats-server procps
+  install_java
+  install_rust
+  install_python "$@"
+}
