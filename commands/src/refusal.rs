@@ -3,6 +3,8 @@
 use chancery_governance::reason::{Family, Reason, Rejection};
 use chancery_store::{AppendError, Fault, ReadError};
 
+use chancery_projections::ViewsError;
+
 use crate::logs::LoadError;
 use crate::problem::{Problem, ReasonItem};
 
@@ -109,4 +111,10 @@ fn sentence(detail: &str) -> String {
     let mut chars = detail.chars();
     let first = chars.next().map(|char| char.to_uppercase().collect::<String>());
     format!("{}{}.", first.unwrap_or_default(), chars.as_str().trim_end_matches('.'))
+}
+
+/// Views that can't be read, or lag behind the log.
+pub fn views(error: &ViewsError) -> Problem {
+    Problem::unavailable("views_unavailable", "The views are not up to date. Try again.")
+        .with_cause(&chain(error))
 }

@@ -3,7 +3,7 @@
 use chancery_ledger::codec;
 use chancery_ledger::digest::Digest;
 
-use crate::dataset::{AccessMode, Column};
+use crate::dataset::{AccessMode, Column, ColumnType};
 use crate::query::{
     Binding, DatasetVersion, Definition, INPUTS_MAX, PARAMETERS_MAX, Rewritten, SEGMENTS_MAX,
 };
@@ -41,7 +41,8 @@ pub fn bind(state: &Collaboration, definition: &Definition) -> Result<Binding, V
         return Err(faults);
     }
     let analysis = analyse(definition, &inputs)?;
-    let faults = output_faults(&analysis, output);
+    let mut faults = post_filter_faults(definition, &analysis);
+    faults.extend(output_faults(&analysis, output));
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -174,6 +175,35 @@ fn shape_faults(definition: &Definition) -> Vec<Reason> {
                         segment.view, condition.view
                     ),
                 ));
+            }
+        }
+    }
+    faults
+}
+
+/// A post-filter must be on a column that its segment gives, and on a number.
+fn post_filter_faults(definition: &Definition, analysis: &Analysis) -> Vec<Reason> {
+    let fault = |view: &str, column: &str, what: &str| {
+        Reason::new(Code::InvalidQuery, format!("post_filters of {view}: {column} {what}"))
+    };
+    let mut faults = Vec::new();
+    for segment in &definition.segments {
+        let Some(analysed) = analysis.segments.iter().find(|analysed| analysed.view == segment.view)
+        else {
+            continue;
+        };
+        for filter in &segment.post_filters {
+            match analysed.output.iter().find(|column| column.name == filter.column) {
+                None => faults.push(fault(&segment.view, &filter.column, "is no column of it")),
+                Some(column) => match column.kind {
+                    None | Some(ColumnType::Long | ColumnType::Double) => {}
+                    Some(
+                        ColumnType::String
+                        | ColumnType::Boolean
+                        | ColumnType::Date
+                        | ColumnType::Timestamp,
+                    ) => faults.push(fault(&segment.view, &filter.column, "is no number")),
+                },
             }
         }
     }

@@ -17,7 +17,7 @@ pub enum ColumnType {
     Timestamp,
 }
 
-/// A named, typed column. Names match `[A-Za-z_][A-Za-z0-9_]{0,127}` and compare without case.
+/// A named, typed column. Names match `[A-Za-z_][A-Za-z0-9_]{0,63}` and compare without case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// Its name, unique within the dataset.

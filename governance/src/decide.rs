@@ -35,7 +35,7 @@ pub fn decide(
     let subject = action.subject;
     let facts = &submission.facts;
     if let Command::CreateCollaboration(create) = action.command {
-        let events = collaboration::create(state, action, create, facts)?;
+        let events = collaboration::create(state, action, create, submission)?;
         return Ok(Decision { actor: Actor::Member(owner_of(submission.collaboration)), events });
     }
     let state = present(state)?;

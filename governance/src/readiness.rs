@@ -1,5 +1,7 @@
 //! Can this query run now, and if not why: every reason at once.
 
+use std::collections::BTreeSet;
+
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::{MemberId, QueryId};
 
@@ -89,9 +91,10 @@ fn consent_reasons(state: &Collaboration, id: QueryId, query: &Query) -> Vec<Rea
     let mut scopes = vec![Scope::Collaboration(state.id), Scope::Query(id)];
     scopes.extend(query.definition.inputs.iter().map(|input| Scope::Dataset(input.dataset)));
     scopes.push(Scope::Dataset(query.definition.output));
-    scopes.dedup();
+    let mut told = BTreeSet::new();
     scopes
         .into_iter()
+        .filter(|scope| told.insert(*scope))
         .flat_map(|scope| {
             state.marks_on(scope, ConsentKind::Execution).map(move |member| {
                 Reason::about(
@@ -111,10 +114,12 @@ fn consent_reasons(state: &Collaboration, id: QueryId, query: &Query) -> Vec<Rea
 /// What was voted on must still be what would run.
 fn binding_reasons(state: &Collaboration, proposal: &Proposal) -> Vec<Reason> {
     let bound = &proposal.binding;
+    let mut told = BTreeSet::new();
     let mut reasons: Vec<_> = bound
         .inputs
         .iter()
         .chain([&bound.output])
+        .filter(|version| told.insert(version.dataset))
         .filter_map(|version| {
             let subject = Subject::Dataset(version.dataset);
             let (dataset, newest) = state.dataset_version(version.dataset)?;

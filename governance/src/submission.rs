@@ -7,7 +7,7 @@ use chancery_ledger::codec::{self, Value};
 use chancery_ledger::command::{LIFETIME_MS_MAX, SignedCommand};
 use chancery_ledger::cose::ContentType;
 use chancery_ledger::digest::Digest;
-use chancery_ledger::entry::{Actor, Authority, SignedContent};
+use chancery_ledger::entry::{Actor, Authority, SEALED_LEN_MAX, SignedContent};
 use chancery_ledger::id::{CollaborationId, CommandId};
 use chancery_ledger::key::PublicKey;
 
@@ -128,7 +128,40 @@ pub fn handle(state: &State, submission: &Submission<'_>) -> Result<Decision, Re
     let action = authorise::Action { command: &carried.command, subject: submission.subject, caller };
     authorise::authorise(state, &action)?;
     check_version(state, submission.subject, carried.expected_version)?;
-    decide::decide(state, &action, submission)
+    let decision = decide::decide(state, &action, submission)?;
+    check_size(&decision, submission.authority)?;
+    Ok(decision)
+}
+
+/// Room in a sealed entry for all but its payload and its authority's longer parts.
+const ENVELOPE_LEN_MAX: usize = 4096;
+
+/// Checks that each event will fit into an entry: one that is sealed and can't be opened again
+/// would end the log.
+fn check_size(decision: &Decision, authority: &Authority) -> Result<(), Rejection> {
+    let mut authority_len = match authority {
+        Authority::MemberSigned(signed) | Authority::ExecutorSigned(signed) => {
+            signed.message.len() + signed.content.len()
+        }
+        Authority::ServiceWitnessed(witness) => {
+            let texts = [&witness.issuer, &witness.subject, &witness.key_id, &witness.action];
+            let tenant = witness.tenant.as_ref().map_or(0, String::len);
+            texts.iter().map(|text| text.len()).sum::<usize>() + tenant + witness.content.len()
+        }
+        Authority::Consequence(_) => 0,
+    };
+    for (_, event) in &decision.events {
+        let payload_len = codec::encode(&crate::wire::v1::encode_event(event)).len();
+        if payload_len + authority_len + ENVELOPE_LEN_MAX > SEALED_LEN_MAX {
+            return Err(Rejection::new(
+                Code::LimitExceeded,
+                format!("{} takes more than an entry of {SEALED_LEN_MAX} bytes holds", event.kind()),
+            ));
+        }
+        // Only the first entry carries the command; the others name its position.
+        authority_len = 0;
+    }
+    Ok(())
 }
 
 /// Reads the command that an authority carries; checks no signature.
@@ -256,6 +289,9 @@ fn check_signed(
     carried: &Carried,
 ) -> Result<(), Rejection> {
     let Some(signed) = &carried.signed else { return Ok(()) };
+    // The time that the entry will be sealed with: a clock behind the log must not let in what a
+    // replay, which sees the sealed time only, refuses.
+    let now_ms = submission.now_ms.max(state.last_time_ms);
     let reasons = [
         (
             signed.audience != state.service_key.id(),
@@ -278,12 +314,12 @@ fn check_signed(
             "the signature names another command id",
         ),
         (
-            signed.expires_ms < submission.now_ms,
+            signed.expires_ms < now_ms,
             Code::SignatureExpired,
             "the signature has ended; sign again",
         ),
         (
-            signed.expires_ms > submission.now_ms.saturating_add(LIFETIME_MS_MAX),
+            signed.expires_ms > now_ms.saturating_add(LIFETIME_MS_MAX),
             Code::SignatureLifetime,
             "the signature would live longer than a day",
         ),

@@ -23,7 +23,7 @@ pub fn render_json(report: &Report) -> String {
         "log": report.contents.as_deref().map(contents),
     });
     match verdict {
-        Verdict::Verified => object["checks"] = list(Check::ALL, |check| text(check)),
+        Verdict::Verified => object["checks"] = list(Check::ALL, text),
         Verdict::Tampered { check, position, detail } => {
             object["failure"] =
                 json!({ "check": text(check), "position": position, "detail": detail });

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use chancery_governance::member::Identity;
+use chancery_governance::member::{Ability, Identity};
 use chancery_governance::run::{Attested, Platform};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::MemberId;
@@ -113,7 +113,7 @@ fn log(page: &mut Page, contents: &Contents) {
 }
 
 fn member(page: &mut Page, member: &Member) {
-    let abilities: Vec<_> = member.abilities.iter().map(|ability| ability.as_str()).collect();
+    let abilities: Vec<_> = member.abilities.iter().map(Ability::as_str).collect();
     page.line(2, &format!("{}: {}", member.organisation, abilities.join(", ")));
     page.line(4, &who(&member.identity));
     for key in &member.keys {
@@ -260,7 +260,7 @@ impl Page {
     fn line(&mut self, indent: usize, line: &str) {
         let shown: String = line.chars().map(|char| if is_plain(char) { char } else { '\u{fffd}' }).collect();
         let mut used = indent;
-        let mut gap = String::new();
+        let mut gap = "";
         let _ = write!(self.text, "{:indent$}", "");
         for word in shown.split(' ') {
             let len = word.chars().count();
@@ -269,13 +269,13 @@ impl Page {
                 let _ = write!(self.text, "\n{:hanging$}", "");
                 used = hanging;
             } else {
-                self.text.push_str(&gap);
+                self.text.push_str(gap);
                 used += gap.len();
             }
             self.text.push_str(word);
             used += len;
             // Runs of spaces stay, so that columns do.
-            gap = " ".to_owned();
+            gap = " ";
         }
         self.text.push('\n');
     }

@@ -33,6 +33,7 @@ use axum::{Json, Router, middleware};
 use chancery_ledger::digest::Digest;
 use serde_json::{Value, json};
 
+use crate::clock::Clock;
 use crate::identity::is_loopback_host;
 use crate::problem::Problem;
 use codes::Codes;
@@ -69,9 +70,6 @@ pub const EXECUTOR_SECRET_BYTES_MIN: usize = 32;
 
 /// The largest form that the token endpoint reads.
 const FORM_BYTES_MAX: usize = 16 * 1024;
-
-/// Milliseconds since 1970, from wherever the process has its clock.
-pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// Fills a buffer with unpredictable bytes.
 pub type Random = Arc<dyn Fn(&mut [u8]) -> Result<(), ring::error::Unspecified> + Send + Sync>;

@@ -1,6 +1,6 @@
 """COSE_Sign1 with Ed25519, RFC 9052 section 4.2 and RFC 9053 section 2.2, in the one form a spec takes.
 
-Tag 18; protected header exactly {1: -8, 4: kid}; unprotected header empty; payload attached;
+Tag 18; protected header exactly {1: -8, 3: content type, 4: kid}; unprotected header empty; payload attached;
 external_aad empty; kid = SHA-256 of the raw public key.
 """
 
@@ -16,7 +16,8 @@ from . import canonical
 from .errors import AppError, Code
 
 TAG_SIGN1 = 18
-HEADER_ALG, HEADER_KID = 1, 4
+HEADER_ALG, HEADER_CONTENT_TYPE, HEADER_KID = 1, 3, 4
+CONTENT_TYPE = "application/chancery-job-spec+cbor"
 ALG_EDDSA = -8
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
@@ -51,8 +52,10 @@ def parse(data: bytes) -> Envelope:
     if type(signature) is not bytes or len(signature) != SIGNATURE_BYTES:
         raise _malformed("signature is not 64 bytes")
     header = canonical.decode(protected, "protected header")
-    if type(header) is not dict or set(header) != {HEADER_ALG, HEADER_KID}:
-        raise _malformed("protected header is not exactly alg and kid")
+    if type(header) is not dict or set(header) != {HEADER_ALG, HEADER_CONTENT_TYPE, HEADER_KID}:
+        raise _malformed("protected header is not exactly alg, content type and kid")
+    if header[HEADER_CONTENT_TYPE] != CONTENT_TYPE:
+        raise _malformed("content type is not that of a job spec")
     if type(header[HEADER_ALG]) is not int or header[HEADER_ALG] != ALG_EDDSA:
         raise _malformed("algorithm is not EdDSA")
     kid = header[HEADER_KID]

@@ -11,6 +11,7 @@ import cbor2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chancery_app.app import main
+from chancery_app.cose import CONTENT_TYPE
 from chancery_app.measurement import application_measurement
 
 RUN = "7f1a2b3c-0000-4000-8000-000000000003"
@@ -97,7 +98,7 @@ def sign(
     content: dict | bytes, key=KEY, kid: bytes | None = None, header: dict | None = None, unprotected=None
 ) -> bytes:
     body = content if isinstance(content, bytes) else encode(content)
-    protected = encode(header if header is not None else {1: -8, 4: key_id(key) if kid is None else kid})
+    protected = encode(header if header is not None else {1: -8, 3: CONTENT_TYPE, 4: key_id(key) if kid is None else kid})
     signature = key.sign(encode(["Signature1", protected, b"", body]))
     return encode(cbor2.CBORTag(18, [protected, unprotected or {}, body, signature]))
 

@@ -68,7 +68,16 @@ def test_external_aad_is_empty(base):
 
 
 @pytest.mark.parametrize(
-    "header", [{1: -7, 4: bytes(32)}, {1: -8}, {1: -8, 4: bytes(31)}, {1: -8, 4: bytes(32), 3: 0}, {1: -8, 4: "kid"}]
+    "header",
+    [
+        {1: -7, 3: cose.CONTENT_TYPE, 4: bytes(32)},
+        {1: -8, 3: cose.CONTENT_TYPE},
+        {1: -8, 4: bytes(32)},
+        {1: -8, 3: "application/chancery-entry+cbor", 4: bytes(32)},
+        {1: -8, 3: cose.CONTENT_TYPE, 4: bytes(31)},
+        {1: -8, 3: cose.CONTENT_TYPE, 4: bytes(32), 5: 0},
+        {1: -8, 3: cose.CONTENT_TYPE, 4: "kid"},
+    ],
 )
 def test_any_other_protected_header(base, header):
     assert refusal(sign(base, header=header))[0] == "spec_malformed"

@@ -8,7 +8,7 @@ use crate::member::Ability;
 use crate::reason::{Code, Rejection};
 use crate::state::{Collaboration, State};
 use crate::subject::Subject;
-use crate::submission::{Caller, Facts};
+use crate::submission::{Caller, Submission};
 
 /// The workload that this release runs.
 pub const SPARK_SQL: &str = "spark-sql";
@@ -23,20 +23,20 @@ pub(super) fn create(
     state: &State,
     action: &Action<'_>,
     command: &CreateCollaboration,
-    facts: &Facts,
+    submission: &Submission<'_>,
 ) -> Result<Events, Rejection> {
     if let State::Present(_) = state {
         return Err(Rejection::new(Code::CollaborationExists, "the collaboration exists already"));
     }
-    let Subject::Collaboration(_) = action.subject else {
-        return Err(wrong_subject("a collaboration"));
-    };
+    if action.subject != Subject::Collaboration(submission.collaboration) {
+        return Err(wrong_subject("the collaboration itself"));
+    }
     let Caller::Stranger(identity) = action.caller else {
         return Err(Rejection::new(Code::NotAMember, "a collaboration begins with an identity"));
     };
     check_text("the name", &command.name, TEXT_LEN_MAX)?;
     check_text("the organisation", &command.organisation, TEXT_LEN_MAX)?;
-    let service = facts.service.clone().ok_or_else(|| {
+    let service = submission.facts.service.clone().ok_or_else(|| {
         Rejection::new(Code::EvidenceInvalid, "the service gave no evidence of its own")
     })?;
     if service.evidence.kind == "insecure-virtual" && !command.terms.insecure_virtual {

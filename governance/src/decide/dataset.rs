@@ -142,7 +142,7 @@ fn descriptor_faults(descriptor: &Descriptor) -> Vec<Reason> {
                 format!("columns: {:?} is not [A-Za-z_][A-Za-z0-9_]{{0,63}}", column.name),
             );
         }
-        if column.name.starts_with("__chancery_") {
+        if column.name.to_ascii_lowercase().starts_with(crate::sql::RESERVED_PREFIX) {
             fault(Code::InvalidName, "columns: the prefix __chancery_ is reserved".to_owned());
         }
         if !names.insert(column.name.to_lowercase()) {

@@ -1,5 +1,7 @@
 //! Invitations and keys.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_governance::command::{
     AcceptInvitation, Invite, RegisterSigningKey, RevokeSigningKey, WithdrawInvitation,
 };
@@ -168,7 +170,7 @@ fn invitations() -> Vec<Case> {
             accept_with(EmailProof::Differs)
         }),
         case("accepting about another subject", Code::WrongSubject, || {
-            invited().contosso().does(room(), AcceptInvitation {})
+            invited().litware().does(room(), AcceptInvitation {})
         }),
         case("accepting before the log began", Code::CollaborationNotFound, || {
             World::empty().contosso().does(invitation(Who::Contosso), AcceptInvitation {})
@@ -221,6 +223,9 @@ fn keys() -> Vec<Case> {
                 let mut identity_point = [0; 32];
                 identity_point[0] = 1;
                 command.key = PublicKey::new(Algorithm::EdDsa, &identity_point).unwrap();
+                let mut signature = [0; 64];
+                signature[0] = 1;
+                command.proof = URL_SAFE_NO_PAD.encode(signature);
             })
         }),
         case("no proof", Code::KeyProofInvalid, || {

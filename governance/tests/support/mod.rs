@@ -230,7 +230,7 @@ impl World {
         let (entries, state) = sealed.unwrap_or_else(|error| panic!("decided, not sealed: {error}"));
         for entry in &entries {
             let stored = Sealed::open(entry.bytes().to_vec(), self.service.public());
-            assert_eq!(stored.as_ref(), Ok(entry), "sealed, and can't be opened");
+            assert!(stored.as_ref() == Ok(entry), "sealed, and can't be opened: {:?}", stored.err());
         }
         self.used.insert(attempt.command);
         self.log.extend(entries);

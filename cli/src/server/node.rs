@@ -1,0 +1,188 @@
+//! A server process: its data folder, its parts, and their end.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::Router;
+use chancery_attestation::{insecure_virtual, service};
+use chancery_commands::clock;
+use chancery_commands::identity::{TrustedIssuer, Verifier};
+use chancery_commands::logs::Logs;
+use chancery_commands::{App, ExecutorIdentity, Parts};
+use chancery_feed::{ConnectOptions, PUBLISHER, Publisher};
+use chancery_governance::event::Event;
+use chancery_ledger::digest::Digest;
+use chancery_ledger::entry::Sealed;
+use chancery_ledger::key::SigningKey;
+use chancery_projections::{Projector, Views};
+use chancery_store::Store;
+use ring::rand::SystemRandom;
+use ring::signature::Ed25519KeyPair;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::secret_file;
+
+/// The log's database in a data folder.
+pub const LOG_FILE: &str = "log.db";
+/// The views' database in a data folder.
+pub const VIEWS_FILE: &str = "views.db";
+const KEY_FILE: &str = "service.key";
+
+/// What a server needs.
+pub struct Settings {
+    /// Where everything of it lies.
+    pub data_dir: PathBuf,
+    /// Its name: the first part of each log's origin.
+    pub name: String,
+    /// The issuers whose tokens it takes.
+    pub issuers: Vec<TrustedIssuer>,
+    /// The identity under which the executor reports.
+    pub executor: Option<ExecutorIdentity>,
+    /// NATS, where there is one.
+    pub nats: Option<String>,
+}
+
+/// A server that is put together and not yet listening.
+pub struct Node {
+    /// The log.
+    pub store: Store,
+    /// The API.
+    pub router: Router,
+    /// The id of the key that seals.
+    pub key_id: Digest,
+    tasks: JoinSet<()>,
+}
+
+/// Draws an Ed25519 key.
+///
+/// # Errors
+///
+/// Where the system gives no randomness.
+pub fn draw_key() -> anyhow::Result<Vec<u8>> {
+    let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
+        .map_err(|_| anyhow::anyhow!("the operating system gave no randomness"))?;
+    Ok(document.as_ref().to_vec())
+}
+
+/// An HTTP client for issuers and services: TLS by ring, no redirects.
+///
+/// # Errors
+///
+/// Where TLS can't be set up.
+pub fn http_client() -> anyhow::Result<reqwest::Client> {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+    client.build().context("can't set up an HTTP client")
+}
+
+/// The SHA-256 of this very program: what the virtual evidence of the service says it measured.
+fn own_measurement() -> anyhow::Result<Digest> {
+    let path = std::env::current_exe().context("can't find this program")?;
+    let bytes = std::fs::read(&path).with_context(|| format!("can't read {}", path.display()))?;
+    Ok(Digest::of(&bytes))
+}
+
+/// Which feed subject an entry goes under: its area and event type.
+fn subject_of(sealed: &[u8]) -> Option<(String, String)> {
+    let sealed = Sealed::parse(sealed.to_vec()).ok()?;
+    let kind = &sealed.entry().kind;
+    Some((Event::area_of(kind)?.to_owned(), kind.clone()))
+}
+
+/// Opens the views of a data folder.
+///
+/// # Errors
+///
+/// Where the database can't be opened.
+pub async fn open_views(data_dir: &Path) -> anyhow::Result<Views> {
+    Views::open(&data_dir.join(VIEWS_FILE)).await.context("can't open the views")
+}
+
+/// Opens the log of a data folder.
+///
+/// # Errors
+///
+/// Where the database can't be opened.
+pub async fn open_store(data_dir: &Path) -> anyhow::Result<Store> {
+    Store::open(&data_dir.join(LOG_FILE)).await.context("can't open the log")
+}
+
+impl Node {
+    /// Opens the data folder and starts what runs beside the API.
+    ///
+    /// # Errors
+    ///
+    /// Where a part can't be opened.
+    pub async fn start(settings: Settings) -> anyhow::Result<Self> {
+        secret_file::folder(&settings.data_dir)?;
+        let key = secret_file::load_or_make(&settings.data_dir.join(KEY_FILE), draw_key)?;
+        let key = Arc::new(SigningKey::from_pkcs8(&key).context("service.key is damaged")?);
+        let key_id = key.public().id();
+        let store = open_store(&settings.data_dir).await?;
+        let views = open_views(&settings.data_dir).await?;
+        let bound = service::report_data(&settings.name, key.public());
+        let evidence = insecure_virtual::evidence(own_measurement()?, bound);
+        let verifier =
+            Verifier::new(settings.issuers, http_client()?).context("an issuer is not acceptable")?;
+        let mut tasks = JoinSet::new();
+        let projector = Projector::new(store.clone(), views.clone());
+        tasks.spawn(async move { projector.run(std::future::pending()).await });
+        if let Some(url) = &settings.nats {
+            let client = chancery_feed::connect(url, ConnectOptions::default()).await?;
+            let publisher = Publisher::new(store.clone(), client, PUBLISHER.parse()?, subject_of);
+            tasks.spawn(async move {
+                let error = publisher.run().await;
+                tracing::error!(%error, "the feed stopped publishing");
+            });
+        }
+        let app = App::new(Parts {
+            logs: Logs::new(store.clone(), key, settings.name),
+            views,
+            verifier,
+            executor: settings.executor,
+            evidence,
+            clock: clock::system(),
+        });
+        Ok(Self { store, router: chancery_commands::router(app), key_id, tasks })
+    }
+
+    /// Serves until `stop` resolves, then ends requests under way and closes the log.
+    ///
+    /// # Errors
+    ///
+    /// Where the listener fails.
+    pub async fn serve(
+        mut self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> anyhow::Result<()> {
+        let served = axum::serve(listener, self.router).with_graceful_shutdown(stop).await;
+        self.tasks.shutdown().await;
+        self.store.close().await;
+        served.context("the server failed")
+    }
+}
+
+/// Binds the address, with a clear error where it is taken.
+///
+/// # Errors
+///
+/// Where it can't be bound.
+pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))
+}
+
+/// Resolves on SIGTERM or SIGINT.
+pub async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
