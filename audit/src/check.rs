@@ -71,7 +71,7 @@ pub enum Verdict {
         /// Why, with its causes.
         detail: String,
     },
-    /// All that is there holds, and something is missing.
+    /// Nothing that is there fails, and something is missing.
     Incomplete {
         /// The position of the first entry that is missing, if it is entries that are.
         position: Option<u64>,

@@ -6,12 +6,12 @@ use chancery_governance::event::Event;
 use chancery_governance::run::{Platform, Verdict};
 use chancery_governance::state::query::{Query as QueryState, Stage as QueryStage};
 use chancery_governance::state::run::{Outcome, Run as RunState, Stage as RunStage};
-use chancery_governance::state::{Collaboration, InvitationStage};
+use chancery_governance::state::Collaboration;
 use chancery_governance::subject::Subject;
 use chancery_ledger::command::SignedCommand;
 use chancery_ledger::cose::ContentType;
 use chancery_ledger::digest::Digest;
-use chancery_ledger::entry::{Actor, Authority, Entry};
+use chancery_ledger::entry::{Actor, Authority, Entry, Sealed};
 use chancery_ledger::id::{QueryId, RunId};
 use chancery_ledger::key::KeyId;
 use chancery_ledger::note::Checkpoint;
@@ -25,8 +25,9 @@ use crate::report::{
 #[derive(Debug, Default)]
 pub struct Collector {
     times: Option<(u64, u64)>,
-    keys: BTreeMap<KeyId, u64>,
+    keys: BTreeMap<KeyId, (u64, By)>,
     votes: BTreeMap<QueryId, Vec<Vote>>,
+    vote_leaves: BTreeMap<Digest, u64>,
     runs: BTreeMap<RunId, Trace>,
     service_word: Vec<ServiceWord>,
     insecure_virtual: bool,
@@ -54,7 +55,8 @@ pub struct Ending<'a> {
 
 impl Collector {
     /// Takes an entry that was verified.
-    pub fn record(&mut self, entry: &Entry, subject: Subject, event: &Event) {
+    pub fn record(&mut self, sealed: &Sealed, subject: Subject, event: &Event) {
+        let entry = sealed.entry();
         let (position, time) = (entry.position, entry.time_ms);
         self.times = Some((self.times.map_or(time, |(first, _)| first), time));
         if let Authority::ServiceWitnessed(witness) = &entry.authority {
@@ -73,23 +75,26 @@ impl Collector {
                 self.service_word.push(ServiceWord::EmailMatched { position, invitation });
             }
             (_, Event::SigningKeyRegistered(event)) => {
-                self.keys.insert(event.key.id(), position);
+                self.keys.insert(event.key.id(), (position, by(entry)));
             }
             (Subject::Query(query), Event::QueryApproved(event)) => {
-                self.vote(query, entry, true, event.digest);
+                self.vote(query, sealed, true, event.digest);
             }
             (Subject::Query(query), Event::QueryRejected(event)) => {
-                self.vote(query, entry, false, event.digest);
+                self.vote(query, sealed, false, event.digest);
             }
             (Subject::Run(run), event) => self.run(run, entry, event),
             _ => {}
         }
     }
 
-    fn vote(&mut self, query: QueryId, entry: &Entry, approves: bool, digest: Digest) {
+    fn vote(&mut self, query: QueryId, sealed: &Sealed, approves: bool, digest: Digest) {
+        let entry = sealed.entry();
         // The replay took no vote from anybody but a member.
         let Actor::Member(member) = entry.actor else { return };
-        let vote = Vote { position: entry.position, member, approves, digest, by: by(entry) };
+        self.vote_leaves.insert(sealed.leaf(), entry.position);
+        let position = entry.position;
+        let vote = Vote { position, member, approves, digest, by: by(entry), void: true };
         self.votes.entry(query).or_default().push(vote);
     }
 
@@ -127,7 +132,8 @@ impl Collector {
         let state = ending.state;
         let hardware =
             !self.insecure_virtual && chancery_attestation::service::is_hardware(&ending.service);
-        let not_checked = not_checked(&ending, hardware, &self.service_word);
+        let first_keys = self.keys.values().any(|(_, by)| *by == By::ServiceWitnessed);
+        let not_checked = not_checked(&ending, hardware, first_keys, &self.service_word);
         let (first_time_ms, last_time_ms) = self.times.unwrap_or_default();
         Contents {
             hardware,
@@ -168,10 +174,10 @@ impl Collector {
             let mut keys: Vec<_> = member
                 .keys
                 .iter()
-                .map(|(id, key)| MemberKey {
-                    key: key.key.clone(),
-                    registered_at: self.keys.get(id).copied().unwrap_or_default(),
-                    revoked_at: key.revoked_at,
+                .filter_map(|(id, key)| {
+                    let (registered_at, by) = *self.keys.get(id)?;
+                    let (key, revoked_at) = (key.key.clone(), key.revoked_at);
+                    Some(MemberKey { key, registered_at, by, revoked_at })
                 })
                 .collect();
             keys.sort_by_key(|key| key.registered_at);
@@ -194,6 +200,16 @@ impl Collector {
             | QueryStage::Superseded { proposal, .. } => Some(proposal),
             QueryStage::Draft | QueryStage::Withdrawn => None,
         };
+        let mut votes = self.votes.remove(&id).unwrap_or_default();
+        let last = votes.last().map(|vote| vote.position);
+        for vote in &mut votes {
+            let counted = proposal.and_then(|proposal| proposal.votes.get(&vote.member));
+            // A rejection ends its proposal, so it is the last vote on it.
+            let ended = matches!(query.stage, QueryStage::Rejected { .. })
+                && !vote.approves
+                && Some(vote.position) == last;
+            vote.void = !ended && counted.is_none_or(|counted| counted.position != vote.position);
+        }
         Query {
             id,
             name: query.definition.name.clone(),
@@ -203,7 +219,7 @@ impl Collector {
             approvers: proposal
                 .map(|proposal| proposal.approvers.iter().copied().collect())
                 .unwrap_or_default(),
-            votes: self.votes.remove(&id).unwrap_or_default(),
+            votes,
         }
     }
 
@@ -213,6 +229,10 @@ impl Collector {
             .into_iter()
             .filter_map(|(id, trace)| Some(run(id, trace, state.runs.get(&id)?)))
             .collect();
+        for run in &mut runs {
+            let leaves = run.result.iter().flat_map(|result| &result.votes);
+            run.votes = leaves.filter_map(|leaf| self.vote_leaves.get(leaf).copied()).collect();
+        }
         runs.sort_by_key(|run| run.requested_at);
         runs
     }
@@ -279,13 +299,19 @@ fn run(id: RunId, trace: Trace, run: &RunState) -> Run {
         ended_at: trace.ended_at,
         executor: trace.executor,
         job_spec: trace.job_spec,
+        votes: Vec::new(),
         result,
         reasons,
         failure,
     }
 }
 
-fn not_checked(ending: &Ending<'_>, hardware: bool, service_word: &[ServiceWord]) -> Vec<String> {
+fn not_checked(
+    ending: &Ending<'_>,
+    hardware: bool,
+    first_keys: bool,
+    service_word: &[ServiceWord],
+) -> Vec<String> {
     let mut not = Vec::new();
     if !hardware {
         not.push(
@@ -304,7 +330,8 @@ fn not_checked(ending: &Ending<'_>, hardware: bool, service_word: &[ServiceWord]
     not.push("the CCF mirror: no CCF receipts in this bundle".to_owned());
     not.push(match cosignatures(ending.note) {
         0 => "a split view of the log: witness cosignatures: none".to_owned(),
-        count => format!("a split view of the log: {count} cosignatures by keys not known here"),
+        1 => "a split view of the log: 1 cosignature, by a key not known here".to_owned(),
+        count => format!("a split view of the log: {count} cosignatures, by keys not known here"),
     });
     not.push("whether the log went on after this checkpoint".to_owned());
     not.push("when it was exported: nobody signs that time".to_owned());
@@ -314,10 +341,11 @@ fn not_checked(ending: &Ending<'_>, hardware: bool, service_word: &[ServiceWord]
     if service_word.iter().any(|word| matches!(word, ServiceWord::Witnessed { .. })) {
         not.push("identity tokens: the log holds their digests only".to_owned());
     }
-    if ending.state.invitations.values().any(|invitation| {
-        matches!(invitation.stage, InvitationStage::Accepted(_)) && invitation.tenant.is_none()
-    }) {
-        not.push("tenants: some invitations ask for none".to_owned());
+    if first_keys {
+        not.push(
+            "whose a member's first key is: it came with a token; ask the member for its key id"
+                .to_owned(),
+        );
     }
     if !ending.state.runs.is_empty() {
         not.push(

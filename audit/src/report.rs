@@ -96,6 +96,8 @@ pub struct MemberKey {
     pub key: PublicKey,
     /// Where it was registered.
     pub registered_at: u64,
+    /// By what right: a first key is its member's on the service's word only.
+    pub by: By,
     /// Where it was revoked, if it was.
     pub revoked_at: Option<u64>,
 }
@@ -141,7 +143,7 @@ pub struct Query {
     pub digest: Option<Digest>,
     /// Whose votes that takes.
     pub approvers: Vec<MemberId>,
-    /// Every vote ever cast on it, by position; those on other digests are void.
+    /// Every vote ever cast on it, by position.
     pub votes: Vec<Vote>,
 }
 
@@ -158,6 +160,8 @@ pub struct Vote {
     pub digest: Digest,
     /// By what right it stands there.
     pub by: By,
+    /// Whether it was on a proposal before the last one, or on one that was taken back.
+    pub void: bool,
 }
 
 /// By what right an entry stands in the log.
@@ -194,6 +198,8 @@ pub struct Run {
     pub executor: Option<Executor>,
     /// The digest of the signed job spec.
     pub job_spec: Option<Digest>,
+    /// The positions of the votes that the result names.
+    pub votes: Vec<u64>,
     /// The attested result.
     pub result: Option<Box<Attested>>,
     /// Why it was refused or cancelled.

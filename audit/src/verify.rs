@@ -120,7 +120,7 @@ impl Log {
                 chancery_attestation::verify(evidence).map_err(|error| causes(&error))
             })
             .map_err(|error| fails(check_of(&error), causes(&error)))?;
-        self.collector.record(sealed.entry(), recorded.subject, &event);
+        self.collector.record(&sealed, recorded.subject, &event);
         self.frontier.append(sealed.leaf());
         self.last = Some(sealed.leaf());
         Ok(())
@@ -158,7 +158,7 @@ impl Log {
             return Err(Verdict::Incomplete {
                 position: Some(size),
                 detail: format!(
-                    "the service signed {} entries, and the bundle holds the first {size}",
+                    "the service signed for {} entries, and the bundle holds {size}",
                     checkpoint.size
                 ),
             });
@@ -227,7 +227,7 @@ const fn position(place: Place) -> Option<u64> {
     }
 }
 
-const fn evidence(event: &Event) -> Option<&Evidence> {
+fn evidence(event: &Event) -> Option<&Evidence> {
     match event {
         Event::CollaborationCreated(event) => Some(&event.evidence),
         Event::RunAdmitted(event) => Some(&event.evidence),

@@ -88,19 +88,26 @@ fn no_flipped_bit_of_a_small_log_is_verified() {
 
 #[test]
 fn no_flipped_byte_of_the_whole_story_is_verified() {
-    const SAMPLE: usize = 6_000;
+    const SAMPLE: usize = 5_000;
     let parts = Story::whole().parts();
     let len = parts.bundle().len();
     let starts = boundaries(&parts);
     // The magic, the header, the trailer, and the first bytes of every item: each one.
     let mut flips: Vec<_> = (0..starts[2]).chain(starts[starts.len() - 2]..len).collect();
     flips.extend(starts[2..starts.len() - 1].iter().flat_map(|start| *start..*start + 8));
-    // And a sample over all, by a linear congruential generator with a fixed seed.
-    let mut state = 0x5eed_u64;
-    flips.extend(std::iter::repeat_with(|| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(state >> 33).unwrap() % len
-    }).take(SAMPLE));
+    if cfg!(debug_assertions) {
+        // And a sample over all, by a linear congruential generator with a fixed seed.
+        let mut state = 0x5eed_u64;
+        let sample = std::iter::repeat_with(|| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap() % len
+        });
+        flips.extend(sample.take(SAMPLE));
+    } else {
+        flips.extend(0..len);
+    }
     let flips: Vec<_> = flips.iter().map(|at| (*at, u8::try_from(at % 8).unwrap())).collect();
     check_flips(&parts, &flips);
 }
@@ -196,7 +203,7 @@ fn an_entry_of_another_log_of_the_service_is_refused() {
     let parts = other.parts();
     other.entries.truncate(5);
     other.now_ms += 1;
-    let subject = other.about_room();
+    let subject = story::about_room();
     let enable = chancery_governance::command::EnableWorkload { workload: "spark-sql".into() };
     let event = chancery_governance::event::WorkloadEnabled { workload: "spark-sql".into() };
     let actor = Actor::Member(Person::Litware.member());
@@ -313,7 +320,7 @@ fn other_checkpoints_do_not_pass() {
     let report = verify(&witnessed[..], &Options::default());
     assert_eq!(report.verdict, Verdict::Verified);
     let not_checked = report.contents.unwrap().not_checked;
-    assert!(not_checked.iter().any(|what| what.contains("1 cosignatures")), "{not_checked:?}");
+    assert!(not_checked.iter().any(|what| what.contains("1 cosignature,")), "{not_checked:?}");
 }
 
 #[test]
@@ -431,7 +438,7 @@ fn a_log_that_ends_amid_a_commands_consequences_is_not_settled() {
 #[test]
 fn an_event_of_a_newer_release_is_unreadable_not_tampered() {
     let mut story = Story::founded();
-    let subject = story.about_room();
+    let subject = story::about_room();
     let retire: Command = RetireDataset {}.into();
     let (command, authority) = story.authority(Right::Key(Person::Litware), subject, &retire);
     let actor = Actor::Member(Person::Litware.member());

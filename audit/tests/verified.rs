@@ -6,7 +6,9 @@ use chancery_audit::render::{render_json, render_text};
 use chancery_audit::report::{By, ServiceWord};
 use chancery_audit::{Options, Verdict, verify};
 use chancery_governance::run::Platform;
-use story::{Person, Story};
+use chancery_governance::command::{ProposeQuery, ReviseQuery, WithdrawQuery};
+use chancery_governance::subject::Subject;
+use story::{Person, Right, Story};
 
 fn pinned() -> Options {
     Options { service_key: Some(story::service_key().public().id()) }
@@ -31,6 +33,7 @@ fn the_whole_story_verifies_and_the_report_tells_it() {
     let contosso = &contents.members[1];
     let [own, spare] = contosso.keys.as_slice() else { panic!("two keys") };
     assert_eq!(own.key, *Person::Contosso.key().public());
+    assert_eq!((own.by, spare.by), (By::ServiceWitnessed, By::Key(own.key.id())));
     assert_eq!((own.revoked_at, spare.revoked_at), (None, Some(spare.registered_at + 1)));
     assert!(contents.members[3].keys.is_empty());
 
@@ -40,6 +43,7 @@ fn the_whole_story_verifies_and_the_report_tells_it() {
     assert_eq!((accepted.state, rejected.state), ("accepted", "rejected"));
     assert_eq!(accepted.digest, Some(story.digest(story::delays())));
     assert_eq!(accepted.votes.len(), 3);
+    assert!(accepted.votes.iter().chain(&rejected.votes).all(|vote| !vote.void));
     assert_eq!(accepted.votes[0].by, By::Key(Person::Litware.key().public().id()));
     let votes: Vec<_> = rejected.votes.iter().map(|vote| (vote.approves, vote.by)).collect();
     let fabrikam = By::Key(Person::Fabrikam.key().public().id());
@@ -49,6 +53,7 @@ fn the_whole_story_verifies_and_the_report_tells_it() {
     assert_eq!(states, ["succeeded", "cancelled", "refused"]);
     let succeeded = &contents.runs[0];
     assert_eq!(succeeded.result.as_deref(), Some(&Story::started().result()));
+    assert_eq!(succeeded.votes, accepted.votes.iter().map(|vote| vote.position).collect::<Vec<_>>());
     let executor = succeeded.executor.as_ref().unwrap();
     assert_eq!(executor.measurement, story::application());
     assert_eq!(executor.platform, Platform::InsecureVirtual);
@@ -60,6 +65,23 @@ fn the_whole_story_verifies_and_the_report_tells_it() {
     let matched = matched.filter(|word| matches!(word, ServiceWord::EmailMatched { .. })).count();
     assert_eq!(matched, 3);
     assert!(contents.not_checked.iter().any(|what| what.contains("no CCF receipts")));
+}
+
+#[test]
+fn votes_on_a_proposal_that_was_taken_back_are_void() {
+    let mut story = Story::proposed();
+    let (right, subject) = (Right::Key(Person::Fabrikam), Subject::Query(story::delays()));
+    story.approve(Right::Key(Person::Litware), story::delays());
+    let definition = story.collaboration().queries[&story::delays()].definition.clone();
+    let digest = story.digest(story::delays());
+    story.send(right, subject, WithdrawQuery {});
+    story.send(right, subject, ReviseQuery { definition });
+    story.send(right, subject, ProposeQuery {});
+    assert_eq!(story.digest(story::delays()), digest);
+    story.approve(Right::Key(Person::Litware), story::delays());
+    let contents = verify(&story.bundle()[..], &pinned()).contents.unwrap();
+    let void: Vec<_> = contents.queries[0].votes.iter().map(|vote| vote.void).collect();
+    assert_eq!(void, [true, false]);
 }
 
 #[test]

@@ -145,8 +145,7 @@ mod tests {
 
         for bad in ["", "/etc", "../x", "a/../../x", "./a", "a/./b/.."] {
             let refused = root.input(&local(bad));
-            let plain = matches!(bad, "a/./b/..").then_some(());
-            assert!(matches!(refused, Err(PathError::NotPlain)), "{bad} {plain:?}: {refused:?}");
+            assert!(matches!(refused, Err(PathError::NotPlain)), "{bad}: {refused:?}");
         }
         assert!(matches!(root.input(&local("none")), Err(PathError::Unreadable(_))));
 

@@ -193,7 +193,7 @@ fn post_filter_faults(definition: &Definition, analysis: &Analysis) -> Vec<Reaso
             continue;
         };
         for filter in &segment.post_filters {
-            match analysed.output.iter().find(|column| column.name == filter.column) {
+            match analysed.output.iter().find(|column| column.name.eq_ignore_ascii_case(&filter.column)) {
                 None => faults.push(fault(&segment.view, &filter.column, "is no column of it")),
                 Some(column) => match column.kind {
                     None | Some(ColumnType::Long | ColumnType::Double) => {}

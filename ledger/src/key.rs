@@ -104,6 +104,9 @@ impl PublicKey {
     ///
     /// [`BadSignature`]; ring says no more, on purpose.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
+        if self.algorithm == Algorithm::EdDsa && is_small_order(&self.bytes) {
+            return Err(BadSignature);
+        }
         let algorithm: &dyn signature::VerificationAlgorithm = match self.algorithm {
             Algorithm::EdDsa => &signature::ED25519,
             Algorithm::Es256 => &signature::ECDSA_P256_SHA256_FIXED,
@@ -112,6 +115,27 @@ impl PublicKey {
             .verify(message, signature)
             .map_err(|_| BadSignature)
     }
+}
+
+/// The y coordinates of the Ed25519 points of small order, canonical and not, without the sign bit.
+const SMALL_ORDER: [&str; 7] = [
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+];
+
+/// Whether an Ed25519 key is a point of small order. ring takes such keys, and one signature of
+/// theirs verifies for many messages: whoever registered one could disown all that it signed.
+fn is_small_order(key: &[u8]) -> bool {
+    let mut y = key.to_vec();
+    if let Some(last) = y.last_mut() {
+        *last &= 0x7f;
+    }
+    SMALL_ORDER.contains(&crate::digest::hex(&y).as_str())
 }
 
 impl std::fmt::Display for PublicKey {
@@ -205,6 +229,19 @@ mod tests {
         assert_eq!(key.public().verify(b"message", &signature), Ok(()));
         assert_eq!(key.public().verify(b"massage", &signature), Err(BadSignature));
         assert_eq!(other.public().verify(b"message", &signature), Err(BadSignature));
+    }
+
+    #[test]
+    fn a_key_of_small_order_verifies_nothing() {
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        let mut signature = [0; 64];
+        signature[0] = 1;
+        for sign in [0, 0x80] {
+            identity[31] = sign;
+            let key = PublicKey::new(Algorithm::EdDsa, &identity).unwrap();
+            assert_eq!(key.verify(b"any message", &signature), Err(BadSignature));
+        }
     }
 
     #[test]

@@ -79,6 +79,7 @@ fn member(member: &Member) -> Value {
             "key": text(&key.key),
             "key_id": text(&key.key.id()),
             "registered_at": key.registered_at,
+            "by": by(&key.by),
             "revoked_at": key.revoked_at,
         })),
     })
@@ -125,6 +126,7 @@ fn vote(vote: &Vote) -> Value {
         "approves": vote.approves,
         "digest": text(&vote.digest),
         "by": by(&vote.by),
+        "void": vote.void,
     })
 }
 
@@ -148,6 +150,7 @@ fn run(run: &Run) -> Value {
         "ended_at": run.ended_at,
         "executor": run.executor.as_ref().map(executor),
         "job_spec": run.job_spec.as_ref().map(text),
+        "votes": run.votes,
         "result": run.result.as_deref().map(result),
         "reasons": list(&run.reasons, reason),
         "failure": run.failure.as_ref().map(|(code, detail)| json!({

@@ -55,21 +55,22 @@ fn log(page: &mut Page, contents: &Contents) {
         .collect();
     let service = &contents.service;
     page.heading("Log");
-    page.line(2, &format!("collaboration  {} ({})", contents.name, contents.collaboration));
-    page.line(2, &format!("origin         {}", contents.checkpoint.origin));
-    page.line(2, &format!("root           {}", contents.checkpoint.root.to_hex()));
-    page.line(2, &format!("sealed         {} to {}", utc(contents.first_time_ms), utc(contents.last_time_ms)));
-    page.line(2, &format!("service        {}, {}", service.name, label(service.platform)));
-    page.line(2, &format!("service key    {}", service.key.id().to_hex()));
-    let pinned = if service.pinned { "the expected one" } else { "as the bundle names it" };
-    page.line(17, pinned);
+    page.line(2, &format!("name     {}", contents.name));
+    page.line(2, &format!("id       {}", contents.collaboration));
+    page.line(2, &format!("origin   {}", contents.checkpoint.origin));
+    page.line(2, &format!("root     {}", contents.checkpoint.root.to_hex()));
+    let (first, last) = (utc(contents.first_time_ms), utc(contents.last_time_ms));
+    page.line(2, &format!("sealed   {first} to {last}"));
+    page.line(2, &format!("service  {}, {}", service.name, label(service.platform)));
+    page.line(2, &format!("key      {}", service.key.id().to_hex()));
+    page.line(11, if service.pinned { "the expected one" } else { "as the bundle names it" });
     let checks: Vec<_> = Check::ALL.iter().map(|check| check.as_str()).collect();
-    page.line(2, &format!("checks         {}", checks.join(", ")));
+    page.line(2, &format!("checks   {}", checks.join(", ")));
 
     page.heading("Members");
     contents.members.iter().for_each(|one| member(page, one));
 
-    page.heading("Datasets");
+    page.heading_if(!contents.datasets.is_empty(), "Datasets");
     for dataset in &contents.datasets {
         let owner = name(&names, dataset.owner);
         let retired = if dataset.retired { ", retired" } else { "" };
@@ -80,15 +81,13 @@ fn log(page: &mut Page, contents: &Contents) {
         }
     }
 
-    page.heading("Queries");
+    page.heading_if(!contents.queries.is_empty(), "Queries");
     contents.queries.iter().for_each(|one| query(page, one, &names));
 
-    page.heading("Runs");
+    page.heading_if(!contents.runs.is_empty(), "Runs");
     contents.runs.iter().for_each(|one| run(page, one, contents, &names));
 
-    if !contents.marks.is_empty() {
-        page.heading("Consent withdrawn");
-    }
+    page.heading_if(!contents.marks.is_empty(), "Consent withdrawn");
     for mark in &contents.marks {
         let members: Vec<_> = mark.members.iter().map(|member| name(&names, *member)).collect();
         let kind = mark.kind.as_str();
@@ -121,7 +120,8 @@ fn member(page: &mut Page, member: &Member) {
             key.revoked_at.map_or(String::new(), |position| format!(", revoked at {position}"));
         let algorithm = key.key.algorithm().name();
         let id = short(&key.key.id());
-        page.line(4, &format!("key {id} {algorithm}, registered at {}{revoked}", key.registered_at));
+        let registered = format!("registered at {}, {}", key.registered_at, right(&key.by));
+        page.line(4, &format!("key {id} {algorithm}, {registered}{revoked}"));
     }
     if member.keys.is_empty() {
         page.line(4, "no key of its own: all that it did is service-witnessed");
@@ -138,9 +138,9 @@ fn query(page: &mut Page, query: &Query, names: &BTreeMap<MemberId, &str>) {
         let approvers: Vec<_> = query.approvers.iter().map(|id| name(names, *id)).collect();
         page.line(4, &format!("approvers {}", approvers.join(", ")));
     }
-    for Vote { position, member, approves, digest, by } in &query.votes {
+    for Vote { position, member, approves, by, void, .. } in &query.votes {
         let vote = if *approves { "yes" } else { "no" };
-        let void = if query.digest == Some(*digest) { "" } else { ", on another digest: void" };
+        let void = if *void { ", void by now" } else { "" };
         let who = name(names, *member);
         page.line(4, &format!("{position}  {vote} by {who}, {}{void}", right(by)));
     }
@@ -174,11 +174,13 @@ fn run(page: &mut Page, run: &Run, contents: &Contents, names: &BTreeMap<MemberI
         page.line(4, &format!("{code}: {detail}"));
     }
     if let Some(attested) = &run.result {
-        result(page, attested, contents);
+        result(page, run, attested, contents);
     }
 }
 
-fn result(page: &mut Page, result: &Attested, contents: &Contents) {
+fn result(page: &mut Page, run: &Run, result: &Attested, contents: &Contents) {
+    let votes: Vec<_> = run.votes.iter().map(u64::to_string).collect();
+    page.line(4, &format!("votes at {}", votes.join(", ")));
     page.line(4, &format!("engine {} {}", result.engine.name, result.engine.version));
     for version in &result.inputs {
         let dataset = contents.datasets.iter().find(|dataset| dataset.id == version.dataset);
@@ -251,6 +253,12 @@ struct Page {
 }
 
 impl Page {
+    fn heading_if(&mut self, needed: bool, heading: &str) {
+        if needed {
+            self.heading(heading);
+        }
+    }
+
     fn heading(&mut self, heading: &str) {
         self.text.push('\n');
         self.line(0, heading);

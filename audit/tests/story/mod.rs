@@ -6,6 +6,7 @@
 //! a run is cancelled when consent is withdrawn, and the next one refused.
 
 #![allow(dead_code, reason = "each test file takes what it needs")]
+#![allow(clippy::unwrap_used, reason = "a test that can't tell its story fails")]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -65,6 +66,11 @@ pub fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(number: u64) -> T {
 /// The collaboration's id.
 pub fn room() -> CollaborationId {
     id(1)
+}
+
+/// The collaboration as a subject.
+pub fn about_room() -> Subject {
+    Subject::Collaboration(room())
 }
 
 /// A signing key, from a small number.
@@ -202,7 +208,7 @@ impl Story {
             }),
             ..Facts::default()
         };
-        story.send_with(Right::Token(Person::Litware), story.about_room(), create, facts);
+        story.send_with(Right::Token(Person::Litware), about_room(), create, facts);
         story.register(Person::Litware, Right::Token(Person::Litware), &Person::Litware.key());
         story
     }
@@ -213,9 +219,9 @@ impl Story {
         let mut story = Self::founded();
         let founder = Right::Key(Person::Litware);
         let spark = EnableWorkload { workload: "spark-sql".into() };
-        story.send(founder, story.about_room(), spark);
+        story.send(founder, about_room(), spark);
         let policy = SetCleanRoomPolicy { applications: vec![application()] };
-        story.send(founder, story.about_room(), policy);
+        story.send(founder, about_room(), policy);
         for (person, abilities) in [
             (Person::Contosso, vec![DataProvider]),
             (Person::Fabrikam, vec![Analyst, Runner, ResultReceiver]),
@@ -226,11 +232,11 @@ impl Story {
         for person in [Person::Contosso, Person::Fabrikam] {
             story.register(person, Right::Token(person), &person.key());
         }
-        // Contosso changes its key's spare one: a registration and a revocation by signature.
-        let spare = key(200);
-        story.register(Person::Contosso, Right::Key(Person::Contosso), &spare);
+        // A second key of Contosso's, registered and revoked by its signature.
+        let second = key(200);
+        story.register(Person::Contosso, Right::Key(Person::Contosso), &second);
         let subject = Subject::Member(Person::Contosso.member());
-        let revoke = RevokeSigningKey { key: spare.public().id() };
+        let revoke = RevokeSigningKey { key: second.public().id() };
         story.send(Right::Key(Person::Contosso), subject, revoke);
         story
     }
@@ -309,10 +315,6 @@ impl Story {
 
     pub fn collaboration(&self) -> &Collaboration {
         self.state.collaboration().unwrap()
-    }
-
-    pub fn about_room(&self) -> Subject {
-        Subject::Collaboration(room())
     }
 
     /// Sends a command that the rules must take.

@@ -218,7 +218,7 @@ fn keys() -> Vec<Case> {
                 *command = registration(world, Who::Fabrikam, &world.service);
             })
         }),
-        case("a key that signs anything for anybody", Code::InvalidKey, || {
+        case("a key that signs anything for anybody", Code::KeyProofInvalid, || {
             register_as(|_, command| {
                 let mut identity_point = [0; 32];
                 identity_point[0] = 1;

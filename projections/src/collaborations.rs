@@ -1,0 +1,129 @@
+//! The collaborations view: one row for each log, with its terms, policy and marks.
+
+use chancery_governance::event::{CleanRoomPolicySet, CollaborationCreated, WorkloadEnabled};
+use chancery_governance::state::Recorded;
+use chancery_governance::subject::owner_of;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::document::{Terms, document};
+use crate::fold::{Illegal, Row, Rows, SUBJECT};
+use crate::marks::Mark;
+use crate::members;
+use crate::moment::Moment;
+use chancery_governance::subject::Subject;
+
+/// A collaboration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CollaborationView {
+    /// Its id.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// The id of the member who began it.
+    pub owner: String,
+    /// The owner's organisation.
+    pub owner_organisation: String,
+    /// How many members it has.
+    pub member_count: u64,
+    /// What holds in it.
+    pub terms: Terms,
+    /// The name of the service that seals its log.
+    pub service: String,
+    /// The key that seals its log.
+    pub service_key: String,
+    /// What kind of evidence binds that key: `insecure-virtual` or `sev-snp`.
+    pub service_evidence: String,
+    /// The workload, once one is enabled.
+    pub workload: Option<String>,
+    /// Measurements of the applications that may run queries; none before the policy is set.
+    pub applications: Vec<String>,
+    /// Marks against use of everything in it.
+    pub marks: Vec<Mark>,
+    /// When it began.
+    pub created: Moment,
+    /// When it last changed.
+    pub updated: Moment,
+    /// Its version, for `If-Match`: the position of the last event about it.
+    pub version: u64,
+}
+
+impl Row for CollaborationView {
+    const TABLE: &'static str = "collaborations";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn position(&self) -> u64 {
+        self.created.position
+    }
+
+    fn touch(&mut self, at: Moment) {
+        self.updated = at;
+        self.version = at.position;
+    }
+}
+
+/// The collaboration begins, and its founder is a member.
+pub(crate) fn created(
+    rows: &mut Rows,
+    at: &Recorded,
+    event: &CollaborationCreated,
+) -> Result<(), Illegal> {
+    if at.subject != Subject::Collaboration(at.collaboration) {
+        return Err(SUBJECT);
+    }
+    members::founded(rows, at, event)?;
+    let moment = Moment::of(at);
+    rows.collaborations.insert(CollaborationView {
+        id: at.collaboration.to_string(),
+        name: event.name.clone(),
+        owner: owner_of(at.collaboration).to_string(),
+        owner_organisation: event.organisation.clone(),
+        member_count: 1,
+        terms: document(&event.terms)?,
+        service: event.service.clone(),
+        service_key: event.service_key.to_string(),
+        service_evidence: event.evidence.kind.clone(),
+        workload: None,
+        applications: Vec::new(),
+        marks: Vec::new(),
+        created: moment,
+        updated: moment,
+        version: at.position,
+    })
+}
+
+/// A workload can be used.
+pub(crate) fn workload_enabled(
+    rows: &mut Rows,
+    at: &Recorded,
+    event: &WorkloadEnabled,
+) -> Result<(), Illegal> {
+    about(rows, at)?.workload = Some(event.workload.clone());
+    Ok(())
+}
+
+/// The clean room policy is another.
+pub(crate) fn policy_set(
+    rows: &mut Rows,
+    at: &Recorded,
+    event: &CleanRoomPolicySet,
+) -> Result<(), Illegal> {
+    about(rows, at)?.applications = event.applications.iter().map(ToString::to_string).collect();
+    Ok(())
+}
+
+/// The row that the event is about.
+pub(crate) fn about<'a>(
+    rows: &'a mut Rows,
+    at: &Recorded,
+) -> Result<&'a mut CollaborationView, Illegal> {
+    match at.subject {
+        Subject::Collaboration(id) if id == at.collaboration => {
+            rows.collaborations.touch(&id.to_string(), at)
+        }
+        _ => Err(SUBJECT),
+    }
+}

@@ -1,0 +1,320 @@
+//! The parts of rows that say what an event says, in the same JSON form as commands have.
+//!
+//! Names and shapes are those of the command bodies, so that the OpenAPI document has each once.
+//! Ids, digests (`sha256:...`) and keys are texts.
+
+use chancery_governance::wire::Wire;
+use chancery_ledger::codec::{Key, Value};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::fold::Illegal;
+
+macro_rules! documents {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty),* $(,)? })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $kind),* }
+    )*};
+}
+
+documents! {
+    /// What holds in a collaboration.
+    Terms {
+        /// Acts that take the member's own signature: `votes`, `consents`, `runs`.
+        member_signed: Vec<String>,
+        /// Whether evidence without hardware is accepted.
+        insecure_virtual: bool,
+    }
+    /// Who somebody is to an OIDC issuer.
+    Identity {
+        /// The issuer's `iss`.
+        issuer: String,
+        /// The tenant, where the issuer has tenants.
+        tenant: Option<String>,
+        /// The `sub`.
+        subject: String,
+    }
+    /// One reason against a run, or for the end of a query.
+    Reason {
+        /// The stable code.
+        code: String,
+        /// What it is about, as in `dataset/<id>`, where it is not the thing itself.
+        subject: Option<String>,
+        /// One sentence for people.
+        detail: String,
+    }
+    /// A dataset's descriptor. Its digest is the version's identity.
+    Descriptor {
+        /// `[a-z][a-z0-9_-]{0,63}`, unique in the collaboration.
+        name: String,
+        /// How its files are written.
+        format: Format,
+        /// Its columns, 1 to 1024.
+        columns: Vec<Column>,
+        /// Where its files lie.
+        store: Store,
+        /// `read` for an input, `write` for an output.
+        access_mode: String,
+        /// What queries may do with it.
+        policy: AccessPolicy,
+    }
+    /// A column.
+    Column {
+        /// `[A-Za-z_][A-Za-z0-9_]{0,63}`.
+        name: String,
+        /// `string`, `long`, `double`, `boolean`, `date` or `timestamp`.
+        r#type: String,
+    }
+    /// What queries may do with a dataset.
+    AccessPolicy {
+        /// The columns that a query may read at all.
+        allowed_columns: Vec<String>,
+        /// The floor under every output group, or null.
+        minimum_group: Option<MinimumGroup>,
+    }
+    /// The least number of individuals behind every output group.
+    MinimumGroup {
+        /// What counts as one.
+        identity: GroupIdentity,
+        /// The least count, 1 or more.
+        count: u64,
+    }
+    /// A query as its author wrote it.
+    Definition {
+        /// What people call it.
+        name: String,
+        /// Its segments, 1 to 32.
+        segments: Vec<Segment>,
+        /// What it reads, 1 to 32.
+        inputs: Vec<Input>,
+        /// The id of the dataset that it writes.
+        output: String,
+        /// The values of its `:name` placeholders.
+        parameters: Vec<Parameter>,
+    }
+    /// One SELECT and the view that it makes.
+    Segment {
+        /// Execution order, 0 to 1000.
+        order: u64,
+        /// The view.
+        view: String,
+        /// The text, in Spark's dialect.
+        sql: String,
+        /// What must hold before it runs.
+        pre_conditions: Vec<PreCondition>,
+        /// Which of its rows are kept.
+        post_filters: Vec<PostFilter>,
+    }
+    /// A view must have at least so many rows.
+    PreCondition {
+        /// The view.
+        view: String,
+        /// The least number of rows.
+        min_rows: u64,
+    }
+    /// Only rows whose column is at least this are kept.
+    PostFilter {
+        /// The column of the segment's output.
+        column: String,
+        /// The least value.
+        minimum: u64,
+    }
+    /// A dataset under the name that the text knows it by.
+    Input {
+        /// The name in the text.
+        alias: String,
+        /// The dataset's id.
+        dataset: String,
+    }
+    /// A typed value for a placeholder.
+    Parameter {
+        /// The placeholder's name.
+        name: String,
+        /// Its value.
+        value: Literal,
+    }
+    /// An attested result.
+    Attested {
+        /// The digest of the query's binding.
+        query_digest: String,
+        /// The leaf hashes of the votes.
+        votes: Vec<String>,
+        /// The dataset versions that were read.
+        inputs: Vec<DatasetVersion>,
+        /// The application's measurement.
+        application: String,
+        /// The engine under it.
+        engine: Engine,
+        /// The digest of the signed job spec.
+        job_spec: String,
+        /// What was written.
+        manifest: Manifest,
+        /// What it took.
+        statistics: Statistics,
+    }
+    /// A dataset at a version.
+    DatasetVersion {
+        /// The dataset's id.
+        dataset: String,
+        /// The digest of the version's descriptor.
+        digest: String,
+    }
+    /// The engine that ran a query.
+    Engine {
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: String,
+    }
+    /// The files of a result.
+    Manifest {
+        /// The files, sorted by path.
+        files: Vec<File>,
+        /// Rows over all files.
+        rows: u64,
+        /// The columns.
+        columns: Vec<Column>,
+    }
+    /// A file of a result.
+    File {
+        /// Relative to the run's folder.
+        path: String,
+        /// SHA-256 of its content.
+        digest: String,
+        /// Its length in bytes.
+        bytes: u64,
+    }
+    /// What a run took.
+    Statistics {
+        /// Rows read from each input.
+        inputs: Vec<InputRows>,
+        /// Rows and time of each segment.
+        segments: Vec<SegmentRows>,
+        /// Rows written.
+        rows_written: u64,
+    }
+    /// Rows read from an input.
+    InputRows {
+        /// The input's alias.
+        alias: String,
+        /// The rows.
+        rows: u64,
+    }
+    /// Rows that a segment made and the time that it took.
+    SegmentRows {
+        /// The segment's view.
+        view: String,
+        /// The rows.
+        rows: u64,
+        /// Milliseconds.
+        duration_ms: u64,
+    }
+}
+
+/// How a dataset's files are written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Format {
+    /// Text with a header line.
+    Csv {
+        /// The text that stands for null, or null.
+        null_value: Option<String>,
+    },
+    /// One JSON object a line.
+    Json {},
+    /// Apache Parquet.
+    Parquet {},
+}
+
+/// Where a dataset's files lie.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Store {
+    /// A folder under the executor's data root.
+    Local {
+        /// Relative, `/` between parts.
+        path: String,
+    },
+}
+
+/// What counts as one individual.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum GroupIdentity {
+    /// Each row.
+    Row {},
+    /// Each distinct value of a column.
+    Column {
+        /// The column.
+        column: String,
+    },
+}
+
+/// A typed value; doubles, dates and timestamps as text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Literal {
+    /// Text.
+    String {
+        /// The text.
+        value: String,
+    },
+    /// 64-bit integer.
+    Long {
+        /// The number.
+        value: i64,
+    },
+    /// True or false.
+    Boolean {
+        /// Which.
+        value: bool,
+    },
+    /// `yyyy-MM-dd`.
+    Date {
+        /// The day.
+        value: String,
+    },
+    /// UTC instant.
+    Timestamp {
+        /// The instant.
+        value: String,
+    },
+    /// Double, as decimal text.
+    Double {
+        /// The number.
+        value: String,
+    },
+}
+
+/// The document of what an event says: its wire form, which reads the same in JSON.
+pub(crate) fn document<T: DeserializeOwned>(said: &impl Wire) -> Result<T, Illegal> {
+    const OTHER: Illegal = "its payload has a form that the views do not know";
+    serde_json::from_value(json(said.encode()).ok_or(OTHER)?).map_err(|_| OTHER)
+}
+
+fn json(value: Value) -> Option<serde_json::Value> {
+    use serde_json::Value as Json;
+    Some(match value {
+        Value::Int(number) => match (u64::try_from(number), i64::try_from(number)) {
+            (Ok(number), _) => number.into(),
+            (_, Ok(number)) => number.into(),
+            (Err(_), Err(_)) => return None,
+        },
+        Value::Text(text) => Json::String(text),
+        Value::Bool(bool) => Json::Bool(bool),
+        Value::Null => Json::Null,
+        Value::Array(items) => Json::Array(items.into_iter().map(json).collect::<Option<_>>()?),
+        Value::Map(map) => Json::Object(
+            map.into_iter()
+                .map(|(key, value)| match key {
+                    Key::Text(name) => Some((name.0, json(value)?)),
+                    Key::Uint(_) | Key::Nint(_) => None,
+                })
+                .collect::<Option<_>>()?,
+        ),
+        Value::Bytes(_) => return None,
+    })
+}

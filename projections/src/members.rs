@@ -1,0 +1,259 @@
+//! The members view: members with their keys, and invitations.
+
+use chancery_governance::decide::collaboration::FOUNDER_ABILITIES;
+use chancery_governance::event::{
+    CollaborationCreated, CollaboratorActivated, CollaboratorInvited, InvitationAccepted,
+    SigningKeyRegistered, SigningKeyRevoked,
+};
+use chancery_governance::member::Ability;
+use chancery_governance::state::Recorded;
+use chancery_governance::subject::{Subject, member_of, owner_of};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::document::{Identity, document};
+use crate::fold::{Illegal, Row, Rows, SUBJECT};
+use crate::moment::Moment;
+
+/// A member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MemberView {
+    /// Its id: that of the invitation, or for the owner that of the collaboration.
+    pub id: String,
+    /// The organisation that it speaks for.
+    pub organisation: String,
+    /// Who it is to the issuer.
+    pub identity: Identity,
+    /// What it can do: `owner`, `data_provider`, `analyst`, `runner`, `result_receiver`, `auditor`.
+    pub abilities: Vec<String>,
+    /// Its keys, oldest first.
+    pub keys: Vec<MemberKey>,
+    /// When it became a member.
+    pub created: Moment,
+    /// When it last changed.
+    pub updated: Moment,
+    /// Its version, for `If-Match`: the position of the last event about it.
+    pub version: u64,
+}
+
+/// A member's key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MemberKey {
+    /// The key's id, `sha256:...`.
+    pub id: String,
+    /// `EdDSA:` or `ES256:` and the public key in base64url.
+    pub key: String,
+    /// Since when it signs.
+    pub registered: Moment,
+    /// Since when it signs no more.
+    pub revoked: Option<Moment>,
+}
+
+/// An invitation. The e-mail is not here: only its sealed commitment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct InvitationView {
+    /// Its id, which the member will have too.
+    pub id: String,
+    /// The organisation of the invited.
+    pub organisation: String,
+    /// What they will be able to do.
+    pub abilities: Vec<String>,
+    /// The tenant that must vouch for the e-mail, where one is demanded.
+    pub tenant: Option<String>,
+    /// The salted commitment to the e-mail.
+    pub email_commitment: String,
+    /// What became of it.
+    pub stage: InvitationStage,
+    /// When it was accepted or withdrawn.
+    pub settled: Option<Moment>,
+    /// When it was made.
+    pub created: Moment,
+    /// When it last changed.
+    pub updated: Moment,
+    /// Its version, for `If-Match`: the position of the last event about it.
+    pub version: u64,
+}
+
+/// What became of an invitation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum InvitationStage {
+    /// Open.
+    Pending,
+    /// Taken back.
+    Withdrawn,
+    /// Accepted; the member has the same id.
+    Accepted,
+}
+
+impl Row for MemberView {
+    const TABLE: &'static str = "members";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn position(&self) -> u64 {
+        self.created.position
+    }
+
+    fn touch(&mut self, at: Moment) {
+        self.updated = at;
+        self.version = at.position;
+    }
+}
+
+impl Row for InvitationView {
+    const TABLE: &'static str = "invitations";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn position(&self) -> u64 {
+        self.created.position
+    }
+
+    fn touch(&mut self, at: Moment) {
+        self.updated = at;
+        self.version = at.position;
+    }
+}
+
+/// The founder is the first member.
+pub(crate) fn founded(
+    rows: &mut Rows,
+    at: &Recorded,
+    event: &CollaborationCreated,
+) -> Result<(), Illegal> {
+    let moment = Moment::of(at);
+    rows.members.insert(MemberView {
+        id: owner_of(at.collaboration).to_string(),
+        organisation: event.organisation.clone(),
+        identity: document(&event.identity)?,
+        abilities: names(&FOUNDER_ABILITIES),
+        keys: Vec::new(),
+        created: moment,
+        updated: moment,
+        version: at.position,
+    })
+}
+
+/// Somebody is invited.
+pub(crate) fn invited(
+    rows: &mut Rows,
+    at: &Recorded,
+    event: &CollaboratorInvited,
+) -> Result<(), Illegal> {
+    let Subject::Invitation(id) = at.subject else { return Err(SUBJECT) };
+    let moment = Moment::of(at);
+    rows.invitations.insert(InvitationView {
+        id: id.to_string(),
+        organisation: event.organisation.clone(),
+        abilities: names(&event.abilities),
+        tenant: event.tenant.clone(),
+        email_commitment: event.email.commitment.to_string(),
+        stage: InvitationStage::Pending,
+        settled: None,
+        created: moment,
+        updated: moment,
+        version: at.position,
+    })
+}
+
+/// The invitation is taken back.
+pub(crate) fn withdrawn(rows: &mut Rows, at: &Recorded) -> Result<(), Illegal> {
+    settle(rows, at, InvitationStage::Withdrawn)
+}
+
+/// The invitation is accepted. Its identity waits in the view of the member to be.
+pub(crate) fn accepted(
+    rows: &mut Rows,
+    at: &Recorded,
+    event: &InvitationAccepted,
+) -> Result<(), Illegal> {
+    let Subject::Invitation(id) = at.subject else { return Err(SUBJECT) };
+    settle(rows, at, InvitationStage::Accepted)?;
+    let invitation = rows.invitations.row(&id.to_string())?;
+    let moment = Moment::of(at);
+    let member = MemberView {
+        id: member_of(id).to_string(),
+        organisation: invitation.organisation.clone(),
+        identity: document(&event.identity)?,
+        abilities: invitation.abilities.clone(),
+        keys: Vec::new(),
+        created: moment,
+        updated: moment,
+        version: at.position,
+    };
+    rows.members.insert(member)
+}
+
+/// The invited is a member: the row takes the event's word and place.
+pub(crate) fn activated(
+    rows: &mut Rows,
+    at: &Recorded,
+    event: &CollaboratorActivated,
+) -> Result<(), Illegal> {
+    let member = about(rows, at)?;
+    member.organisation.clone_from(&event.organisation);
+    member.abilities = names(&event.abilities);
+    let collaboration = rows.collaborations.change(&at.collaboration.to_string())?;
+    collaboration.member_count += 1;
+    Ok(())
+}
+
+/// A key signs from now on.
+pub(crate) fn key_registered(
+    rows: &mut Rows,
+    at: &Recorded,
+    event: &SigningKeyRegistered,
+) -> Result<(), Illegal> {
+    let keys = &mut about(rows, at)?.keys;
+    let id = event.key.id().to_string();
+    if keys.iter().any(|key| key.id == id) {
+        return Err("the key is registered");
+    }
+    keys.push(MemberKey {
+        id,
+        key: event.key.to_string(),
+        registered: Moment::of(at),
+        revoked: None,
+    });
+    Ok(())
+}
+
+/// A key signs no more.
+pub(crate) fn key_revoked(
+    rows: &mut Rows,
+    at: &Recorded,
+    event: &SigningKeyRevoked,
+) -> Result<(), Illegal> {
+    let id = event.key.to_string();
+    let keys = &mut about(rows, at)?.keys;
+    let key = keys.iter_mut().find(|key| key.id == id).ok_or("no such key")?;
+    match key.revoked.replace(Moment::of(at)) {
+        None => Ok(()),
+        Some(_) => Err("the key is revoked"),
+    }
+}
+
+fn about<'a>(rows: &'a mut Rows, at: &Recorded) -> Result<&'a mut MemberView, Illegal> {
+    let Subject::Member(id) = at.subject else { return Err(SUBJECT) };
+    rows.members.touch(&id.to_string(), at)
+}
+
+fn settle(rows: &mut Rows, at: &Recorded, stage: InvitationStage) -> Result<(), Illegal> {
+    let Subject::Invitation(id) = at.subject else { return Err(SUBJECT) };
+    let invitation = rows.invitations.touch(&id.to_string(), at)?;
+    if invitation.stage != InvitationStage::Pending {
+        return Err("the invitation is not open");
+    }
+    invitation.stage = stage;
+    invitation.settled = Some(Moment::of(at));
+    Ok(())
+}
+
+fn names(abilities: &[Ability]) -> Vec<String> {
+    abilities.iter().map(|ability| ability.as_str().to_owned()).collect()
+}
