@@ -69,7 +69,7 @@ pub enum ReplayError {
 pub type VerifyEvidence<'a> = &'a (dyn Fn(&Evidence) -> Result<Verdict, String> + Sync);
 
 /// A replay in progress.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Replay {
     state: State,
     due: VecDeque<(Subject, Event)>,

@@ -2,7 +2,7 @@
 
 use chancery_governance::event::{CleanRoomPolicySet, CollaborationCreated, WorkloadEnabled};
 use chancery_governance::state::Recorded;
-use chancery_governance::subject::owner_of;
+use chancery_governance::subject::{Subject, owner_of};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -11,7 +11,6 @@ use crate::fold::{Illegal, Row, Rows, SUBJECT};
 use crate::marks::Mark;
 use crate::members;
 use crate::moment::Moment;
-use chancery_governance::subject::Subject;
 
 /// A collaboration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -7,7 +7,7 @@ use chancery_governance::event::{
 };
 use chancery_governance::member::Ability;
 use chancery_governance::state::Recorded;
-use chancery_governance::subject::{Subject, member_of, owner_of};
+use chancery_governance::subject::{Subject, owner_of};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -64,6 +64,8 @@ pub struct InvitationView {
     pub email_commitment: String,
     /// What became of it.
     pub stage: InvitationStage,
+    /// Who accepted it.
+    pub accepted_by: Option<Identity>,
     /// When it was accepted or withdrawn.
     pub settled: Option<Moment>,
     /// When it was made.
@@ -154,6 +156,7 @@ pub(crate) fn invited(
         tenant: event.tenant.clone(),
         email_commitment: event.email.commitment.to_string(),
         stage: InvitationStage::Pending,
+        accepted_by: None,
         settled: None,
         created: moment,
         updated: moment,
@@ -163,43 +166,42 @@ pub(crate) fn invited(
 
 /// The invitation is taken back.
 pub(crate) fn withdrawn(rows: &mut Rows, at: &Recorded) -> Result<(), Illegal> {
-    settle(rows, at, InvitationStage::Withdrawn)
+    settle(rows, at, InvitationStage::Withdrawn).map(|_| ())
 }
 
-/// The invitation is accepted. Its identity waits in the view of the member to be.
+/// The invitation is accepted.
 pub(crate) fn accepted(
     rows: &mut Rows,
     at: &Recorded,
     event: &InvitationAccepted,
 ) -> Result<(), Illegal> {
-    let Subject::Invitation(id) = at.subject else { return Err(SUBJECT) };
-    settle(rows, at, InvitationStage::Accepted)?;
-    let invitation = rows.invitations.row(&id.to_string())?;
-    let moment = Moment::of(at);
-    let member = MemberView {
-        id: member_of(id).to_string(),
-        organisation: invitation.organisation.clone(),
-        identity: document(&event.identity)?,
-        abilities: invitation.abilities.clone(),
-        keys: Vec::new(),
-        created: moment,
-        updated: moment,
-        version: at.position,
-    };
-    rows.members.insert(member)
+    let identity = document(&event.identity)?;
+    settle(rows, at, InvitationStage::Accepted)?.accepted_by = Some(identity);
+    Ok(())
 }
 
-/// The invited is a member: the row takes the event's word and place.
+/// The invited is a member.
 pub(crate) fn activated(
     rows: &mut Rows,
     at: &Recorded,
     event: &CollaboratorActivated,
 ) -> Result<(), Illegal> {
-    let member = about(rows, at)?;
-    member.organisation.clone_from(&event.organisation);
-    member.abilities = names(&event.abilities);
-    let collaboration = rows.collaborations.change(&at.collaboration.to_string())?;
-    collaboration.member_count += 1;
+    let Subject::Member(id) = at.subject else { return Err(SUBJECT) };
+    let id = id.to_string();
+    let invitation = rows.invitations.row(&id)?;
+    let identity = invitation.accepted_by.clone().ok_or("the invitation is not accepted")?;
+    let moment = Moment::of(at);
+    rows.members.insert(MemberView {
+        id,
+        organisation: event.organisation.clone(),
+        identity,
+        abilities: names(&event.abilities),
+        keys: Vec::new(),
+        created: moment,
+        updated: moment,
+        version: at.position,
+    })?;
+    rows.collaborations.change(&at.collaboration.to_string())?.member_count += 1;
     Ok(())
 }
 
@@ -243,7 +245,11 @@ fn about<'a>(rows: &'a mut Rows, at: &Recorded) -> Result<&'a mut MemberView, Il
     rows.members.touch(&id.to_string(), at)
 }
 
-fn settle(rows: &mut Rows, at: &Recorded, stage: InvitationStage) -> Result<(), Illegal> {
+fn settle<'a>(
+    rows: &'a mut Rows,
+    at: &Recorded,
+    stage: InvitationStage,
+) -> Result<&'a mut InvitationView, Illegal> {
     let Subject::Invitation(id) = at.subject else { return Err(SUBJECT) };
     let invitation = rows.invitations.touch(&id.to_string(), at)?;
     if invitation.stage != InvitationStage::Pending {
@@ -251,7 +257,7 @@ fn settle(rows: &mut Rows, at: &Recorded, stage: InvitationStage) -> Result<(), 
     }
     invitation.stage = stage;
     invitation.settled = Some(Moment::of(at));
-    Ok(())
+    Ok(invitation)
 }
 
 fn names(abilities: &[Ability]) -> Vec<String> {
