@@ -1,7 +1,7 @@
 //! The bodies of commands, as the OpenAPI document describes them and Rust clients send them.
 //!
 //! The service itself reads bodies as canonical content and decodes that by
-//! `chancery_governance::wire`; the test below holds these types to that form.
+//! `chancery_governance::wire`; `tests/api/contract.rs` holds these types to that form.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -176,7 +176,12 @@ fn authority(caller: &Caller, incoming: &Incoming) -> Result<Authority, Problem>
 
 /// Whoever is not in a collaboration does not learn that it exists, but by its invitation.
 fn may_see(held: &Held, caller: &Caller, incoming: &Incoming) -> Result<(), Problem> {
-    let open = matches!(incoming.action, "collaboration.create" | "member.accept-invitation");
+    let invited = |id| held.state().collaboration().is_some_and(|it| it.invitations.contains_key(&id));
+    let open = match (incoming.action, incoming.subject) {
+        ("collaboration.create", _) => true,
+        ("member.accept-invitation", Subject::Invitation(id)) => invited(id),
+        _ => false,
+    };
     if open || is_member(held.state(), caller) || (caller.is_executor && held.exists()) {
         Ok(())
     } else {

@@ -1,6 +1,7 @@
 //! What handlers take from a request: command headers, content, ids in paths.
 
 use axum::body::Bytes;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::{CONTENT_TYPE, IF_MATCH};
 use axum::http::request::Parts;
@@ -9,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_ledger::codec::Value;
 use chancery_ledger::id::CommandId;
+use serde::de::DeserializeOwned;
 
 use crate::App;
 use crate::content::{self, BODY_LEN_MAX};
@@ -31,7 +33,8 @@ impl FromRequest<App> for Content {
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         let media = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let json = media.is_some_and(|media| {
-            media.split(';').next().is_some_and(|media| media.trim() == "application/json")
+            let kind = media.split(';').next().unwrap_or_default();
+            kind.trim().eq_ignore_ascii_case("application/json")
         });
         if !json {
             return Err(Problem::unsupported_media_type("application/json"));
@@ -52,6 +55,30 @@ impl FromRequestParts<App> for CommandHeaders {
             signature: signature(&parts.headers)?,
             if_match: if_match(&parts.headers)?,
         })
+    }
+}
+
+/// The ids in a path; one that can't be decoded is refused with a problem document.
+pub struct Path<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = axum::extract::Path::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(path)| Self(path)).map_err(|e: PathRejection| e.into())
+    }
+}
+
+/// The query of a URL; an unknown, repeated or mistyped parameter is refused with a problem document.
+pub struct Params<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let query = axum::extract::Query::from_request_parts(parts, state).await;
+        query.map(|axum::extract::Query(query)| Self(query)).map_err(|e: QueryRejection| e.into())
     }
 }
 

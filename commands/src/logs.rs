@@ -123,7 +123,8 @@ impl Logs {
         .sign(&self.key)
     }
 
-    /// Waits for the log's turn and loads it if need be.
+    /// Waits for the log's turn and brings it up to its head, which another process may have moved:
+    /// a refusal decided on an old state would meet no conflict that could tell.
     ///
     /// # Errors
     ///
@@ -131,9 +132,9 @@ impl Logs {
     pub async fn hold(&self, collaboration: CollaborationId) -> Result<Held, LoadError> {
         let slot = self.slot(collaboration);
         let mut guard = slot.lock_owned().await;
-        if guard.is_none() {
-            *guard = Some(self.load(collaboration).await?);
-        }
+        // Out of its place while it moves: whatever goes wrong, it is read again from the start.
+        let loaded = guard.take().unwrap_or_default();
+        *guard = Some(self.catch_up(collaboration, loaded).await?);
         Ok(Held { guard })
     }
 
@@ -148,9 +149,17 @@ impl Logs {
         Arc::clone(slots.entry(collaboration).or_default())
     }
 
-    async fn load(&self, collaboration: CollaborationId) -> Result<Loaded, LoadError> {
-        let mut loaded = Loaded::default();
-        let Some(head) = self.store.head(collaboration).await? else { return Ok(loaded) };
+    async fn catch_up(
+        &self,
+        collaboration: CollaborationId,
+        mut loaded: Loaded,
+    ) -> Result<Loaded, LoadError> {
+        let Some(head) = self.store.head(collaboration).await? else {
+            return Ok(Loaded::default());
+        };
+        if loaded.tree.size() == head.size {
+            return Ok(loaded);
+        }
         while loaded.tree.size() < head.size {
             let page = self.store.range(collaboration, loaded.tree.size(), PAGE).await?;
             if page.is_empty() {

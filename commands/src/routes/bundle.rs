@@ -3,7 +3,7 @@
 use std::io;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use chancery_audit::bundle::{Header, Writer};
@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use super::readable;
 use crate::App;
 use crate::caller::Caller;
-use crate::extract::id;
+use crate::extract::{Path, id};
 use crate::problem::Problem;
 use crate::refusal;
 

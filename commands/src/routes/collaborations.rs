@@ -1,7 +1,7 @@
 //! Collaborations: beginning one, what may run in it, reading it.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chancery_governance::subject::Subject;
@@ -11,12 +11,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::service::{Page, PageOf};
-use super::{readable, send, views};
+use super::{caught_up, readable, send, views};
 use crate::App;
 use crate::api;
 use crate::caller::Caller;
 use crate::execute::CommandHeaders;
-use crate::extract::{Content, id};
+use crate::extract::{Content, Params, Path, id};
 use crate::problem::Problem;
 use crate::refusal;
 use crate::reply::Reply;
@@ -49,11 +49,13 @@ async fn create(
 async fn list(
     State(app): State<App>,
     caller: Caller,
-    Query(page): Query<Page>,
+    Params(page): Params<Page>,
 ) -> Result<Json<PageOf<CollaborationView>>, Problem> {
+    let page = page.request()?;
+    caught_up(&app).await?;
     let found = app
         .views
-        .collaborations_of(&caller.governance_identity(), page.into())
+        .collaborations_of(&caller.governance_identity(), page)
         .await
         .map_err(|error| refusal::views(&error))?;
     Ok(Json(found.into()))

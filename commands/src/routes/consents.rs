@@ -1,6 +1,6 @@
 //! Consent: each member's own mark, on the collaboration, a dataset or a query.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chancery_governance::subject::Subject;
@@ -12,7 +12,7 @@ use crate::App;
 use crate::api;
 use crate::caller::Caller;
 use crate::execute::CommandHeaders;
-use crate::extract::{Content, id};
+use crate::extract::{Content, Params, Path, id};
 use crate::problem::Problem;
 use crate::reply::Reply;
 

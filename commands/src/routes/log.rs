@@ -1,7 +1,7 @@
 //! The log itself: sealed entries, checkpoints and proofs, for members and the executor.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use super::readable;
 use crate::App;
 use crate::caller::Caller;
-use crate::extract::id;
+use crate::extract::{Params, Path, id};
 use crate::problem::Problem;
 use crate::refusal;
 
@@ -68,7 +68,7 @@ pub struct LogHeads {
 async fn heads(
     State(app): State<App>,
     caller: Caller,
-    Query(page): Query<After>,
+    Params(page): Params<After>,
 ) -> Result<Json<LogHeads>, Problem> {
     if !caller.is_executor {
         return Err(Problem::forbidden("not_an_executor", "Only the executor follows all logs."));
@@ -121,7 +121,7 @@ async fn entries(
     State(app): State<App>,
     caller: Caller,
     Path(collaboration): Path<String>,
-    Query(range): Query<Range>,
+    Params(range): Params<Range>,
 ) -> Result<Json<Entries>, Problem> {
     let collaboration = id(&collaboration)?;
     let limit = range.limit.unwrap_or(ENTRIES_MAX);
@@ -191,7 +191,7 @@ async fn inclusion(
     State(app): State<App>,
     caller: Caller,
     Path(collaboration): Path<String>,
-    Query(which): Query<InclusionOf>,
+    Params(which): Params<InclusionOf>,
 ) -> Result<Json<Proof>, Problem> {
     let leaves = leaves(&app, &caller, &collaboration, which.size).await?;
     let proof = merkle::inclusion_proof(&leaves, which.position);
@@ -217,7 +217,7 @@ async fn consistency(
     State(app): State<App>,
     caller: Caller,
     Path(collaboration): Path<String>,
-    Query(which): Query<ConsistencyOf>,
+    Params(which): Params<ConsistencyOf>,
 ) -> Result<Json<Proof>, Problem> {
     let leaves = leaves(&app, &caller, &collaboration, which.to).await?;
     let proof = merkle::consistency_proof(&leaves, which.from);

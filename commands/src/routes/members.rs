@@ -1,7 +1,7 @@
 //! Invitations, members and their keys.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use base64::Engine as _;
@@ -19,7 +19,7 @@ use crate::App;
 use crate::api;
 use crate::caller::Caller;
 use crate::execute::{CommandHeaders, Incoming, execute};
-use crate::extract::{Content, id};
+use crate::extract::{Content, Params, Path, id};
 use crate::personal::{Email, SALT_LEN_MAX, SALT_LEN_MIN, is_address, normal};
 use crate::problem::Problem;
 use crate::refusal;
@@ -84,7 +84,11 @@ fn split_email(body: Value) -> Result<(Value, Email), Problem> {
             )
         })?;
     let email = Email { salt, address };
-    fields.insert(Key::from("email_commitment"), Value::text(email.commitment().to_string()));
+    let commitment = Value::text(email.commitment().to_string());
+    if fields.insert(Key::from("email_commitment"), commitment).is_some() {
+        let detail = "email_commitment: is not a known field.";
+        return Err(Problem::rejected("invalid_content", detail));
+    }
     Ok((Value::Map(fields), email))
 }
 
@@ -96,11 +100,12 @@ async fn list_invitations(
     State(app): State<App>,
     caller: Caller,
     Path(collaboration): Path<String>,
-    Query(page): Query<Page>,
+    Params(page): Params<Page>,
 ) -> Result<Json<PageOf<InvitationView>>, Problem> {
+    let page = page.request()?;
     let collaboration = id(&collaboration)?;
     views(&app, readable(&app, &caller, collaboration).await?).await?;
-    let found = app.views.invitations(collaboration, page.into()).await;
+    let found = app.views.invitations(collaboration, page).await;
     Ok(Json(found.map_err(|error| refusal::views(&error))?.into()))
 }
 
@@ -144,11 +149,12 @@ async fn list_members(
     State(app): State<App>,
     caller: Caller,
     Path(collaboration): Path<String>,
-    Query(page): Query<Page>,
+    Params(page): Params<Page>,
 ) -> Result<Json<PageOf<MemberView>>, Problem> {
+    let page = page.request()?;
     let collaboration = id(&collaboration)?;
     views(&app, readable(&app, &caller, collaboration).await?).await?;
-    let found = app.views.members(collaboration, page.into()).await;
+    let found = app.views.members(collaboration, page).await;
     Ok(Json(found.map_err(|error| refusal::views(&error))?.into()))
 }
 

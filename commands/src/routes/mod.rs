@@ -101,6 +101,17 @@ async fn readable(
     if reads { Ok(held) } else { Err(refusal::collaboration_not_found()) }
 }
 
+/// Waits until the views show everything that is in any log now.
+async fn caught_up(app: &App) -> Result<(), Problem> {
+    for (id, size) in service::heads(app).await? {
+        app.views
+            .wait_for(id, size.saturating_sub(1), VIEWS_WAIT)
+            .await
+            .map_err(|error| refusal::views(&error))?;
+    }
+    Ok(())
+}
+
 /// Waits until the views show everything that is in a held log, then lets the log go.
 async fn views(app: &App, held: Held) -> Result<(), Problem> {
     let Some(state) = held.state().collaboration() else { return Ok(()) };

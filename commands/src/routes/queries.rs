@@ -1,7 +1,7 @@
 //! Queries: drafted, proposed, voted on; and whether one can run now.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chancery_governance::readiness::readiness;
@@ -19,7 +19,7 @@ use crate::App;
 use crate::api;
 use crate::caller::Caller;
 use crate::execute::CommandHeaders;
-use crate::extract::{Content, id};
+use crate::extract::{Content, Params, Path, id};
 use crate::problem::{Problem, ReasonItem};
 use crate::refusal;
 use crate::reply::Reply;
@@ -134,11 +134,12 @@ async fn list(
     State(app): State<App>,
     caller: Caller,
     Path(collaboration): Path<String>,
-    Query(page): Query<Page>,
+    Params(page): Params<Page>,
 ) -> Result<Json<PageOf<QueryView>>, Problem> {
+    let page = page.request()?;
     let collaboration = id(&collaboration)?;
     views(&app, readable(&app, &caller, collaboration).await?).await?;
-    let found = app.views.queries(collaboration, page.into()).await;
+    let found = app.views.queries(collaboration, page).await;
     Ok(Json(found.map_err(|error| refusal::views(&error))?.into()))
 }
 

@@ -1,7 +1,7 @@
 //! What an attested executor reports on runs. Its bearer token is the door; its key, which its
 //! evidence binds, is the authority.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chancery_governance::subject::Subject;
@@ -13,7 +13,7 @@ use crate::App;
 use crate::api;
 use crate::caller::Caller;
 use crate::execute::CommandHeaders;
-use crate::extract::{Content, id};
+use crate::extract::{Content, Path, id};
 use crate::problem::Problem;
 use crate::reply::Reply;
 

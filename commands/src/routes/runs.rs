@@ -1,7 +1,7 @@
 //! Runs: requested, cancelled, watched.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chancery_governance::subject::Subject;
@@ -16,7 +16,7 @@ use crate::App;
 use crate::api;
 use crate::caller::Caller;
 use crate::execute::CommandHeaders;
-use crate::extract::{Content, id};
+use crate::extract::{Content, Params, Path, id};
 use crate::problem::Problem;
 use crate::refusal;
 use crate::reply::Reply;
@@ -67,11 +67,12 @@ async fn list(
     State(app): State<App>,
     caller: Caller,
     Path(collaboration): Path<String>,
-    Query(page): Query<Page>,
+    Params(page): Params<Page>,
 ) -> Result<Json<PageOf<RunView>>, Problem> {
+    let page = page.request()?;
     let collaboration = id(&collaboration)?;
     views(&app, readable(&app, &caller, collaboration).await?).await?;
-    let found = app.views.runs(collaboration, page.into()).await;
+    let found = app.views.runs(collaboration, page).await;
     Ok(Json(found.map_err(|error| refusal::views(&error))?.into()))
 }
 

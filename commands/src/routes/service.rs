@@ -5,6 +5,7 @@ use axum::extract::State;
 use chancery_governance::state::InvitationStage;
 use chancery_governance::subject::Subject;
 use chancery_ledger::id::CollaborationId;
+use chancery_projections::{PAGE_MAX, PageRequest};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -17,7 +18,7 @@ use crate::invitation;
 use crate::problem::Problem;
 use crate::refusal;
 
-/// Collaborations looked through for invitations in one request.
+/// Collaborations looked through in one request.
 const SEARCHED_MAX: u32 = 10_000;
 
 /// Which part of a list.
@@ -32,9 +33,17 @@ pub struct Page {
     pub limit: Option<u32>,
 }
 
-impl From<Page> for chancery_projections::PageRequest {
-    fn from(page: Page) -> Self {
-        Self { after: page.after, limit: page.limit }
+impl Page {
+    /// The same part, as the views take it.
+    ///
+    /// # Errors
+    ///
+    /// 400 `limit_invalid`, where it is outside 1 to [`PAGE_MAX`].
+    pub fn request(self) -> Result<PageRequest, Problem> {
+        if self.limit.is_some_and(|limit| !(1..=PAGE_MAX).contains(&limit)) {
+            return Err(Problem::bad_request("limit_invalid", format!("limit: 1 to {PAGE_MAX}.")));
+        }
+        Ok(PageRequest { after: self.after, limit: self.limit })
     }
 }
 
@@ -127,7 +136,7 @@ pub struct Membership {
 async fn me(State(app): State<App>, caller: Caller) -> Result<Json<Me>, Problem> {
     let identity = caller.governance_identity();
     let mut members = Vec::new();
-    for collaboration in all(&app).await? {
+    for (collaboration, _) in heads(&app).await? {
         let held = app.logs.hold(collaboration).await.map_err(|error| refusal::load(&error))?;
         let Some(state) = held.state().collaboration() else { continue };
         if let Some((id, member)) = state.member_by_identity(&identity) {
@@ -178,7 +187,7 @@ async fn my_invitations(
     caller: Caller,
 ) -> Result<Json<MyInvitations>, Problem> {
     let mut invitations = Vec::new();
-    for collaboration in all(&app).await? {
+    for (collaboration, _) in heads(&app).await? {
         let held = app.logs.hold(collaboration).await.map_err(|error| refusal::load(&error))?;
         let Some(state) = held.state().collaboration() else { continue };
         for (id, invitation) in &state.invitations {
@@ -198,9 +207,9 @@ async fn my_invitations(
     Ok(Json(MyInvitations { invitations }))
 }
 
-async fn all(app: &App) -> Result<Vec<CollaborationId>, Problem> {
-    let heads = app.store().heads(None, SEARCHED_MAX).await;
-    Ok(heads.map_err(|error| refusal::read(&error))?.into_iter().map(|(id, _)| id).collect())
+/// Every log with its size.
+pub(super) async fn heads(app: &App) -> Result<Vec<(CollaborationId, u64)>, Problem> {
+    app.store().heads(None, SEARCHED_MAX).await.map_err(|error| refusal::read(&error))
 }
 
 /// Health.

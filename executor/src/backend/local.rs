@@ -152,12 +152,12 @@ impl Backend for Local {
         let Some(lock) = take_lock(&job.folder).map_err(fault("taking the job's lock"))? else {
             return Ok(());
         };
-        let known = status(job).map_err(fault("looking at the job"))?;
-        if known.phase != Phase::Idle && matches!(known.phase, Phase::Ended(_)) {
+        let ended = ending::read(&job.folder.join(job::STATUS).join("status.json"));
+        if ended.map_err(fault("looking at the job"))?.is_some() {
             return Ok(());
         }
         // With the lock in hand, whatever still has the mark is the rest of a dead engine.
-        self.cancel_marked(job).await?;
+        self.kill_marked(job).await?;
         prepare(job).map_err(fault("preparing the job"))?;
         let mut command = self.command(job, lock).map_err(fault("preparing the engine"))?;
         let child = command.spawn().map_err(fault("starting spark-submit"))?;
@@ -196,7 +196,7 @@ impl Backend for Local {
 }
 
 impl Local {
-    async fn cancel_marked(&self, job: &Job) -> Result<(), BackendError> {
+    async fn kill_marked(&self, job: &Job) -> Result<(), BackendError> {
         let fault = BackendError::at;
         let began = Instant::now();
         loop {

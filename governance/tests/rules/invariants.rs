@@ -1,1 +1,302 @@
+//! The named invariants of DESIGN section 5, over random sequences of commands by several people,
+//! some of them malicious. The checks read the events only, and share no code with the rules.
 
+mod facts;
+mod play;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chancery_governance::consent::ConsentKind;
+use chancery_governance::event::Event;
+use chancery_governance::readiness::readiness;
+use chancery_governance::reason::Code;
+use chancery_governance::subject::Subject;
+use chancery_ledger::entry::{Actor, Authority};
+use proptest::prelude::*;
+
+use facts::Facts;
+use play::{Played, ops, play};
+
+use crate::support::codes;
+
+/// Sequences are long and each command is decided for real, so there are fewer of them.
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 48, ..ProptestConfig::default() }
+}
+
+fn member(actor: Actor) -> Option<chancery_ledger::id::MemberId> {
+    if let Actor::Member(id) = actor { Some(id) } else { None }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn invariant_1_approvers_are_computed_from_ownership((start, ops) in ops()) {
+        let played = play(start, &ops);
+        let mut facts = Facts::default();
+        for (at, event) in &played.events {
+            if let Event::QueryProposed(event) = event {
+                let bound = event.binding.inputs.iter().chain([&event.binding.output]);
+                let owners: BTreeSet<_> =
+                    bound.map(|version| facts.owners[&version.dataset]).collect();
+                prop_assert_eq!(&event.approvers, &owners.into_iter().collect::<Vec<_>>());
+            }
+            facts.see(at, event);
+        }
+    }
+
+    #[test]
+    fn invariant_2_a_vote_binds_to_the_digest((start, ops) in ops()) {
+        let played = play(start, &ops);
+        let mut facts = Facts::default();
+        for (at, event) in &played.events {
+            let Subject::Query(query) = at.subject else {
+                facts.see(at, event);
+                continue;
+            };
+            match event {
+                Event::QueryApproved(vote) => {
+                    let (digest, ..) = facts.live[&query];
+                    prop_assert_eq!(vote.digest, digest);
+                }
+                Event::QueryAccepted(accepted) => {
+                    // Nothing that the proposal is about has changed since it was made.
+                    let (digest, proposed_at, uses) = &facts.live[&query];
+                    prop_assert_eq!(accepted.digest, *digest);
+                    for dataset in uses {
+                        prop_assert!(facts.changed[dataset] < *proposed_at);
+                    }
+                    prop_assert!(accepted.votes.iter().all(|vote| vote > proposed_at));
+                }
+                _ => {}
+            }
+            facts.see(at, event);
+        }
+    }
+
+    #[test]
+    fn invariant_2_a_new_version_or_an_edit_voids_votes((start, ops) in ops()) {
+        let played = play(start, &ops);
+        let mut facts = Facts::default();
+        let mut due: BTreeSet<Subject> = BTreeSet::new();
+        for (at, event) in &played.events {
+            match event {
+                Event::DatasetPublished(_) | Event::DatasetRetired(_) => {
+                    prop_assert!(due.is_empty());
+                    let Subject::Dataset(dataset) = at.subject else { unreachable!() };
+                    let touched = facts.live.iter().filter(|(_, (.., uses))| uses.contains(&dataset));
+                    due = touched.map(|(query, _)| Subject::Query(*query)).collect();
+                }
+                Event::QuerySuperseded(_) => {
+                    prop_assert!(due.remove(&at.subject), "superseded without a cause");
+                }
+                Event::QueryProposed(_) => {
+                    // Its votes so far are void: acceptance takes every approver anew.
+                    let Subject::Query(query) = at.subject else { unreachable!() };
+                    prop_assert!(!facts.live.contains_key(&query));
+                }
+                _ => prop_assert!(due.is_empty() || matches!(event, Event::RunCancelled(_))),
+            }
+            facts.see(at, event);
+        }
+        prop_assert!(due.is_empty());
+    }
+
+    #[test]
+    fn invariant_3_one_rejection_ends_and_a_vote_is_final((start, ops) in ops()) {
+        let played = play(start, &ops);
+        let mut voted: BTreeMap<Subject, BTreeSet<_>> = BTreeMap::new();
+        let mut open: BTreeMap<Subject, BTreeSet<_>> = BTreeMap::new();
+        for (at, event) in &played.events {
+            match event {
+                Event::QueryProposed(event) => {
+                    open.insert(at.subject, event.approvers.iter().copied().collect());
+                    voted.insert(at.subject, BTreeSet::new());
+                }
+                Event::QueryApproved(_) | Event::QueryRejected(_) => {
+                    let voter = member(at.actor).unwrap();
+                    prop_assert!(open[&at.subject].contains(&voter), "no approver, or not open");
+                    prop_assert!(voted.get_mut(&at.subject).unwrap().insert(voter), "voted twice");
+                    // Every vote, the author's too, is an act of its own.
+                    let own = !matches!(
+                        played.world.log[usize::try_from(at.position).unwrap()].entry().authority,
+                        Authority::Consequence(_)
+                    );
+                    prop_assert!(own, "a vote that nobody cast");
+                    if let Event::QueryRejected(_) = event {
+                        open.remove(&at.subject);
+                    }
+                }
+                Event::QueryAccepted(_) => {
+                    let approvers = open.remove(&at.subject);
+                    prop_assert_eq!(approvers.as_ref(), voted.get(&at.subject));
+                }
+                Event::QueryWithdrawn(_) | Event::QuerySuperseded(_) => {
+                    open.remove(&at.subject);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn invariant_4_a_run_is_admitted_only_while_all_stands((start, ops) in ops()) {
+        let played = play(start, &ops);
+        let mut facts = Facts::default();
+        let mut asked = BTreeMap::new();
+        for (at, event) in &played.events {
+            match event {
+                Event::RunRequested(event) => {
+                    prop_assert_eq!(facts.against(event.query, member(at.actor).unwrap()), Vec::new());
+                    prop_assert_eq!(facts.accepted.get(&event.query), Some(&event.digest));
+                    asked.insert(at.subject, (event.query, event.digest, member(at.actor).unwrap()));
+                }
+                Event::RunAdmitted(event) => {
+                    let (query, digest, runner) = asked[&at.subject];
+                    prop_assert_eq!(facts.against(query, runner), Vec::new());
+                    prop_assert_eq!(facts.accepted.get(&query), Some(&digest));
+                    prop_assert!(facts.applications.contains(&event.measurement));
+                    prop_assert_eq!(at.actor, Actor::Executor(event.executor.id()));
+                }
+                Event::RunRefused(event) => prop_assert!(!event.reasons.is_empty()),
+                _ => {}
+            }
+            facts.see(at, event);
+        }
+    }
+
+    #[test]
+    fn invariant_5_withdrawing_consent_cancels_at_once((start, ops) in ops()) {
+        let played = play(start, &ops);
+        let mut facts = Facts::default();
+        let mut live: BTreeMap<Subject, _> = BTreeMap::new();
+        let mut due: BTreeSet<Subject> = BTreeSet::new();
+        for (at, event) in &played.events {
+            let ends = matches!(
+                event,
+                Event::RunCancelled(_)
+                    | Event::RunFailed(_)
+                    | Event::RunSucceeded(_)
+                    | Event::RunRefused(_)
+            );
+            match event {
+                Event::ConsentWithdrawn(event) if event.kind == ConsentKind::Execution => {
+                    let touched = live.iter().filter(|(_, query)| facts.covers(at.subject, **query));
+                    due = touched.map(|(run, _)| *run).collect();
+                }
+                Event::RunRequested(event) => {
+                    live.insert(at.subject, event.query);
+                }
+                _ if ends => {
+                    live.remove(&at.subject);
+                    if due.contains(&at.subject) {
+                        prop_assert!(matches!(event, Event::RunCancelled(_)));
+                        due.remove(&at.subject);
+                    }
+                }
+                _ => prop_assert!(due.is_empty(), "{} before the cancellations", event.kind()),
+            }
+            facts.see(at, event);
+        }
+        prop_assert!(due.is_empty());
+    }
+
+    #[test]
+    fn invariant_6_a_run_has_exactly_one_outcome((start, ops) in ops()) {
+        let played = play(start, &ops);
+        let mut ended = BTreeSet::new();
+        for (at, event) in &played.events {
+            if let Subject::Run(_) = at.subject {
+                prop_assert!(!ended.contains(&at.subject), "{} after the outcome", event.kind());
+            }
+            match event {
+                Event::RunRefused(_)
+                | Event::RunCancelled(_)
+                | Event::RunFailed(_)
+                | Event::RunSucceeded(_) => {
+                    ended.insert(at.subject);
+                }
+                _ => {}
+            }
+        }
+        let by_state = played.world.room().runs.iter().filter(|(_, run)| run.stage.ended());
+        let by_state: BTreeSet<_> = by_state.map(|(id, _)| Subject::Run(*id)).collect();
+        prop_assert_eq!(by_state, ended);
+    }
+
+    #[test]
+    fn invariant_8_what_was_forged_is_refused_and_keyed_members_are_always_signed(
+        (start, ops) in ops()
+    ) {
+        let played = play(start, &ops);
+        for (op, tried) in played.forged() {
+            prop_assert!(tried.is_err(), "{op:?} was taken: {tried:?}");
+        }
+        let mut keyed = BTreeSet::new();
+        for ((at, event), sealed) in played.events.iter().zip(&played.world.log) {
+            if let Authority::ServiceWitnessed(_) = sealed.entry().authority {
+                prop_assert!(!keyed.contains(&member(at.actor).unwrap()), "witnessed at {}", at.position);
+            }
+            if let Event::SigningKeyRegistered(_) = event {
+                keyed.insert(member(at.actor).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn invariant_9_refusals_have_codes_and_readiness_tells_all((start, ops) in ops()) {
+        let played = play(start, &ops);
+        for (_, tried) in &played.tried {
+            if let Err(rejection) = tried {
+                for reason in rejection.reasons() {
+                    prop_assert_eq!(Code::from_text(reason.code.as_str()), Some(reason.code));
+                    prop_assert!(!reason.detail.is_empty());
+                }
+                let family = rejection.first.code.family();
+                prop_assert_eq!(family, codes(tried)[0].family());
+            }
+        }
+        let mut facts = Facts::default();
+        for (at, event) in &played.events {
+            facts.see(at, event);
+        }
+        let room = played.world.room();
+        for query in room.queries.keys() {
+            for runner in room.members.keys() {
+                let told: BTreeSet<_> =
+                    readiness(room, *query, Some(*runner)).iter().map(|reason| reason.code).collect();
+                let mut against: BTreeSet<_> = facts.against(*query, *runner).into_iter().collect();
+                // Beside those that the events show, an unaccepted query says why it is not.
+                let why = [Code::ApprovalMissing, Code::DatasetVersionChanged, Code::DatasetRetired];
+                if against.contains(&Code::QueryNotAccepted) {
+                    against.extend(told.iter().filter(|code| why.contains(code)));
+                    against.extend(told.get(&Code::CleanRoomPolicyChanged));
+                }
+                prop_assert_eq!(told, against);
+            }
+        }
+    }
+
+    #[test]
+    fn every_log_that_the_handler_makes_replays((start, ops) in ops()) {
+        play(start, &ops).world.check_replay();
+    }
+}
+
+/// The sequences are worth their time only if they get somewhere.
+#[test]
+fn the_sequences_reach_every_event_and_most_codes() {
+    use proptest::strategy::ValueTree as _;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (mut kinds, mut met) = (BTreeSet::new(), BTreeSet::new());
+    for _ in 0..150 {
+        let (start, ops) = ops().new_tree(&mut runner).unwrap().current();
+        let played: Played = play(start, &ops);
+        kinds.extend(played.events.iter().map(|(_, event)| event.kind()));
+        met.extend(played.tried.iter().flat_map(|(_, tried)| codes(tried)));
+    }
+    let missing: Vec<_> = Event::KINDS.iter().filter(|kind| !kinds.contains(*kind)).collect();
+    assert_eq!(missing, [&"InvitationWithdrawn"], "it is in no sequence, and only it");
+    assert!(met.len() >= 40, "{} codes: {met:?}", met.len());
+}

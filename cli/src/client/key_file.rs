@@ -1,0 +1,60 @@
+//! A member's own key: Ed25519 in PKCS#8, in a file of its owner's.
+
+use std::path::Path;
+
+use chancery_ledger::key::SigningKey;
+use ring::rand::SystemRandom;
+use ring::signature::Ed25519KeyPair;
+
+use super::private_file;
+use crate::failure::{Failure, OrFail as _, Result};
+
+/// Draws a key and keeps it at `path`; overwrites one only where `force` says so.
+///
+/// # Errors
+///
+/// Where a file is there already, or can't be written.
+pub fn generate(path: &Path, force: bool) -> Result<SigningKey> {
+    let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| {
+        Failure::unreadable("Can't draw a key", "this machine gives no random numbers")
+    })?;
+    let key = parse(path, document.as_ref())?;
+    if force {
+        private_file::replace(path, document.as_ref())?;
+    } else if !private_file::create(path, document.as_ref())? {
+        let why = format!("{} is there already", path.display());
+        return Err(Failure::refused("key_exists", "No key was made", why));
+    }
+    Ok(key)
+}
+
+/// Reads the key at `path`; none where there is no such file.
+///
+/// # Errors
+///
+/// Where it can't be read, is open to others, or is no key.
+pub fn load(path: &Path) -> Result<Option<SigningKey>> {
+    private_file::read(path)?.map(|bytes| parse(path, &bytes)).transpose()
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<SigningKey> {
+    SigningKey::from_pkcs8(bytes).or_unreadable(|| format!("{} is no key", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_never_overwritten_unasked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key.pk8");
+        assert!(load(&path).unwrap().is_none());
+        let first = generate(&path, false).unwrap();
+        assert_eq!(generate(&path, false).unwrap_err().code(), "key_exists");
+        assert_eq!(load(&path).unwrap().unwrap().public(), first.public());
+        let second = generate(&path, true).unwrap();
+        assert_ne!(first.public(), second.public());
+        assert_eq!(load(&path).unwrap().unwrap().public(), second.public());
+    }
+}

@@ -1,0 +1,392 @@
+//! Random sequences of commands, played against the handler.
+
+use chancery_governance::command::{
+    ApproveQuery, CancelRun, Command, DraftQuery, FailRun, ProposeQuery, PublishDataset,
+    RejectQuery, RequestRun, RestoreConsent, RetireDataset, ReviseQuery, RevokeSigningKey, SetCleanRoomPolicy,
+    StartRun, WithdrawConsent, WithdrawQuery,
+};
+use chancery_governance::consent::ConsentKind;
+use chancery_governance::event::Event;
+use chancery_governance::query::Definition;
+use chancery_governance::run::Platform;
+use chancery_governance::state::Recorded;
+use chancery_governance::subject::Subject;
+use chancery_ledger::cose::ContentType;
+use chancery_ledger::digest::Digest;
+use chancery_ledger::entry::{Authority, SignedContent};
+use chancery_ledger::id::{QueryId, RunId};
+use proptest::prelude::*;
+
+use crate::support::fixtures::{
+    admit, admit_with, application, attested, campaigns, campaigns_s, definition, moved, orders,
+    orders_s, report, report_s, room, submit, succeed_with, without_litware,
+};
+use crate::support::people::{Who, registration};
+use crate::support::{Tried, World, content, key, uuid};
+
+/// Where a sequence begins.
+#[derive(Debug, Clone, Copy)]
+pub enum Start {
+    Begun,
+    Stocked,
+    Proposed,
+    Accepted,
+    Requested,
+    Started,
+}
+
+/// One step.
+#[derive(Debug, Clone)]
+pub enum Op {
+    Act(Who, Act),
+    Report(u8, Report, u8),
+    /// As an act, with something wrong in its authority.
+    Forge(Who, Act, Forgery),
+    /// An earlier submission again, under a new command id or its own.
+    Again(prop::sample::Index, bool),
+    /// The clock moves.
+    Clock(i32),
+}
+
+#[derive(Debug, Clone)]
+pub enum Act {
+    RegisterKey(u8),
+    RevokeKey(u8),
+    Policy(u8),
+    Publish(u8, u8),
+    Retire(u8),
+    Draft(u8, u8),
+    Revise(u8, u8),
+    Propose(u8),
+    Approve(u8, Named),
+    Reject(u8, Named),
+    Withdraw(u8),
+    Consent(u8, u8, bool),
+    Request(u8, u8, Named),
+    Cancel(u8),
+}
+
+/// Which digest is named.
+#[derive(Debug, Clone, Copy)]
+pub enum Named {
+    Right,
+    Wrong,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Report {
+    Admit,
+    AdmitOther,
+    AdmitUnbound,
+    AdmitUnmeasured,
+    Submit,
+    Start,
+    Succeed,
+    SucceedOther,
+    Fail,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Forgery {
+    /// Signed by somebody else's key.
+    OtherKey,
+    /// Witnessed for a stranger.
+    Stranger,
+    /// The signature's last byte is another.
+    Flipped,
+    /// Signed for another service.
+    Audience,
+    /// Signed as another kind of message.
+    Kind,
+    /// Content beside the one that was signed.
+    Content,
+    /// Signed long ago.
+    Expired,
+    /// A consequence of nothing.
+    Consequence,
+}
+
+/// What came of a sequence.
+pub struct Played {
+    pub world: World,
+    pub events: Vec<(Recorded, Event)>,
+    pub tried: Vec<(Op, Tried)>,
+}
+
+impl Played {
+    pub fn forged(&self) -> impl Iterator<Item = &(Op, Tried)> {
+        self.tried.iter().filter(|(op, _)| matches!(op, Op::Forge(..) | Op::Again(..)))
+    }
+}
+
+pub fn ops() -> impl Strategy<Value = (Start, Vec<Op>)> {
+    use Start::{Accepted, Begun, Proposed, Requested, Started, Stocked};
+    let start = prop::sample::select(vec![Begun, Stocked, Proposed, Accepted, Requested, Started]);
+    let op = prop_oneof![
+        12 => (who(), act()).prop_map(|(who, act)| Op::Act(who, act)),
+        // The right person for the act, so that sequences get somewhere.
+        20 => act().prop_map(|act| Op::Act(fit(&act), act)),
+        14 => (0..3u8, report_op(), 0..8u8).prop_map(|(run, report, by)| Op::Report(run, report, by)),
+        4 => (who(), act(), forgery()).prop_map(|(who, act, how)| Op::Forge(who, act, how)),
+        2 => (any::<prop::sample::Index>(), any::<bool>()).prop_map(|(at, new)| Op::Again(at, new)),
+        1 => (-600_000..600_000i32).prop_map(Op::Clock),
+    ];
+    (start, prop::collection::vec(op, 10..60))
+}
+
+fn who() -> impl Strategy<Value = Who> {
+    prop::sample::select(Who::ALL.to_vec())
+}
+
+fn report_op() -> impl Strategy<Value = Report> {
+    use Report::{Admit, AdmitOther, AdmitUnbound, AdmitUnmeasured, Fail, Start, Submit, Succeed, SucceedOther};
+    prop_oneof![
+        5 => Just(Admit), 5 => Just(Submit), 5 => Just(Start), 4 => Just(Succeed), 3 => Just(Fail),
+        1 => Just(AdmitOther), 1 => Just(AdmitUnbound), 1 => Just(AdmitUnmeasured),
+        1 => Just(SucceedOther),
+    ]
+}
+
+fn forgery() -> impl Strategy<Value = Forgery> {
+    use Forgery::{Audience, Consequence, Content, Expired, Flipped, Kind, OtherKey, Stranger};
+    prop::sample::select(vec![
+        OtherKey, Stranger, Flipped, Audience, Kind, Content, Expired, Consequence,
+    ])
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let named = || prop_oneof![9 => Just(Named::Right), 1 => Just(Named::Wrong)];
+    let query = || 0..2u8;
+    prop_oneof![
+        1 => (0..3u8).prop_map(Act::RegisterKey),
+        1 => (0..3u8).prop_map(Act::RevokeKey),
+        1 => (0..3u8).prop_map(Act::Policy),
+        2 => (0..3u8, 1..3u8).prop_map(|(dataset, version)| Act::Publish(dataset, version)),
+        1 => (0..3u8).prop_map(Act::Retire),
+        2 => (query(), 0..3u8).prop_map(|(query, shape)| Act::Draft(query, shape)),
+        2 => (query(), 0..3u8).prop_map(|(query, shape)| Act::Revise(query, shape)),
+        3 => query().prop_map(Act::Propose),
+        8 => (query(), named()).prop_map(|(query, named)| Act::Approve(query, named)),
+        2 => (query(), named()).prop_map(|(query, named)| Act::Reject(query, named)),
+        1 => query().prop_map(Act::Withdraw),
+        4 => (0..5u8, 0..2u8, any::<bool>()).prop_map(|(on, kind, on_off)| Act::Consent(on, kind, on_off)),
+        5 => (0..3u8, query(), named()).prop_map(|(run, query, named)| Act::Request(run, query, named)),
+        1 => (0..3u8).prop_map(Act::Cancel),
+    ]
+}
+
+/// Somebody who is likely to be let do it.
+fn fit(act: &Act) -> Who {
+    match act {
+        Act::RegisterKey(n) | Act::RevokeKey(n) | Act::Approve(n, _) | Act::Publish(n, _) | Act::Retire(n)
+        | Act::Consent(n, ..) => Who::MEMBERS[usize::from(*n) % 3],
+        Act::Policy(_) => Who::Litware,
+        Act::Reject(..) => Who::Contosso,
+        Act::Draft(..) | Act::Revise(..) | Act::Propose(_) | Act::Withdraw(_) | Act::Request(..)
+        | Act::Cancel(_) => Who::Fabrikam,
+    }
+}
+
+fn query(n: u8) -> QueryId {
+    QueryId::new(uuid(0xf, u64::from(n) + 1))
+}
+
+fn run(n: u8) -> RunId {
+    RunId::new(uuid(0x9, u64::from(n) + 1))
+}
+
+fn shape(n: u8) -> Definition {
+    match n {
+        0 => definition(),
+        1 => without_litware(),
+        _ => Definition { name: "Another".into(), ..definition() },
+    }
+}
+
+fn command(world: &World, who: Who, act: &Act) -> (Subject, Command) {
+    let digest = |n: u8, named: Named| match named {
+        Named::Right => world.digest_of(query(n)),
+        Named::Wrong => Digest::of(b"wrong"),
+    };
+    match *act {
+        Act::RegisterKey(n) => {
+            let new = if n == 0 { who.key() } else { key(60 + n) };
+            (who.itself(), registration(world, who, &new).into())
+        }
+        Act::RevokeKey(n) => {
+            let old = if n == 0 { who.key() } else { key(60 + n) };
+            (who.itself(), RevokeSigningKey { key: old.public().id() }.into())
+        }
+        Act::Policy(n) => {
+            let other = Digest::of(&[n]);
+            let applications = if n == 0 { vec![application()] } else { vec![application(), other] };
+            (room(), SetCleanRoomPolicy { applications }.into())
+        }
+        Act::Publish(n, version) => {
+            let (subject, descriptor) = match n {
+                0 => (orders_s(), orders()),
+                1 => (campaigns_s(), campaigns()),
+                _ => (report_s(), report()),
+            };
+            (subject, PublishDataset { descriptor: moved(descriptor, version.into()) }.into())
+        }
+        Act::Retire(n) => {
+            ([orders_s(), campaigns_s(), report_s()][usize::from(n)], RetireDataset {}.into())
+        }
+        Act::Draft(n, s) => (Subject::Query(query(n)), DraftQuery { definition: shape(s) }.into()),
+        Act::Revise(n, s) => (Subject::Query(query(n)), ReviseQuery { definition: shape(s) }.into()),
+        Act::Propose(n) => (Subject::Query(query(n)), ProposeQuery {}.into()),
+        Act::Approve(n, named) => {
+            (Subject::Query(query(n)), ApproveQuery { digest: digest(n, named) }.into())
+        }
+        Act::Reject(n, named) => {
+            let reject = RejectQuery { digest: digest(n, named), comment: "No.".into() };
+            (Subject::Query(query(n)), reject.into())
+        }
+        Act::Withdraw(n) => (Subject::Query(query(n)), WithdrawQuery {}.into()),
+        Act::Consent(on, kind, withdraw) => {
+            let on = [orders_s(), campaigns_s(), report_s(), room(), Subject::Query(query(0))]
+                [usize::from(on)];
+            let kind = if kind == 0 { ConsentKind::Logging } else { ConsentKind::Execution };
+            let command = if withdraw {
+                WithdrawConsent { kind }.into()
+            } else {
+                RestoreConsent { kind }.into()
+            };
+            (on, command)
+        }
+        Act::Request(r, n, named) => {
+            let request = RequestRun { query: query(n), digest: digest(n, named) };
+            (Subject::Run(run(r)), request.into())
+        }
+        Act::Cancel(r) => (Subject::Run(run(r)), CancelRun {}.into()),
+    }
+}
+
+fn report_command(world: &World, run: RunId, report: Report, by: u8) -> Option<(Command, u8)> {
+    let seed = if by == 0 { 202 } else { 201 };
+    let executor = key(seed);
+    world.room().runs.get(&run)?;
+    let virtually = Platform::InsecureVirtual;
+    let command = match report {
+        Report::Admit => admit(world, run, &executor).into(),
+        Report::AdmitOther => admit(world, run, &key(202)).into(),
+        Report::AdmitUnbound => {
+            let mut admit = admit(world, run, &executor);
+            admit.evidence = crate::support::evidence::make(virtually, application(), Digest::of(b"x"));
+            admit.into()
+        }
+        Report::AdmitUnmeasured => {
+            admit_with(world, run, &executor, virtually, Digest::of(b"unmeasured")).into()
+        }
+        Report::Submit => submit().into(),
+        Report::Start => StartRun {}.into(),
+        Report::Succeed | Report::SucceedOther => {
+            let mut result = attested(world, run);
+            if let Report::SucceedOther = report {
+                result.votes.push(Digest::of(b"a vote that was not"));
+            }
+            succeed_with(world, run, &executor, result, virtually, application()).into()
+        }
+        Report::Fail => FailRun { code: "out_of_memory".into(), detail: "Killed.".into() }.into(),
+    };
+    Some((command, seed))
+}
+
+pub fn play(start: Start, ops: &[Op]) -> Played {
+    let mut world = match start {
+        Start::Begun => World::begun(),
+        Start::Stocked => World::stocked(),
+        Start::Proposed => World::proposed(),
+        Start::Accepted => World::accepted(),
+        Start::Requested => World::requested(),
+        Start::Started => World::started(),
+    };
+    let mut tried = Vec::new();
+    for op in ops {
+        let size = world.log.len();
+        if let Some(outcome) = step(&mut world, op) {
+            if outcome.is_err() {
+                assert_eq!(world.log.len(), size, "a rejection left something behind");
+            }
+            tried.push((op.clone(), outcome));
+        }
+    }
+    let events = world.events();
+    Played { world, events, tried }
+}
+
+fn step(world: &mut World, op: &Op) -> Option<Tried> {
+    match op {
+        Op::Act(who, act) => {
+            let (subject, command) = command(world, *who, act);
+            Some(world.by(*who).does(subject, command))
+        }
+        Op::Report(n, report, by) => {
+            let (command, seed) = report_command(world, run(*n), *report, *by)?;
+            let attempt = world.prepare_report(&key(seed), run(*n), &command);
+            Some(world.submit(&attempt))
+        }
+        Op::Forge(who, act, forgery) => forge(world, *who, act, *forgery),
+        Op::Again(at, new_id) => {
+            if world.attempts.is_empty() {
+                return None;
+            }
+            // Only what was taken: an honest attempt that was refused may be tried again.
+            let taken: Vec<_> = world
+                .attempts
+                .iter()
+                .filter(|attempt| world.log.iter().any(|sealed| sealed.entry().command == attempt.command))
+                .cloned()
+                .collect();
+            let mut attempt = at.get(&taken).clone();
+            if *new_id {
+                // A token's command can be sent anew by whoever holds the token: that is no forgery.
+                if let Authority::ServiceWitnessed(_) = attempt.authority {
+                    return None;
+                }
+                attempt.command = world.next_command();
+            }
+            Some(world.submit(&attempt))
+        }
+        Op::Clock(by) => {
+            world.now_ms = world.now_ms.saturating_add_signed(i64::from(*by));
+            None
+        }
+    }
+}
+
+fn forge(world: &mut World, who: Who, act: &Act, forgery: Forgery) -> Option<Tried> {
+    let (subject, command) = command(world, who, act);
+    let mut attempt = world.prepare(who, subject, &command);
+    let mut to_sign = world.to_sign(subject, &command, attempt.command);
+    let mut body = content(&command);
+    let mut kind = ContentType::Command;
+    let mut signer = who.key();
+    match forgery {
+        Forgery::OtherKey => signer = key(77),
+        Forgery::Audience => to_sign.audience = Digest::of(b"another service"),
+        Forgery::Kind => kind = ContentType::ExecutorReport,
+        Forgery::Expired => to_sign.expires_ms = 0,
+        Forgery::Content => body.push(0),
+        Forgery::Flipped => {}
+        Forgery::Stranger => {
+            let mut authority = world.witnessed(who, &command);
+            if let Authority::ServiceWitnessed(witness) = &mut authority {
+                witness.issuer = "https://login.evil.example".into();
+            }
+            attempt.authority = authority;
+            return Some(world.submit(&attempt));
+        }
+        Forgery::Consequence => {
+            attempt.authority = Authority::Consequence(0);
+            return Some(world.submit(&attempt));
+        }
+    }
+    let mut message = to_sign.sign(kind, &signer);
+    if let Forgery::Flipped = forgery {
+        *message.last_mut().unwrap() ^= 1;
+    }
+    attempt.authority = Authority::MemberSigned(SignedContent { message, content: body });
+    Some(world.submit(&attempt))
+}
