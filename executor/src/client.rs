@@ -149,11 +149,14 @@ impl Client {
         query: &[(&str, String)],
         len_max: usize,
     ) -> Result<Vec<u8>, ClientError> {
-        retried(async || {
+        let mut patience = Patience::default();
+        loop {
             let request = self.request(Method::GET, path).query(query);
-            self.send(request, len_max).await
-        })
-        .await
+            match self.send(request, len_max).await {
+                Err(error @ ClientError::Unavailable(_)) => patience.wait(error).await?,
+                outcome => return outcome,
+            }
+        }
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -195,16 +198,21 @@ async fn limited(mut response: Response, len_max: usize) -> Result<Vec<u8>, Clie
     Ok(body)
 }
 
-/// Repeats `call` while it finds the service unavailable, at most [`ATTEMPTS_MAX`] times.
-async fn retried<T>(call: impl AsyncFn() -> Result<T, ClientError>) -> Result<T, ClientError> {
-    let mut delay = FIRST_DELAY;
-    for _ in 1..ATTEMPTS_MAX {
-        match call().await {
-            Err(ClientError::Unavailable(_)) => {}
-            outcome => return outcome,
+/// How often and how soon a call is repeated while the service is unavailable.
+#[derive(Default)]
+struct Patience {
+    failures: u32,
+}
+
+impl Patience {
+    /// Waits before the next attempt, or gives `error` back after [`ATTEMPTS_MAX`] of them.
+    async fn wait(&mut self, error: ClientError) -> Result<(), ClientError> {
+        self.failures += 1;
+        if self.failures >= ATTEMPTS_MAX {
+            return Err(error);
         }
-        tokio::time::sleep(delay).await;
-        delay = delay.saturating_mul(2).min(DELAY_MAX);
+        let doubled = FIRST_DELAY.saturating_mul(1 << (self.failures - 1));
+        tokio::time::sleep(doubled.min(DELAY_MAX)).await;
+        Ok(())
     }
-    call().await
 }

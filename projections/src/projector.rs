@@ -103,6 +103,9 @@ impl Projector {
             return Err(ProjectError::Halted(halt));
         }
         let head = self.head(collaboration).await?;
+        if head == 0 && self.views.size(collaboration) == 0 {
+            return Ok(0);
+        }
         let mut working = Working::new();
         loop {
             let moved = self.step(collaboration, &mut working).await?;

@@ -38,15 +38,15 @@ pub struct Args {
     /// NATS server to publish events to, as in nats://127.0.0.1:4222.
     #[arg(long)]
     nats: Option<String>,
-    /// Run the executor in this process too; then --data-root and --python say how.
-    #[arg(long, requires = "data_root", requires = "python")]
+    /// Run the executor in this process too; then --data-root and --venv say how.
+    #[arg(long, requires = "data_root", requires = "venv")]
     embedded: bool,
     /// Folder under which datasets lie (with --embedded).
     #[arg(long)]
     data_root: Option<PathBuf>,
-    /// Python of an environment with PySpark (with --embedded).
+    /// Python environment with executor/spark/requirements.txt installed (with --embedded).
     #[arg(long)]
-    python: Option<PathBuf>,
+    venv: Option<PathBuf>,
     /// Form of the log on standard error.
     #[arg(long, value_enum, default_value = "text")]
     log_format: LogFormat,
@@ -86,14 +86,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         service_key = %node.key_id,
         "development server: embedded issuer, evidence insecure-virtual"
     );
-    if let (true, Some(data_root), Some(python)) = (args.embedded, args.data_root, args.python) {
+    if let (true, Some(data_root), Some(venv)) = (args.embedded, args.data_root, args.venv) {
         let embedded = executor::Embedded {
             issuer: format!("{server}{ISSUER_PATH}"),
             server,
             secret,
             service_key: node.key_id,
             data_root,
-            python,
+            venv,
             state_dir: args.data_dir.join("executor"),
             store: node.store.clone(),
         };

@@ -13,7 +13,7 @@ use chancery_ledger::id::CommandId;
 use chancery_ledger::key::{KeyId, SigningKey};
 use reqwest::Method;
 
-use super::{BODY_LEN_MAX, Client, ClientError, retried};
+use super::{BODY_LEN_MAX, Client, ClientError, Patience};
 use crate::{RunKey, clock};
 
 /// How long a report's signature lives. Each attempt is signed anew.
@@ -47,7 +47,8 @@ impl Client {
         let path = format!("/v1/collaborations/{collaboration}/runs/{run}/reports/{step}");
         let body = to_json(&content).to_string();
         let content = Digest::of(&codec::encode(&content));
-        retried(async || {
+        let mut patience = Patience::default();
+        loop {
             let signed = SignedCommand {
                 audience: report.audience,
                 collaboration,
@@ -65,10 +66,11 @@ impl Client {
                 .header("chancery-signature", URL_SAFE_NO_PAD.encode(signature))
                 .header("content-type", "application/json")
                 .body(body.clone());
-            self.send(request, BODY_LEN_MAX).await
-        })
-        .await
-        .map(drop)
+            match self.send(request, BODY_LEN_MAX).await {
+                Err(error @ ClientError::Unavailable(_)) => patience.wait(error).await?,
+                outcome => return outcome.map(drop),
+            }
+        }
     }
 }
 

@@ -147,6 +147,11 @@ impl Logs {
         self.orphans.contains(&run)
     }
 
+    /// The run was admitted to this executor: it is an orphan no more.
+    pub fn adopted(&mut self, run: RunKey) {
+        self.orphans.remove(&run);
+    }
+
     /// How the runs stand that entries were about since this was asked last.
     pub fn take_touched(&mut self, collaboration: CollaborationId, jobs: &Jobs) -> Vec<Noted> {
         let Some(log) = self.logs.get_mut(&collaboration) else { return Vec::new() };

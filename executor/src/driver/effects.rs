@@ -1,0 +1,330 @@
+//! One run, step by step: what is known of it, what the machine says, and the doing of it.
+
+mod outcome;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use chancery_governance::command::{AdmitRun, Command, FailRun, StartRun, SubmitRun};
+use chancery_governance::state::Collaboration;
+use chancery_governance::state::run::{Outcome, Run, Stage};
+use chancery_ledger::digest::Digest;
+use chancery_ledger::key::SigningKey;
+
+use super::logs::Logs;
+use crate::backend::{Backend, BackendError, Job, JobStatus, Phase, Progress};
+use crate::client::{Client, ClientError, Report};
+use crate::clock::{self, NoRandomness};
+use crate::ending::one_line;
+use crate::job::Jobs;
+use crate::log::SyncError;
+use crate::machine::{self, Effect, Sight};
+use crate::paths::DataRoot;
+use crate::{RunKey, evidence, spec};
+
+/// Steps of a run in one turn; it takes fewer than ten from its request to its outcome.
+const STEPS_MAX: usize = 32;
+/// Refusals that are about the work itself and not about who asks: the run fails for them.
+const VERDICTS: [&str; 8] = [
+    "evidence_invalid",
+    "evidence_not_bound",
+    "insecure_virtual_not_allowed",
+    "invalid_content",
+    "limit_exceeded",
+    "measurement_not_allowed",
+    "payload_too_large",
+    "result_mismatch",
+];
+
+/// What runs are driven with.
+pub struct Tools<B> {
+    pub client: Client,
+    pub key: SigningKey,
+    pub application: Digest,
+    pub root: DataRoot,
+    pub jobs: Jobs,
+    pub backend: B,
+}
+
+/// How a turn ended.
+#[derive(Debug)]
+pub enum Stepped {
+    /// The job is under way.
+    Waits,
+    /// Nothing is left to do.
+    Done,
+    /// The service refuses a report, for a reason that is not the run's.
+    Refused {
+        /// The report.
+        action: &'static str,
+        /// The service's code.
+        code: String,
+    },
+}
+
+/// What keeps a run from going on now.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The log is not at hand.
+    #[error("the log can't be read")]
+    Sync(#[from] SyncError),
+    /// A report did not get through.
+    #[error("a report did not get through")]
+    Client(#[source] ClientError),
+    /// The engine's backend failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The disk failed.
+    #[error("the job's folder or its result can't be used")]
+    Disk(#[from] io::Error),
+    /// See [`NoRandomness`].
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+    /// It does not come to rest.
+    #[error("the run does not come to rest in {STEPS_MAX} steps")]
+    Restless,
+}
+
+/// What became of a report.
+enum Sent {
+    /// It stands in the log, or the log moved on without it.
+    Moved,
+    /// It was refused, and nothing moved.
+    Refused(String),
+}
+
+/// What is known of a run.
+struct Look<'a> {
+    state: &'a Collaboration,
+    run: &'a Run,
+    spec: Option<spec::Stored>,
+    job: JobStatus,
+    effect: Effect,
+}
+
+impl<B: Backend> Tools<B> {
+    /// Does for a run what can be done now.
+    pub async fn step(&self, logs: &mut Logs, run: RunKey) -> Result<Stepped, StepError> {
+        for _ in 0..STEPS_MAX {
+            let Some(look) = self.look(logs, run).await? else { return Ok(Stepped::Done) };
+            let mut effect = look.effect;
+            tell_progress(run, &look.job.phase);
+            if effect.needs_newest() {
+                logs.newest(run.collaboration).await?;
+                let Some(look) = self.look(logs, run).await? else { return Ok(Stepped::Done) };
+                effect = look.effect;
+            }
+            tracing::debug!(%run, ?effect, "next step");
+            let sent = match effect {
+                Effect::Wait => return Ok(Stepped::Waits),
+                Effect::Done => return Ok(Stepped::Done),
+                effect => self.perform(logs, run, effect).await?,
+            };
+            if let Some((action, code)) = sent {
+                return Ok(Stepped::Refused { action, code });
+            }
+        }
+        Err(StepError::Restless)
+    }
+
+    /// Kills a run's job and leaves all else as it is.
+    pub async fn stop(&self, run: RunKey) {
+        if let Err(error) = self.backend.cancel(&self.job(run)).await {
+            tracing::error!(%run, error = %super::chain(&error), "the job can't be stopped");
+        }
+    }
+
+    fn job(&self, run: RunKey) -> Job {
+        Job { run, folder: self.jobs.folder(run), executor: self.key.public().id() }
+    }
+
+    async fn look<'a>(&self, logs: &'a Logs, run: RunKey) -> Result<Option<Look<'a>>, StepError> {
+        let Some(state) = logs.state(run.collaboration) else { return Ok(None) };
+        let Some(held) = state.runs.get(&run.run) else { return Ok(None) };
+        let job = self.backend.status(&self.job(run)).await?;
+        let stored = self.jobs.spec(run)?;
+        let spec = stored.and_then(|bytes| spec::read(&bytes, run.run, self.key.public()));
+        let effect = machine::next(&Sight {
+            stage: &held.stage,
+            key: self.key.public(),
+            application: self.application,
+            orphan: logs.is_orphan(run),
+            spec: spec.as_ref().map(|spec| spec.facts),
+            remains: self.jobs.folder(run).exists(),
+            job: &job,
+            now_ms: clock::now_ms(),
+        });
+        Ok(Some(Look { state, run: held, spec, job, effect }))
+    }
+
+    /// Does one effect. Returns the report that was refused, if one was, with the code.
+    async fn perform(
+        &self,
+        logs: &mut Logs,
+        run: RunKey,
+        effect: Effect,
+    ) -> Result<Option<(&'static str, String)>, StepError> {
+        let Some(look) = self.look(logs, run).await? else { return Ok(None) };
+        let command: Command = match effect {
+            Effect::Wait | Effect::Done => return Ok(None),
+            Effect::Clear { result } => {
+                self.clear(&look, run, result).await?;
+                return Ok(None);
+            }
+            Effect::Launch => match self.launch(&look, run).await? {
+                None => return Ok(None),
+                Some(refusal) => failure(refusal.code, &refusal.detail),
+            },
+            Effect::Admit => {
+                let (key, application) = (self.key.public(), self.application);
+                let held = (run.run, look.run);
+                let evidence = evidence::of_admission(look.state, held, key, application);
+                AdmitRun { executor: key.clone(), evidence }.into()
+            }
+            Effect::Submit => match self.prepare(&look, run).await? {
+                Ok(job_spec) => SubmitRun { tracking: format!("local/{run}"), job_spec }.into(),
+                Err(refusal) => failure(refusal.code, &refusal.detail),
+            },
+            Effect::ReportStarted => StartRun {}.into(),
+            Effect::Succeed => self.result(&look, run).await?,
+            Effect::Fail { code, detail } => failure(&code, &detail),
+        };
+        let ours = look.run.stage.admission().is_some_and(|a| a.executor == *self.key.public());
+        let action = command.action();
+        let code = match self.send(logs, run, command).await? {
+            Sent::Moved => return Ok(None),
+            Sent::Refused(code) => code,
+        };
+        // A run of ours that can't go on has to end; any other waits for better times.
+        let fails = ours && matches!(action, "run.admit" | "run.succeed");
+        if !fails || !VERDICTS.contains(&code.as_str()) {
+            return Ok(Some((action, code)));
+        }
+        let detail = format!("the report {action} was refused: {code}");
+        let command = failure("report_refused", &detail);
+        let action = command.action();
+        match self.send(logs, run, command).await? {
+            Sent::Moved => Ok(None),
+            Sent::Refused(code) => Ok(Some((action, code))),
+        }
+    }
+
+    /// Reports, and reads what became of it from the log.
+    async fn send(&self, logs: &mut Logs, run: RunKey, command: Command) -> Result<Sent, StepError> {
+        let before = logs.stage(run).cloned();
+        let Some(state) = logs.state(run.collaboration) else { return Ok(Sent::Moved) };
+        let action = command.action();
+        let id = clock::command_id()?;
+        let report = Report { audience: state.service_key.id(), run, id, command };
+        let refused = match self.client.report(&report, &self.key).await {
+            Ok(()) => None,
+            Err(ClientError::Rejected { code, .. } | ClientError::Conflict { code, .. }) => Some(code),
+            Err(error) => return Err(StepError::Client(error)),
+        };
+        logs.newest(run.collaboration).await?;
+        if let Some(code) = refused
+            && logs.stage(run) == before.as_ref()
+        {
+            return Ok(Sent::Refused(code));
+        }
+        if action == "run.admit" {
+            logs.adopted(run);
+        }
+        let stage = logs.stage(run).map_or("gone", Stage::name);
+        tracing::info!(%run, action, stage, "reported");
+        Ok(Sent::Moved)
+    }
+
+    /// Makes the job spec and puts it on disk; nothing of an earlier one lives then.
+    async fn prepare(
+        &self,
+        look: &Look<'_>,
+        run: RunKey,
+    ) -> Result<Result<Digest, spec::Refusal>, StepError> {
+        self.backend.cancel(&self.job(run)).await?;
+        let now = clock::now_ms();
+        let fresh = now.saturating_add(spec::LIFE_MS);
+        // The same bytes as before, where a reply was lost: the log may have them by now.
+        let expires_ms = look
+            .spec
+            .as_ref()
+            .map(|spec| spec.facts.expires_ms)
+            .filter(|expires_ms| *expires_ms > now.saturating_add(spec::LIFE_MS / 2))
+            .unwrap_or(fresh);
+        let request = spec::Request {
+            state: look.state,
+            id: run.run,
+            run: look.run,
+            application: self.application,
+            root: &self.root,
+            expires_ms,
+        };
+        let bytes = match spec::build(&request, &self.key) {
+            Ok(bytes) => bytes,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        self.jobs.put_spec(run, &bytes)?;
+        Ok(Ok(Digest::of(&bytes)))
+    }
+
+    async fn launch(
+        &self,
+        look: &Look<'_>,
+        run: RunKey,
+    ) -> Result<Option<spec::Refusal>, StepError> {
+        let Some(spec) = &look.spec else { return Ok(None) };
+        if look.job.attempts > 0 {
+            // What a dead engine of this very run may have left.
+            self.remove_result(run, &spec.output)?;
+        } else if spec.output.symlink_metadata().is_ok() {
+            let detail = "a result of that run's id lies there already".to_owned();
+            return Ok(Some(spec::Refusal { code: "output_exists", detail }));
+        }
+        self.backend.launch(&self.job(run)).await?;
+        tracing::info!(%run, attempt = look.job.attempts + 1, "engine started");
+        Ok(None)
+    }
+
+    async fn clear(&self, look: &Look<'_>, run: RunKey, result: bool) -> Result<(), StepError> {
+        self.backend.cancel(&self.job(run)).await?;
+        // Without a start, nothing there is this run's work.
+        if let Some(spec) = &look.spec
+            && result
+            && look.job.attempts > 0
+        {
+            self.remove_result(run, &spec.output)?;
+        }
+        let failed = matches!(look.run.stage, Stage::Ended(Outcome::Failed { .. }));
+        self.jobs.remove(run, failed)?;
+        tracing::info!(%run, stage = look.run.stage.name(), "cleared");
+        Ok(())
+    }
+
+    /// Removes a run's result and the folder in which the application made it.
+    fn remove_result(&self, run: RunKey, output: &Path) -> io::Result<()> {
+        let name = run.run.to_string();
+        if !self.root.is_output(output, &name) {
+            tracing::warn!(%run, "the result's folder is not where it was; nothing is removed");
+            return Ok(());
+        }
+        let partial: PathBuf = output.with_file_name(format!(".{name}.{name}.partial"));
+        for folder in [output, &partial] {
+            match fs::remove_dir_all(folder) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn failure(code: &str, detail: &str) -> Command {
+    FailRun { code: code.to_owned(), detail: one_line(detail) }.into()
+}
+
+fn tell_progress(run: RunKey, phase: &Phase) {
+    if let Phase::Running(Some(Progress { stage, done, total, .. })) = phase {
+        tracing::debug!(%run, stage, done, total, "progress");
+    }
+}

@@ -1,0 +1,101 @@
+//! `docs/wire/v1.cddl` names every event type, action and field, and no other. Read lightly: one
+//! rule `name = {`, one field a line. `docs/wire/check_cddl.py` validates the vectors by a real
+//! CDDL implementation.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use chancery_governance::command::Command;
+use chancery_governance::event::Event;
+use chancery_governance::reason::Code;
+use chancery_governance::sql::RefusalCode;
+use chancery_governance::wire::v1;
+use chancery_ledger::codec::{Key, Value};
+
+use crate::samples;
+
+fn text() -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/wire/v1.cddl");
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// The fields of each rule of the form `name = {`.
+fn records(text: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut records = BTreeMap::new();
+    let mut open: Option<(String, BTreeSet<String>)> = None;
+    for line in text.lines().map(|line| line.split(';').next().unwrap_or("").trim_end()) {
+        if let Some((name, rest)) = line.split_once(" = {") {
+            let mut fields = BTreeSet::new();
+            let rest = rest.trim();
+            let closed = rest.ends_with('}');
+            for field in rest.trim_end_matches('}').split(',') {
+                fields.extend(field.split_once(':').map(|(name, _)| name.trim().to_owned()));
+            }
+            if closed {
+                records.insert(name.to_owned(), fields);
+            } else {
+                open = Some((name.to_owned(), fields));
+            }
+        } else if line == "}" {
+            records.extend(open.take());
+        } else if let Some((_, fields)) = &mut open {
+            fields.extend(line.split_once(':').map(|(name, _)| name.trim().to_owned()));
+        }
+    }
+    records
+}
+
+fn fields(value: &Value) -> BTreeSet<String> {
+    let Value::Map(map) = value else { panic!("no map") };
+    let name = |key: &Key| match key {
+        Key::Text(text) => text.0.clone(),
+        Key::Uint(_) | Key::Nint(_) => panic!("an integer key"),
+    };
+    map.keys().map(name).collect()
+}
+
+#[test]
+fn every_event_has_its_rule_and_fields() {
+    let text = text();
+    let records = records(&text);
+    for (_, event) in samples::events() {
+        let rule = records.get(event.kind()).unwrap_or_else(|| panic!("no rule {}", event.kind()));
+        assert_eq!(rule, &fields(&v1::encode_event(&event)), "{}", event.kind());
+    }
+    for kind in Event::KINDS {
+        assert!(text.contains(&format!("entry-of<\"{kind}\", {kind}>")), "{kind} is in no entry");
+    }
+}
+
+#[test]
+fn every_command_has_its_rule_and_fields() {
+    let records = records(&text());
+    for (_, command) in samples::commands() {
+        let action = command.action();
+        let rule = records.get(action).unwrap_or_else(|| panic!("no rule {action}"));
+        assert_eq!(rule, &fields(&v1::encode_command(&command)), "{action}");
+    }
+}
+
+#[test]
+fn no_rule_is_of_an_event_or_action_that_is_not() {
+    for name in records(&text()).keys() {
+        let is_event = name.starts_with(|char: char| char.is_ascii_uppercase());
+        assert!(!is_event || Event::KINDS.contains(&name.as_str()), "{name}");
+        let is_action = name.contains('.');
+        assert!(!is_action || Command::ACTIONS.contains(&name.as_str()), "{name}");
+    }
+}
+
+#[test]
+fn every_reason_code_is_in_the_list() {
+    let text = text();
+    let (_, list) = text.split_once("\nreason-code = ").expect("a rule reason-code");
+    let list = list.split("\n\n").next().unwrap_or("");
+    let named: BTreeSet<_> =
+        list.split('"').skip(1).step_by(2).map(ToOwned::to_owned).collect();
+    let sql = RefusalCode::ALL.iter().copied().map(Code::Sql);
+    let codes: BTreeSet<_> =
+        Code::ALL.iter().copied().chain(sql).map(|code| code.as_str().to_owned()).collect();
+    assert_eq!(named, codes);
+}

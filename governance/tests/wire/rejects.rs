@@ -1,0 +1,317 @@
+//! Bytes that version 1 refuses, each with the error that it gives.
+
+use std::error::Error;
+
+use chancery_governance::log;
+use chancery_governance::wire::v1;
+use chancery_ledger::codec::{self, Key, Value};
+use chancery_ledger::command::SignedCommand;
+use chancery_ledger::cose::{self, ContentType};
+use chancery_ledger::entry::{Entry, Sealed, seal};
+use chancery_ledger::note::Checkpoint;
+use serde_json::json;
+
+use crate::samples;
+use crate::support::people::Who;
+use crate::vectors::{self, Vector, folder};
+
+/// How a reject vector is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum As {
+    Entry,
+    Command,
+    ExecutorReport,
+    /// The content of `query.approve`.
+    Content,
+    Checkpoint,
+}
+
+struct Reject {
+    name: &'static str,
+    read_as: As,
+    bytes: Vec<u8>,
+    expected: &'static str,
+}
+
+/// An error with all its causes.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// What reading gives: an error's text, or nothing where it is taken.
+fn refusal(read_as: As, bytes: &[u8]) -> Option<String> {
+    match read_as {
+        As::Entry => match Sealed::open(bytes.to_vec(), samples::service().public()) {
+            Err(error) => Some(chain(&error)),
+            Ok(sealed) => log::read(&sealed).err().map(|error| chain(&error)),
+        },
+        As::Command => signed(ContentType::Command, bytes, Who::Litware.key().public()),
+        As::ExecutorReport => {
+            signed(ContentType::ExecutorReport, bytes, samples::executor().public())
+        }
+        As::Content => match codec::decode(bytes) {
+            Err(error) => Some(chain(&error)),
+            Ok(value) => v1::decode_command("query.approve", value).err().map(|error| chain(&error)),
+        },
+        As::Checkpoint => {
+            let note = String::from_utf8(bytes.to_vec()).unwrap();
+            let origin = vectors::checkpoint().0.origin;
+            let opened = Checkpoint::open(&note, &origin, samples::service().public());
+            opened.err().map(|error| chain(&error))
+        }
+    }
+}
+
+fn signed(
+    kind: ContentType,
+    bytes: &[u8],
+    key: &chancery_ledger::key::PublicKey,
+) -> Option<String> {
+    match SignedCommand::parse(kind, bytes) {
+        Err(error) => Some(chain(&error)),
+        Ok((_, message)) => message.verify(key).err().map(|error| chain(&error)),
+    }
+}
+
+/// The payload of a good entry, as a map to spoil.
+fn payload() -> std::collections::BTreeMap<Key, Value> {
+    let entry = good();
+    let bytes = chancery_ledger::wire::v1::encode_entry(&entry);
+    let Value::Map(map) = codec::decode(&bytes).unwrap() else { unreachable!() };
+    map
+}
+
+/// A good entry: of `QueryApproved`.
+fn good() -> Entry {
+    let entries = samples::entries();
+    let found = entries.iter().find(|sealed| sealed.entry().kind == "QueryApproved");
+    found.unwrap().entry().clone()
+}
+
+fn sealed_payload(bytes: &[u8]) -> Vec<u8> {
+    cose::sign(ContentType::Entry, bytes, &samples::service())
+}
+
+fn with(change: impl FnOnce(&mut std::collections::BTreeMap<Key, Value>)) -> Vec<u8> {
+    let mut map = payload();
+    change(&mut map);
+    sealed_payload(&codec::encode(&Value::Map(map)))
+}
+
+fn entry_with(change: impl FnOnce(&mut Entry)) -> Vec<u8> {
+    let mut entry = good();
+    change(&mut entry);
+    seal(entry, &samples::service()).into_bytes()
+}
+
+fn payload_with(change: impl FnOnce(&mut std::collections::BTreeMap<Key, Value>)) -> Vec<u8> {
+    entry_with(|entry| {
+        if let Value::Map(map) = &mut entry.payload {
+            change(map);
+        }
+    })
+}
+
+fn command_with(change: impl FnOnce(&mut std::collections::BTreeMap<Key, Value>)) -> Vec<u8> {
+    let bytes = chancery_ledger::wire::v1::encode_command(&samples::member_command().0);
+    let Value::Map(mut map) = codec::decode(&bytes).unwrap() else { unreachable!() };
+    change(&mut map);
+    cose::sign(ContentType::Command, &codec::encode(&Value::Map(map)), &Who::Litware.key())
+}
+
+fn rejects() -> Vec<Reject> {
+    let mut all = envelopes();
+    all.extend(entries());
+    all.extend(payloads());
+    all.extend(commands());
+    all.extend(notes());
+    all
+}
+
+const fn reject(name: &'static str, read_as: As, bytes: Vec<u8>, expected: &'static str) -> Reject {
+    Reject { name, read_as, bytes, expected }
+}
+
+fn envelopes() -> Vec<Reject> {
+    let bytes = seal(good(), &samples::service()).into_bytes();
+    let mut longer = bytes.clone();
+    longer.push(0);
+    let mut flipped = bytes.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    let payload = codec::encode(&Value::Map(payload()));
+    let Value::Array(mut parts) = codec::decode(&bytes[1..]).unwrap() else { unreachable!() };
+    parts[1] = Value::map([(4i64, Value::bytes([1]))]);
+    let mut unprotected = vec![0xd2];
+    unprotected.extend(codec::encode(&Value::Array(parts)));
+    let mut indefinite = bytes.clone();
+    indefinite[1] = 0x9f;
+    indefinite.push(0xff);
+    let other = cose::sign(ContentType::Entry, &payload, &Who::Litware.key());
+    let typed = cose::sign(ContentType::Command, &payload, &samples::service());
+    let of = |name, bytes, expected| reject(name, As::Entry, bytes, expected);
+    vec![
+        of("entry-trailing-byte", longer, "the entry is not a signed message of its kind: the message is not canonical CBOR: not the canonical encoding of its value"),
+        of("entry-without-tag", bytes[1..].to_vec(), "the entry is not a signed message of its kind: not a tagged COSE_Sign1"),
+        of("entry-indefinite-array", indefinite, "the entry is not a signed message of its kind: the message is not canonical CBOR: not the canonical encoding of its value"),
+        of("entry-unprotected-header", unprotected, "the entry is not a signed message of its kind: not the expected COSE_Sign1 structure: the unprotected header is not empty"),
+        of("entry-content-type-of-command", typed, "the entry is not a signed message of its kind: not the expected COSE_Sign1 structure: another content type"),
+        of("entry-by-another-key", other, "the seal of the entry does not verify: the signature does not verify"),
+        of("entry-signature-flipped", flipped, "the seal of the entry does not verify: the signature does not verify"),
+        of("entry-empty", Vec::new(), "the entry is not a signed message of its kind: not a tagged COSE_Sign1"),
+    ]
+}
+
+fn entries() -> Vec<Reject> {
+    let canonical = codec::encode(&Value::Map(payload()));
+    let mut minimal = vec![0xb8, 11];
+    minimal.extend_from_slice(&canonical[1..]);
+    let mut duplicate = vec![0xac, 0x01, 0x01];
+    duplicate.extend_from_slice(&canonical[1..]);
+    let mut trailing = canonical.clone();
+    trailing.push(0xf6);
+    let mut float = canonical.clone();
+    // The version, 1, as a half-precision float.
+    float.splice(2..3, [0xf9, 0x3c, 0x00]);
+    let of = |name, bytes, expected| reject(name, As::Entry, bytes, expected);
+    vec![
+        of("entry-map-head-too-long", sealed_payload(&minimal), "the entry is not canonical CBOR: not the canonical encoding of its value"),
+        of("entry-duplicate-key", sealed_payload(&duplicate), "the entry is not canonical CBOR: not the canonical encoding of its value"),
+        of("entry-payload-trailing-byte", sealed_payload(&trailing), "the entry is not canonical CBOR: not the canonical encoding of its value"),
+        of("entry-float", sealed_payload(&float), "the entry is not canonical CBOR: a data item outside the data model: float"),
+        of("entry-version-2", with(|map| drop(map.insert(1.into(), Value::from(2)))), "the entry is not of a known wire version: version"),
+        of("entry-unknown-field", with(|map| drop(map.insert(12.into(), Value::Null))), "the entry is not of a known wire version: an unknown field"),
+        of("entry-field-missing", with(|map| drop(map.remove(&11.into()))), "the entry is not of a known wire version: a field is missing"),
+        of("entry-first-with-previous", with(|map| drop(map.insert(4.into(), Value::from(0)))), "the entry is not of a known wire version: previous leaf hash and position disagree"),
+        of("entry-later-without-previous", with(|map| drop(map.insert(5.into(), Value::Null))), "the entry is not of a known wire version: previous leaf hash and position disagree"),
+        of("entry-authority-of-unknown-kind", with(|map| drop(map.insert(11.into(), Value::Array(vec![Value::from(4), Value::from(1)])))), "the entry is not of a known wire version: authority"),
+        of("entry-actor-of-unknown-kind", with(|map| drop(map.insert(7.into(), Value::Array(vec![Value::from(2), Value::bytes([0; 16])])))), "the entry is not of a known wire version: actor"),
+        of("entry-collaboration-of-15-bytes", with(|map| drop(map.insert(3.into(), Value::bytes([0; 15])))), "the entry is not of a known wire version: not 16 bytes"),
+        of("entry-negative-time", with(|map| drop(map.insert(9.into(), Value::Int(-1)))), "the entry is not of a known wire version: not an unsigned integer"),
+    ]
+}
+
+fn payloads() -> Vec<Reject> {
+    let null_left_out = {
+        let entries = samples::entries();
+        let found = entries.iter().find(|sealed| sealed.entry().kind == "CollaboratorInvited");
+        let mut entry = found.unwrap().entry().clone();
+        if let Value::Map(map) = &mut entry.payload {
+            map.remove(&"tenant".into());
+        }
+        seal(entry, &samples::service()).into_bytes()
+    };
+    let of = |name, bytes, expected| reject(name, As::Entry, bytes, expected);
+    let upper = |entry: &mut Entry| {
+        let (kind, id) = entry.subject.split_once('/').unwrap();
+        entry.subject = format!("{kind}/{}", id.to_uppercase());
+    };
+    let digest = |text: &str| {
+        let text = text.to_owned();
+        payload_with(move |map| drop(map.insert("digest".into(), Value::text(text))))
+    };
+    vec![
+        of("entry-event-of-unknown-type", entry_with(|entry| entry.kind = "QueryVetoed".into()), "position 14: the payload is not that of its type: QueryVetoed is not an event type of version 1"),
+        of("entry-event-unknown-field", payload_with(|map| drop(map.insert("note".into(), Value::Null))), "position 14: the payload is not that of its type: note: is not a known field"),
+        of("entry-event-field-missing", payload_with(|map| drop(map.remove(&"digest".into()))), "position 14: the payload is not that of its type: digest: is missing"),
+        of("entry-event-integer-key", payload_with(|map| drop(map.insert(1.into(), Value::Null))), "position 14: the payload is not that of its type: a key is not a text"),
+        of("entry-event-null-left-out", null_left_out, "position 3: the payload is not that of its type: not the one encoding of this event"),
+        of("entry-event-digest-without-prefix", digest(&"0".repeat(64)), "position 14: the payload is not that of its type: digest: expected `sha256:` and 64 lower-case hex digits"),
+        of("entry-event-digest-in-capitals", digest(&format!("sha256:{}", "A".repeat(64))), "position 14: the payload is not that of its type: digest: expected `sha256:` and 64 lower-case hex digits"),
+        of("entry-event-not-a-map", entry_with(|entry| entry.payload = Value::Array(Vec::new())), "position 14: the payload is not that of its type: expected a map"),
+        of("entry-subject-in-capitals", entry_with(upper), "position 14: the subject is not `kind/id`: not an id: expected a hyphenated lower-case UUID"),
+        of("entry-subject-of-unknown-kind", entry_with(|entry| entry.subject = entry.subject.replace("query", "quest")), "position 14: the subject is not `kind/id`: not an id: expected a hyphenated lower-case UUID"),
+    ]
+}
+
+fn commands() -> Vec<Reject> {
+    let (_, command) = samples::member_command();
+    let (_, report) = samples::executor_report();
+    let mut longer = command.clone();
+    longer.push(0);
+    let content = |pairs: Vec<(&str, Value)>| codec::encode(&Value::map(pairs));
+    let good = Value::text(chancery_ledger::digest::Digest::of(b"binding").to_string());
+    let of = reject;
+    vec![
+        of("command-trailing-byte", As::Command, longer, "not a signed command: the message is not canonical CBOR: not the canonical encoding of its value"),
+        of("command-that-is-a-report", As::Command, report, "not a signed command: not the expected COSE_Sign1 structure: another content type"),
+        of("report-that-is-a-command", As::ExecutorReport, command, "not a signed command: not the expected COSE_Sign1 structure: another content type"),
+        of("command-version-2", As::Command, command_with(|map| drop(map.insert(1.into(), Value::from(2)))), "the signed command is not of a known wire version: version"),
+        of("command-unknown-field", As::Command, command_with(|map| drop(map.insert(10.into(), Value::Null))), "the signed command is not of a known wire version: an unknown field"),
+        of("command-without-expiry", As::Command, command_with(|map| drop(map.remove(&9.into()))), "the signed command is not of a known wire version: a field is missing"),
+        of("command-audience-of-31-bytes", As::Command, command_with(|map| drop(map.insert(2.into(), Value::bytes([0; 31])))), "the signed command is not of a known wire version: not 32 bytes"),
+        of("content-unknown-field", As::Content, content(vec![("digest", good.clone()), ("approver", Value::Null)]), "invalid_content: approver: is not a known field"),
+        of("content-field-missing", As::Content, content(Vec::new()), "invalid_content: digest: is missing"),
+        of("content-of-another-type", As::Content, content(vec![("digest", Value::from(1))]), "invalid_content: digest: expected a text"),
+        of("content-trailing-byte", As::Content, [content(vec![("digest", good)]), vec![0]].concat(), "not the canonical encoding of its value"),
+    ]
+}
+
+fn notes() -> Vec<Reject> {
+    let (checkpoint, note) = vectors::checkpoint();
+    let other = note.replacen(&checkpoint.size.to_string(), &(checkpoint.size + 1).to_string(), 1);
+    let unsigned = format!("{}\n", checkpoint.text());
+    let by_other = checkpoint.sign(&Who::Litware.key());
+    let zero = Checkpoint { size: 0, ..checkpoint.clone() }.text().replace("\n0\n", "\n00\n");
+    let zero = format!("{zero}\n{}", note.rsplit_once("\n\n").unwrap().1);
+    let origin = Checkpoint { origin: "elsewhere.test/log".into(), ..checkpoint };
+    let of = |name, note: String, expected| reject(name, As::Checkpoint, note.into_bytes(), expected);
+    vec![
+        of("checkpoint-of-another-size", other, "the note's signature does not verify"),
+        of("checkpoint-without-signature", unsigned, "not a signed note: no signature"),
+        of("checkpoint-by-another-key", by_other, "not signed by the expected key"),
+        of("checkpoint-of-another-log", origin.sign(&samples::service()), "the checkpoint is of another log"),
+        of("checkpoint-size-with-leading-zero", zero, "not a checkpoint: the origin or the size"),
+    ]
+}
+
+pub fn vectors() -> Vec<Vector> {
+    rejects()
+        .into_iter()
+        .map(|reject| {
+            let note = reject.read_as == As::Checkpoint;
+            let file = format!("reject-{}.{}", reject.name, if note { "txt" } else { "cbor" });
+            let read_as = match reject.read_as {
+                As::Entry => "entry",
+                As::Command => "command",
+                As::ExecutorReport => "executor-report",
+                As::Content => "content of query.approve",
+                As::Checkpoint => "checkpoint",
+            };
+            let index = json!({
+                "file": file,
+                "kind": "reject",
+                "read_as": read_as,
+                "error": reject.expected,
+            });
+            Vector { file, bytes: reject.bytes, index }
+        })
+        .collect()
+}
+
+#[test]
+fn each_reject_vector_is_refused_with_its_error() {
+    let mut wrong = Vec::new();
+    for reject in rejects() {
+        let extension = if reject.read_as == As::Checkpoint { "txt" } else { "cbor" };
+        let stored = std::fs::read(folder().join(format!("reject-{}.{extension}", reject.name)));
+        let found = refusal(reject.read_as, &stored.unwrap());
+        if found.as_deref() != Some(reject.expected) {
+            wrong.push(format!("{}: {found:?}", reject.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_the_rejects_were_spoilt_from_is_good() {
+    assert_eq!(refusal(As::Entry, &seal(good(), &samples::service()).into_bytes()), None);
+    assert_eq!(refusal(As::Entry, &with(|_| {})), None);
+    assert_eq!(refusal(As::Command, &command_with(|_| {})), None);
+    assert_eq!(refusal(As::Checkpoint, vectors::checkpoint().1.as_bytes()), None);
+}
