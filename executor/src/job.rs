@@ -4,8 +4,6 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use chancery_ledger::id::{CollaborationId, RunId};
-
 use crate::RunKey;
 
 /// The signed job spec in a job's folder.
@@ -36,20 +34,6 @@ impl Jobs {
     /// Where a run's job lies.
     pub fn folder(&self, run: RunKey) -> PathBuf {
         self.folder.join(run.collaboration.to_string()).join(run.run.to_string())
-    }
-
-    /// The runs of which something lies here.
-    pub fn remaining(&self) -> io::Result<Vec<RunKey>> {
-        let mut found = Vec::new();
-        for outer in fs::read_dir(&self.folder)? {
-            let outer = outer?;
-            let Some(collaboration) = name::<CollaborationId>(&outer) else { continue };
-            for inner in fs::read_dir(outer.path())? {
-                let Some(run) = name::<RunId>(&inner?) else { continue };
-                found.push(RunKey { collaboration, run });
-            }
-        }
-        Ok(found)
     }
 
     /// The job spec, if there is one.
@@ -130,10 +114,6 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn name<T: std::str::FromStr>(entry: &fs::DirEntry) -> Option<T> {
-    entry.file_name().to_str()?.parse().ok()
-}
-
 fn missing_is_none<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
     match outcome {
         Ok(value) => Ok(Some(value)),
@@ -161,10 +141,9 @@ mod tests {
         assert_eq!(jobs.spec(run).unwrap().as_deref(), Some(b"two".as_slice()));
         assert_eq!(attempts(&folder).unwrap(), 1);
         assert!(!folder.join(STATUS).exists());
-        assert_eq!(jobs.remaining().unwrap(), [run]);
         jobs.remove(run, false).unwrap();
         jobs.remove(run, false).unwrap();
-        assert_eq!(jobs.remaining().unwrap(), []);
+        assert!(!folder.exists());
     }
 
     #[test]

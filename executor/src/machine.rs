@@ -4,6 +4,9 @@
 //! job). Every effect can be repeated, and the next poll sees what became of it, so that it makes no
 //! difference where the process was killed in between.
 
+#[cfg(test)]
+mod tests;
+
 use chancery_governance::state::run::{Admission, Job, Outcome, Stage};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::key::PublicKey;

@@ -59,7 +59,7 @@ pub fn authorise(state: &State, action: &Action<'_>) -> Result<(), Rejection> {
             if abilities.iter().any(|ability| member.abilities.contains(ability)) {
                 return Ok(());
             }
-            let names: Vec<_> = abilities.iter().map(|ability| ability.as_str()).collect();
+            let names: Vec<_> = abilities.iter().map(Ability::as_str).collect();
             Err(Rejection::new(
                 Code::AbilityMissing,
                 format!("the action takes the ability {}", names.join(" or ")),

@@ -174,7 +174,7 @@ async fn work(
     wakeup: Wakeup,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let client = Client::new(config)?;
+    let client = Client::new(config, http_client()?);
     let subscription = subscribe(config, &client, wakeup).await?;
     let executor = Executor::start(config, client, subscription, stop)?;
     executor.ended().await.context("the executor stopped")

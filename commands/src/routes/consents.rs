@@ -12,7 +12,7 @@ use crate::App;
 use crate::api;
 use crate::caller::Caller;
 use crate::execute::CommandHeaders;
-use crate::extract::{Content, Params, Path, id};
+use crate::extract::{Content, Path, id};
 use crate::problem::Problem;
 use crate::reply::Reply;
 

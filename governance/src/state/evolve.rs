@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_ledger::entry::Actor;
 use chancery_ledger::id::{InvitationId, MemberId};
+use chancery_ledger::key::PublicKey;
 
 use super::query::{Proposal, Query, Stage as QueryStage, Vote};
 use super::run::{Admission, Job, Outcome, Run, Stage as RunStage};
@@ -11,7 +12,7 @@ use super::{
     Collaboration, Dataset, Invitation, InvitationStage, Member, MemberKey, PublishedVersion,
     Recorded, State,
 };
-use crate::consent::Scope;
+use crate::consent::{ConsentKind, Scope};
 use crate::event::{self, Event};
 use crate::subject::{Subject, owner_of};
 
@@ -129,13 +130,7 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
             settle_invitation(state, at, InvitationStage::Accepted(event.identity))
         }
         Event::CollaboratorActivated(event) => activate(state, at, event),
-        Event::SigningKeyRegistered(event) => {
-            let key = MemberKey { key: event.key.clone(), revoked_at: None };
-            match member(state, at)?.keys.insert(event.key.id(), key) {
-                None => Ok(()),
-                Some(_) => Err("the key is registered"),
-            }
-        }
+        Event::SigningKeyRegistered(event) => register_key(state, at, event.key),
         Event::SigningKeyRevoked(event) => {
             let key = member(state, at)?.keys.get_mut(&event.key).ok_or("no such key")?;
             match key.revoked_at.replace(at.position) {
@@ -153,17 +148,7 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
             let marks = state.marks.entry((scope(at)?, event.kind)).or_default();
             if marks.insert(actor(at)?) { Ok(()) } else { Err("the mark stands") }
         }
-        Event::ConsentRestored(event) => {
-            let key = (scope(at)?, event.kind);
-            let marks = state.marks.get_mut(&key).ok_or("there is no mark")?;
-            if !marks.remove(&actor(at)?) {
-                return Err("there is no mark");
-            }
-            if marks.is_empty() {
-                state.marks.remove(&key);
-            }
-            Ok(())
-        }
+        Event::ConsentRestored(event) => restore(state, at, event.kind),
         Event::QueryDrafted(event) => {
             let Subject::Query(id) = at.subject else { return Err(SUBJECT) };
             let query = Query {
@@ -192,18 +177,7 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
             let run = new_run(at, event.query, Some(event.digest), RunStage::Requested)?;
             insert_run(state, at, run)
         }
-        Event::RunRefused(event) => {
-            let Subject::Run(id) = at.subject else { return Err(SUBJECT) };
-            let refused = RunStage::Ended(Outcome::Refused(event.reasons));
-            match state.runs.get_mut(&id) {
-                None => insert_run(state, at, new_run(at, event.query, None, refused)?),
-                Some(run) if run.stage.ended() => Err("the run has its outcome"),
-                Some(run) => {
-                    run.stage = refused;
-                    Ok(())
-                }
-            }
-        }
+        Event::RunRefused(event) => refuse_run(state, at, event),
         event @ (Event::RunAdmitted(_)
         | Event::RunSubmitted(_)
         | Event::RunStarted(_)
@@ -244,6 +218,51 @@ fn scope(at: &Recorded) -> Result<Scope, &'static str> {
 fn member<'a>(state: &'a mut Collaboration, at: &Recorded) -> Result<&'a mut Member, &'static str> {
     let Subject::Member(id) = at.subject else { return Err(SUBJECT) };
     state.members.get_mut(&id).ok_or("no such member")
+}
+
+fn register_key(
+    state: &mut Collaboration,
+    at: &Recorded,
+    key: PublicKey,
+) -> Result<(), &'static str> {
+    let id = key.id();
+    match member(state, at)?.keys.insert(id, MemberKey { key, revoked_at: None }) {
+        None => Ok(()),
+        Some(_) => Err("the key is registered"),
+    }
+}
+
+fn restore(
+    state: &mut Collaboration,
+    at: &Recorded,
+    kind: ConsentKind,
+) -> Result<(), &'static str> {
+    let key = (scope(at)?, kind);
+    let marks = state.marks.get_mut(&key).ok_or("there is no mark")?;
+    if !marks.remove(&actor(at)?) {
+        return Err("there is no mark");
+    }
+    if marks.is_empty() {
+        state.marks.remove(&key);
+    }
+    Ok(())
+}
+
+fn refuse_run(
+    state: &mut Collaboration,
+    at: &Recorded,
+    event: event::RunRefused,
+) -> Result<(), &'static str> {
+    let Subject::Run(id) = at.subject else { return Err(SUBJECT) };
+    let refused = RunStage::Ended(Outcome::Refused(event.reasons));
+    match state.runs.get_mut(&id) {
+        None => insert_run(state, at, new_run(at, event.query, None, refused)?),
+        Some(run) if run.stage.ended() => Err("the run has its outcome"),
+        Some(run) => {
+            run.stage = refused;
+            Ok(())
+        }
+    }
 }
 
 fn settle_invitation(

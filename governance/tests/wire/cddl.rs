@@ -29,7 +29,7 @@ fn records(text: &str) -> BTreeMap<String, BTreeSet<String>> {
             let rest = rest.trim();
             let closed = rest.ends_with('}');
             for field in rest.trim_end_matches('}').split(',') {
-                fields.extend(field.split_once(':').map(|(name, _)| name.trim().to_owned()));
+                fields.extend(field.trim().trim_start_matches("? ").split_once(':').map(|(name, _)| name.trim().to_owned()));
             }
             if closed {
                 records.insert(name.to_owned(), fields);
@@ -39,7 +39,7 @@ fn records(text: &str) -> BTreeMap<String, BTreeSet<String>> {
         } else if line == "}" {
             records.extend(open.take());
         } else if let Some((_, fields)) = &mut open {
-            fields.extend(line.split_once(':').map(|(name, _)| name.trim().to_owned()));
+            fields.extend(line.trim().trim_start_matches("? ").split_once(':').map(|(name, _)| name.trim().to_owned()));
         }
     }
     records

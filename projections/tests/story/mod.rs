@@ -34,7 +34,7 @@ use chancery_ledger::command::SignedCommand;
 use chancery_ledger::cose::ContentType;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::{Authority, Sealed, SignedContent, Witness};
-use chancery_ledger::id::{CollaborationId, DatasetId, MemberId, QueryId, RunId};
+use chancery_ledger::id::{CollaborationId, QueryId, RunId};
 use chancery_ledger::key::SigningKey;
 use chancery_projections::{PageRequest, Rows, Views};
 use chancery_store::{Append, NewEntry, Store};
@@ -175,9 +175,9 @@ impl Story {
 
     fn join(&mut self, person: Person, mut abilities: Vec<Ability>) {
         abilities.sort_unstable();
-        assert!(self.invite(person as u64, &format!("{person:?}"), abilities));
+        assert!(self.invite(0x20 + person as u64, &format!("{person:?}"), abilities));
         let facts = Facts { email: EmailProof::Matches, ..Facts::default() };
-        assert!(self.send(person, Subject::Invitation(id(person as u64)), AcceptInvitation {}, facts));
+        assert!(self.send(person, Subject::Invitation(id(0x20 + person as u64)), AcceptInvitation {}, facts));
     }
 
     pub fn publish(&mut self, person: Person, number: u64, version: u64) -> bool {
@@ -448,27 +448,16 @@ impl Story {
         assert_eq!(views.size(room), size as u64);
         assert_eq!(views.collaboration(room).await.unwrap().as_ref(), rows.collaboration());
         let all = PageRequest { after: None, limit: Some(200) };
-        let all_of = |count: usize| assert!(count <= 200, "a longer story needs pages");
         let members = views.members(room, all).await.unwrap();
         assert_eq!(members.items.iter().collect::<Vec<_>>(), rows.members());
         let invitations = views.invitations(room, all).await.unwrap();
         assert_eq!(invitations.items.iter().collect::<Vec<_>>(), rows.invitations());
         let datasets = views.datasets(room, all).await.unwrap();
         assert_eq!(datasets.items.iter().collect::<Vec<_>>(), rows.datasets());
-        all_of(rows.queries().len());
         let queries = views.queries(room, all).await.unwrap();
         assert_eq!(queries.items.iter().collect::<Vec<_>>(), rows.queries());
-        all_of(rows.runs().len());
         let runs = views.runs(room, all).await.unwrap();
         assert_eq!(runs.items.iter().collect::<Vec<_>>(), rows.runs());
-    }
-
-    pub fn member(person: Person) -> MemberId {
-        id(person as u64)
-    }
-
-    pub fn dataset(number: u64) -> DatasetId {
-        id(number)
     }
 }
 

@@ -1,0 +1,310 @@
+//! The whole service in one process: real database, views, issuer and HTTP on a loopback port, with
+//! a clock that is set. Each test ends with [`Service::finish`].
+
+pub mod answer;
+pub mod commands;
+pub mod executor;
+pub mod fixtures;
+pub mod person;
+pub mod room;
+pub mod tokens;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use chancery_attestation::{insecure_virtual, service};
+use chancery_audit::Verdict;
+use chancery_commands::dev_issuer::{DevIssuer, DevIssuerParts, DevKey, EXECUTOR_SUBJECT};
+use chancery_commands::identity::Verifier;
+use chancery_commands::logs::Logs;
+use chancery_commands::{App, ExecutorIdentity, Parts};
+use chancery_governance::event::Event;
+use chancery_governance::log;
+use chancery_governance::state::{Collaboration, State};
+use chancery_ledger::digest::Digest;
+use chancery_ledger::entry::Sealed;
+use chancery_ledger::id::{CollaborationId, CommandId};
+use chancery_ledger::key::SigningKey;
+use chancery_projections::{Projector, Views};
+use chancery_store::Store;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use answer::{Answer, Call};
+use person::Person;
+
+/// The service's name.
+pub const NAME: &str = "chancery.test";
+/// When tests begin: 2026-01-01T00:00:00Z.
+pub const START_MS: u64 = 1_767_225_600_000;
+/// The executor's secret.
+pub const SECRET: &str = "a secret of the executor, of 32 bytes or more";
+/// Longer than anything here takes; reached only by a test that fails.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A service under test. Clones are the same service.
+#[derive(Clone)]
+pub struct Service(Arc<Running>);
+
+/// What a service is made of.
+pub struct Running {
+    /// `http://127.0.0.1:<port>`.
+    pub origin: String,
+    /// A client without redirects and proxies.
+    pub http: reqwest::Client,
+    /// The log.
+    pub store: Store,
+    /// The views.
+    pub views: Views,
+    /// The key that seals.
+    pub key: Arc<SigningKey>,
+    /// The issuer's private key, to make tokens that it would not.
+    pub issuer_key: Vec<u8>,
+    clock: Arc<AtomicU64>,
+    ids: Arc<AtomicU64>,
+    folder: Arc<TempDir>,
+    tasks: Vec<JoinHandle<()>>,
+    finished: AtomicBool,
+}
+
+impl std::ops::Deref for Service {
+    type Target = Running;
+
+    fn deref(&self) -> &Running {
+        &self.0
+    }
+}
+
+/// The key of that seed.
+pub fn key(seed: u8) -> SigningKey {
+    SigningKey::from_seed(&[seed; 32]).unwrap()
+}
+
+impl Service {
+    /// A service with an empty log.
+    pub async fn start() -> Self {
+        let clock = Arc::new(AtomicU64::new(START_MS));
+        let ids = Arc::new(AtomicU64::new(1));
+        Self::open(Arc::new(tempfile::tempdir().unwrap()), clock, ids, None).await
+    }
+
+    /// Another service over the same folder, clock and port-independent issuer key: the first one
+    /// after a restart, or its rival.
+    pub async fn again(&self) -> Self {
+        let issuer = (self.issuer(), self.issuer_key.clone());
+        let (folder, clock, ids) = (&self.folder, &self.clock, &self.ids);
+        Self::open(Arc::clone(folder), Arc::clone(clock), Arc::clone(ids), Some(issuer)).await
+    }
+
+    async fn open(
+        folder: Arc<TempDir>,
+        clock: Arc<AtomicU64>,
+        ids: Arc<AtomicU64>,
+        rival_of: Option<(String, Vec<u8>)>,
+    ) -> Self {
+        // A second test of the process finds it installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let read = Arc::clone(&clock);
+        let now_ms: chancery_commands::clock::Clock =
+            Arc::new(move || read.load(Ordering::SeqCst));
+        let issuer_key = rival_of.as_ref().map_or_else(tokens::new_key, |(_, key)| key.clone());
+        let issuer = Arc::new(
+            DevIssuer::new(DevIssuerParts {
+                base_url: format!("{origin}/dev/issuer"),
+                executor_secret: SECRET.to_owned(),
+                key: DevKey::from_pkcs8(&issuer_key).unwrap(),
+                now_ms: Arc::clone(&now_ms),
+                random: Arc::new(|bytes| {
+                    use ring::rand::SecureRandom as _;
+                    ring::rand::SystemRandom::new().fill(bytes)
+                }),
+            })
+            .unwrap(),
+        );
+        let mut trusted = issuer.trusted();
+        if let Some((issuer, _)) = rival_of {
+            trusted.issuer = issuer;
+        }
+        let key = Arc::new(key(200));
+        let store = Store::open(&folder.path().join("log.db")).await.unwrap();
+        let views = Views::open(&folder.path().join("views.db")).await.unwrap();
+        let evidence = insecure_virtual::evidence(
+            Digest::of(b"the service"),
+            service::report_data(NAME, key.public()),
+        );
+        let app = App::new(Parts {
+            logs: Logs::new(store.clone(), Arc::clone(&key), NAME.to_owned()),
+            views: views.clone(),
+            executor: Some(ExecutorIdentity {
+                issuer: trusted.issuer.clone(),
+                subject: EXECUTOR_SUBJECT.to_owned(),
+            }),
+            verifier: Verifier::new(vec![trusted], http.clone()).unwrap(),
+            evidence,
+            clock: now_ms,
+        });
+        let router = chancery_commands::router(app).nest("/dev/issuer", issuer.router());
+        let projector = Projector::new(store.clone(), views.clone());
+        let tasks = vec![
+            tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }),
+            tokio::spawn(async move { projector.run(std::future::pending()).await }),
+        ];
+        Self(Arc::new(Running {
+            origin,
+            http,
+            store,
+            views,
+            key,
+            issuer_key,
+            clock,
+            ids,
+            folder,
+            tasks,
+            finished: AtomicBool::new(false),
+        }))
+    }
+
+    /// The development issuer's `iss`. A rival has one of its own, which it does not trust.
+    pub fn issuer(&self) -> String {
+        format!("{}/dev/issuer", self.origin)
+    }
+
+    /// The folder with the databases.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Every file in the folder.
+    pub fn files(&self) -> Vec<PathBuf> {
+        std::fs::read_dir(self.folder()).unwrap().map(|file| file.unwrap().path()).collect()
+    }
+
+    /// The time.
+    pub fn now_ms(&self) -> u64 {
+        self.clock.load(Ordering::SeqCst)
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, ms: u64) {
+        self.clock.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    /// A command id that nobody used: a UUIDv7.
+    pub fn id(&self) -> CommandId {
+        let number = self.ids.fetch_add(1, Ordering::SeqCst);
+        CommandId::new(Uuid::from_u128(
+            0x0194_1f29_7c00_7000_8000_0000_0000_0000 | u128::from(number),
+        ))
+    }
+
+    /// Signs one of the demo people in, by code and PKCE.
+    pub async fn person(&self, email: &str) -> Person {
+        Person::sign_in(self, email).await
+    }
+
+    /// A request without a token.
+    pub fn get(&self, path: &str) -> Call {
+        Call::new(reqwest::Method::GET, path)
+    }
+
+    /// Sends a request.
+    pub async fn send(&self, call: Call) -> Answer {
+        Answer::of(call.request(self).send().await.unwrap()).await
+    }
+
+    /// Sends a request that must be refused without a trace: a problem document with this status and
+    /// code, and no log that grew.
+    pub async fn refuses(&self, call: Call, status: u16, code: &str) -> Answer {
+        let before = self.sizes().await;
+        let answer = self.send(call).await;
+        answer.assert_problem(status, code);
+        assert_eq!(self.sizes().await, before, "{code}: something was appended");
+        answer
+    }
+
+    /// The sizes of all logs.
+    pub async fn sizes(&self) -> BTreeMap<CollaborationId, u64> {
+        self.store.heads(None, chancery_store::PAGE_MAX).await.unwrap().into_iter().collect()
+    }
+
+    /// The sealed entries of a log.
+    pub async fn entries(&self, collaboration: CollaborationId) -> Vec<Sealed> {
+        let mut entries = Vec::new();
+        loop {
+            let page = self.store.range(collaboration, entries.len() as u64, 500).await.unwrap();
+            if page.is_empty() {
+                return entries;
+            }
+            let key = self.key.public();
+            entries.extend(page.into_iter().map(|it| Sealed::open(it.sealed, key).unwrap()));
+        }
+    }
+
+    /// The events of a log.
+    pub async fn events(&self, collaboration: CollaborationId) -> Vec<Event> {
+        self.entries(collaboration).await.iter().map(|entry| log::read(entry).unwrap().1).collect()
+    }
+
+    /// What a log adds up to, folded here.
+    pub async fn state(&self, collaboration: CollaborationId) -> Collaboration {
+        let mut state = State::Absent;
+        for entry in self.entries(collaboration).await {
+            state = log::fold(state, &entry).unwrap();
+        }
+        state.collaboration().unwrap().clone()
+    }
+
+    /// What an auditor says of a log, straight from the store.
+    pub async fn audit(&self, collaboration: CollaborationId) -> Verdict {
+        let head = self.store.head(collaboration).await.unwrap().unwrap();
+        let header = chancery_audit::bundle::Header {
+            collaboration,
+            origin: chancery_governance::state::origin(NAME, collaboration),
+            service_key: self.key.public().clone(),
+            size: head.size,
+            exported_at_ms: self.now_ms(),
+        };
+        let mut writer = chancery_audit::bundle::Writer::new(Vec::new(), &header).unwrap();
+        for entry in self.entries(collaboration).await {
+            writer.push(entry.bytes()).unwrap();
+        }
+        let bundle = writer.finish(&head.checkpoint).unwrap();
+        let options = chancery_audit::Options { service_key: Some(self.key.public().id()) };
+        chancery_audit::verify(&bundle[..], &options).verdict
+    }
+
+    /// Ends a test: every log must verify as an auditor does it, and the views show it to its end.
+    pub async fn finish(&self) {
+        for (collaboration, size) in self.sizes().await {
+            self.views.wait_for(collaboration, size - 1, PATIENCE).await.unwrap();
+            assert_eq!(self.views.size(collaboration), size, "the views are past the log");
+            assert_eq!(self.audit(collaboration).await, Verdict::Verified, "{collaboration}");
+        }
+        assert_eq!(self.views.health().halted, []);
+        self.stop();
+    }
+
+    /// Stops the tasks without looking at what was done.
+    pub fn stop(&self) {
+        self.finished.store(true, Ordering::SeqCst);
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let finished = self.finished.load(Ordering::SeqCst);
+        assert!(finished || std::thread::panicking(), "a test did not finish its service");
+    }
+}
