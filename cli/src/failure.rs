@@ -99,8 +99,8 @@ impl Failure {
             document.reasons
         };
         // The code may only say that there are reasons; then the first that is known advises.
-        let codes = std::iter::once(&document.code).chain(reasons.iter().map(|it| &it.code));
-        let hint = codes.filter_map(|code| hints::of(code)).next().map(str::to_owned);
+        let mut codes = std::iter::once(&document.code).chain(reasons.iter().map(|it| &it.code));
+        let hint = codes.find_map(|code| hints::of(code)).map(str::to_owned);
         Self(Box::new(Inner {
             what,
             code: document.code.into_owned(),
@@ -111,13 +111,6 @@ impl Failure {
             instance: document.instance,
             exit: if document.status >= 500 { Exit::Unreadable } else { Exit::Refused },
         }))
-    }
-
-    /// The same with more reasons.
-    #[must_use]
-    pub fn with_reasons(mut self, reasons: Vec<ReasonItem>) -> Self {
-        self.0.reasons = reasons;
-        self
     }
 
     /// The same with that advice.
@@ -133,6 +126,7 @@ impl Failure {
     }
 
     /// The stable code.
+    #[cfg(test)]
     pub fn code(&self) -> &str {
         &self.0.code
     }
@@ -144,7 +138,9 @@ impl Failure {
         for (index, reason) in inner.reasons.iter().enumerate() {
             let lead = if index == 0 { "why:   " } else { "       " };
             let place = match (&reason.subject, reason.line, reason.column) {
-                (Some(subject), Some(line), Some(column)) => format!(" ({subject} {line}:{column})"),
+                (Some(subject), Some(line), Some(column)) => {
+                    format!(" ({subject} {line}:{column})")
+                }
                 (Some(subject), ..) => format!(" ({subject})"),
                 (None, Some(line), Some(column)) => format!(" ({line}:{column})"),
                 (None, ..) => String::new(),
@@ -159,7 +155,11 @@ impl Failure {
             text.push_str(&wrapped("do:    ", hint, WIDTH));
         }
         if let Some(instance) = inner.instance.as_ref().filter(|_| inner.exit == Exit::Unreadable) {
-            text.push_str(&wrapped("       ", &format!("Name it to the operator: {instance}"), WIDTH));
+            text.push_str(&wrapped(
+                "       ",
+                &format!("Name it to the operator: {instance}"),
+                WIDTH,
+            ));
         }
         text
     }

@@ -3,7 +3,7 @@
 //! Answers go to standard output: text, or exactly one JSON document. Notes on what is going on go
 //! to standard error, so that neither form is ever mixed with them.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::sync::OnceLock;
 
 use serde_json::Value;
@@ -54,6 +54,21 @@ pub fn answer(document: &Value, text: &str) -> io::Result<()> {
 /// Where standard output can't be written.
 pub fn print(text: &str) -> io::Result<()> {
     write(&mut io::stdout().lock(), text)
+}
+
+/// Says something on the way to the answer: beside it for people, on standard error for programs.
+///
+/// # Errors
+///
+/// Where standard output can't be written.
+pub fn tell(text: &str) -> io::Result<()> {
+    match format() {
+        Format::Text => print(text),
+        Format::Json => {
+            note(text);
+            Ok(())
+        }
+    }
 }
 
 /// Writes a note to standard error. Whether it arrives is of no concern.

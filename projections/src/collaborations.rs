@@ -6,10 +6,11 @@ use chancery_governance::subject::{Subject, owner_of};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::document::{Terms, document};
+use crate::document::Terms;
 use crate::fold::{Illegal, Row, Rows, SUBJECT};
 use crate::marks::Mark;
 use crate::members;
+use crate::mirror::document;
 use crate::moment::Moment;
 
 /// A collaboration.

@@ -6,9 +6,10 @@ use chancery_governance::subject::Subject;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::document::{Descriptor, document};
+use crate::document::Descriptor;
 use crate::fold::{Illegal, Row, Rows, SUBJECT, actor};
 use crate::marks::Mark;
+use crate::mirror::document;
 use crate::moment::Moment;
 
 /// A dataset.

@@ -1,15 +1,10 @@
 //! The parts of rows that say what an event says, in the same JSON form as commands have.
 //!
-//! Names and shapes are those of the command bodies, so that the OpenAPI document has each once.
+//! Names and shapes are those of the command bodies, so that the `OpenAPI` document has each once.
 //! Ids, digests (`sha256:...`) and keys are texts.
 
-use chancery_governance::wire::Wire;
-use chancery_ledger::codec::{Key, Value};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-
-use crate::fold::Illegal;
 
 macro_rules! documents {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty),* $(,)? })*) => {$(
@@ -287,34 +282,4 @@ pub enum Literal {
         /// The number.
         value: String,
     },
-}
-
-/// The document of what an event says: its wire form, which reads the same in JSON.
-pub(crate) fn document<T: DeserializeOwned>(said: &impl Wire) -> Result<T, Illegal> {
-    const OTHER: Illegal = "its payload has a form that the views do not know";
-    serde_json::from_value(json(said.encode()).ok_or(OTHER)?).map_err(|_| OTHER)
-}
-
-fn json(value: Value) -> Option<serde_json::Value> {
-    use serde_json::Value as Json;
-    Some(match value {
-        Value::Int(number) => match (u64::try_from(number), i64::try_from(number)) {
-            (Ok(number), _) => number.into(),
-            (_, Ok(number)) => number.into(),
-            (Err(_), Err(_)) => return None,
-        },
-        Value::Text(text) => Json::String(text),
-        Value::Bool(bool) => Json::Bool(bool),
-        Value::Null => Json::Null,
-        Value::Array(items) => Json::Array(items.into_iter().map(json).collect::<Option<_>>()?),
-        Value::Map(map) => Json::Object(
-            map.into_iter()
-                .map(|(key, value)| match key {
-                    Key::Text(name) => Some((name.0, json(value)?)),
-                    Key::Uint(_) | Key::Nint(_) => None,
-                })
-                .collect::<Option<_>>()?,
-        ),
-        Value::Bytes(_) => return None,
-    })
 }

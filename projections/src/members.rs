@@ -11,8 +11,9 @@ use chancery_governance::subject::{Subject, owner_of};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::document::{Identity, document};
+use crate::document::Identity;
 use crate::fold::{Illegal, Row, Rows, SUBJECT};
+use crate::mirror::document;
 use crate::moment::Moment;
 
 /// A member.

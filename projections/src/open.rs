@@ -72,7 +72,9 @@ impl Views {
         let sizes = sizes(&mut *transaction).await?;
         transaction.commit().await?;
         if emptied {
-            tracing::warn!("the views are of another schema version and are made anew from the log");
+            tracing::warn!(
+                "the views are of another schema version and are made anew from the log"
+            );
         }
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)

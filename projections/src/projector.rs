@@ -6,7 +6,8 @@ use chancery_ledger::id::CollaborationId;
 use chancery_store::Store;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::advance::{Corrupt, Halt, Moved, ProjectError, Working, batch};
+use crate::advance::{Moved, Working, batch};
+use crate::halt::{Corrupt, Halt, ProjectError};
 use crate::schema::Set;
 use crate::views::Views;
 
@@ -134,8 +135,7 @@ impl Projector {
         working: &mut Working,
     ) -> Result<Moved, ProjectError> {
         let mut transaction = self.views.writer().begin_with("BEGIN IMMEDIATE").await?;
-        let moved =
-            batch(&mut transaction, &self.store, Set::Live, collaboration, working).await?;
+        let moved = batch(&mut transaction, &self.store, Set::Live, collaboration, working).await?;
         transaction.commit().await?;
         Ok(moved)
     }

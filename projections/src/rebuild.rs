@@ -6,7 +6,8 @@ use chancery_ledger::id::CollaborationId;
 use chancery_store::Store;
 use sqlx::SqliteConnection;
 
-use crate::advance::{Halt, ProjectError, Working, batch};
+use crate::advance::{Working, batch};
+use crate::halt::{Halt, ProjectError};
 use crate::open::sizes;
 use crate::schema::{self, Set};
 use crate::views::Views;
@@ -79,8 +80,7 @@ pub async fn rebuild(
     let sizes = sizes(&mut *transaction).await?;
     transaction.commit().await?;
     views.replaced(sizes, &work.halted);
-    let rebuilt =
-        Rebuilt { entries: work.entries, elapsed: began.elapsed(), halted: work.halted };
+    let rebuilt = Rebuilt { entries: work.entries, elapsed: began.elapsed(), halted: work.halted };
     progress(rebuilt.entries, rebuilt.entries.max(total));
     tracing::info!(
         entries = rebuilt.entries,

@@ -10,8 +10,9 @@ use chancery_ledger::id::QueryId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::document::{Attested, Reason, document};
+use crate::document::{Attested, Reason};
 use crate::fold::{Illegal, Row, Rows, SUBJECT, actor};
+use crate::mirror::document;
 use crate::moment::Moment;
 
 /// A run.
@@ -288,10 +289,5 @@ fn step<'a>(
 }
 
 fn reached(stage: RunStage, at: &Recorded) -> RunStep {
-    RunStep {
-        stage,
-        position: at.position,
-        time_ms: at.time_ms,
-        leaf: at.leaf.to_string(),
-    }
+    RunStep { stage, position: at.position, time_ms: at.time_ms, leaf: at.leaf.to_string() }
 }

@@ -37,8 +37,7 @@ impl Set {
 /// Brings the file to this version inside the transaction open on `connection`. Rows of another
 /// version are dropped, to be made anew from the log. True if that happened.
 pub(crate) async fn prepare(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
-    let stored: i64 =
-        sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await?;
+    let stored: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await?;
     if stored == i64::from(VERSION) {
         return Ok(false);
     }

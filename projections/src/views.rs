@@ -9,7 +9,7 @@ use chancery_store::Fault;
 use sqlx::SqlitePool;
 use tokio::sync::{Mutex, watch};
 
-use crate::advance::Halt;
+use crate::halt::Halt;
 
 /// The views database. Clones share the connections.
 #[derive(Clone)]
@@ -154,9 +154,9 @@ impl Views {
 
     /// Tells the waiters how far a collaboration is.
     pub(crate) fn reached(&self, collaboration: CollaborationId, size: u64) {
-        self.inner.progress.send_if_modified(|progress| {
-            progress.sizes.insert(collaboration, size) != Some(size)
-        });
+        self.inner
+            .progress
+            .send_if_modified(|progress| progress.sizes.insert(collaboration, size) != Some(size));
     }
 
     /// Tells the waiters that a collaboration goes no further, and the operator why. Once.

@@ -110,7 +110,8 @@ impl Http {
     /// The service's refusal, or that it can't be reached.
     pub async fn document(&self, path: impl Into<String>) -> Result<Value> {
         let path = path.into();
-        self.send(&Request { method: Method::GET, path, headers: HeaderMap::new(), body: None }).await
+        self.send(&Request { method: Method::GET, path, headers: HeaderMap::new(), body: None })
+            .await
     }
 
     /// Reads a document of a known form.

@@ -86,7 +86,8 @@ pub fn pick<T: Named>(kind: Kind, items: Vec<T>, wanted: &str) -> Result<T> {
 }
 
 fn none<T: Named>(kind: Kind, items: &[T], wanted: &str) -> Failure {
-    let known: Vec<_> = items.iter().take(LISTED_MAX).map(|item| format!("{:?}", item.name())).collect();
+    let known: Vec<_> =
+        items.iter().take(LISTED_MAX).map(|item| format!("{:?}", item.name())).collect();
     let why = match known[..] {
         [] => "there are none".to_owned(),
         _ if items.len() > LISTED_MAX => format!("there are {}, and more", known.join(", ")),

@@ -84,8 +84,11 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let shown = path.display();
     let beside = path.with_extension(format!("new-{}", std::process::id()));
     if !create(&beside, bytes)? {
-        return Err(Failure::unreadable(format!("Can't write {shown}"), "a left-over stands in the way")
-            .with_hint(format!("rm {}", beside.display())));
+        return Err(Failure::unreadable(
+            format!("Can't write {shown}"),
+            "a left-over stands in the way",
+        )
+        .with_hint(format!("rm {}", beside.display())));
     }
     fs::rename(&beside, path).or_unreadable(|| format!("Can't write {shown}"))
 }

@@ -35,8 +35,9 @@ pub struct Config {
 /// An access token.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
-    /// The token.
-    pub access_token: String,
+    /// The token itself.
+    #[serde(rename = "access_token")]
+    pub bearer: String,
     /// When it ends: milliseconds since the Unix epoch; none where the issuer did not say.
     pub expires_ms: Option<u64>,
     /// The one server that it is sent to.
@@ -171,7 +172,7 @@ mod tests {
         let config = Config { server: Some(SERVER_DEFAULT.into()), ..Config::default() };
         profile.set_config(&config).unwrap();
         let token =
-            Token { access_token: "t".into(), expires_ms: Some(1), server: SERVER_DEFAULT.into() };
+            Token { bearer: "t".into(), expires_ms: Some(1), server: SERVER_DEFAULT.into() };
         profile.set_token(&token).unwrap();
         assert_eq!(profile.config().unwrap(), config);
         assert!(profile.token().unwrap() == Some(token));

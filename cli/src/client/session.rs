@@ -110,7 +110,8 @@ pub fn check_pin(profile: &Profile, config: &Config, server: &str, key: KeyId) -
     if *pinned == key.to_string() {
         return Ok(false);
     }
-    let why = format!("{server} shows {key}, and {} pins {pinned}", profile.config_path().display());
+    let why =
+        format!("{server} shows {key}, and {} pins {pinned}", profile.config_path().display());
     Err(Failure::refused("service_key_changed", "THE SERVICE'S KEY IS NOT THE PINNED ONE", why))
 }
 
@@ -145,7 +146,7 @@ impl Session {
             config.service_key = Some(audience.to_string());
             profile.set_config(&config)?;
         }
-        Ok(Self { http: http.with_token(token.access_token), service, audience, profile })
+        Ok(Self { http: http.with_token(token.bearer), service, audience, profile })
     }
 
     /// The profile's key, if it has one.
@@ -211,8 +212,13 @@ impl Room {
     /// Where none is, or the session can't be opened.
     pub async fn open(global: &Global) -> Result<Self> {
         let session = Session::open(global).await?;
-        let mine: Vec<Collaboration> =
-            session.http.list("/v1/collaborations").await?.iter().map(view).collect::<Result<_>>()?;
+        let mine: Vec<Collaboration> = session
+            .http
+            .list("/v1/collaborations")
+            .await?
+            .iter()
+            .map(view)
+            .collect::<Result<_>>()?;
         let view = match &global.collaboration {
             Some(wanted) => pick(Kind::Collaboration, mine, wanted)?,
             None => only(mine)?,
@@ -262,7 +268,11 @@ impl Room {
         let me: Me = self.session.http.read("/v1/me").await?;
         let here = me.members.into_iter().find(|member| member.collaboration == self.view.id);
         here.map(|member| member.member).ok_or_else(|| {
-            Failure::refused("not_a_member", "You are not in it", "the service knows no such member")
+            Failure::refused(
+                "not_a_member",
+                "You are not in it",
+                "the service knows no such member",
+            )
         })
     }
 

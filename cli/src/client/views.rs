@@ -218,6 +218,8 @@ views! {
         inputs: Vec<chancery_commands::api::DatasetVersion>,
         /// What it writes.
         output: chancery_commands::api::DatasetVersion,
+        /// The applications that may run it.
+        applications: Vec<String>,
     }
     /// An approver.
     Approver {

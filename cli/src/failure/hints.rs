@@ -29,7 +29,9 @@ pub fn of(code: &str) -> Option<&'static str> {
              stands against a run."
         }
         "query_not_proposed" => "Put it up for votes: chancery query propose QUERY",
-        "not_an_approver" => "Its approvers are the owners of its datasets: chancery query show QUERY",
+        "not_an_approver" => {
+            "Its approvers are the owners of its datasets: chancery query show QUERY"
+        }
         "already_voted" => "A vote is final. A changed query is voted on anew.",
         "ability_missing" => {
             "Abilities are given by the invitation: chancery collaboration members"
@@ -47,12 +49,12 @@ pub fn of(code: &str) -> Option<&'static str> {
              --allow-insecure-virtual."
         }
         "invitation_email_mismatch" => "Sign in with the e-mail that was invited: chancery login",
-        "dataset_name_taken" => "Publish a new version: chancery dataset publish FILE --update NAME",
+        "dataset_name_taken" => {
+            "Publish a new version: chancery dataset publish FILE --update NAME"
+        }
         "dataset_unchanged" => "Nothing is to do: that very version is published.",
         "collaboration_not_found" => "List yours: chancery collaboration list",
-        "collaboration_unclear" => {
-            "Name it by --collaboration NAME, or by CHANCERY_COLLABORATION."
-        }
+        "collaboration_unclear" => "Name it by --collaboration NAME, or by CHANCERY_COLLABORATION.",
         "name_ambiguous" => "Name it by its id.",
         "no_key" => "Make one: chancery key generate",
         "key_exists" => {

@@ -124,11 +124,10 @@ impl Executor {
         let audience = room.service.key.public().id();
         let (run, nonce) = (room.run, room.nonce);
         let bound = result_report_data(audience, room.id, run, nonce, self.key.public(), result);
-        self.succeed_with(room, result, &evidence(application(), bound))
+        Self::succeed_with(room, result, &evidence(application(), bound))
     }
 
-    #[expect(clippy::unused_self, reason = "beside `succeed`")]
-    pub fn succeed_with(&self, room: &Room, result: &Attested, evidence: &Json) -> Command {
+    pub fn succeed_with(room: &Room, result: &Attested, evidence: &Json) -> Command {
         let result = to_json(&result.encode());
         Self::report(room, "succeed", json!({"result": result, "evidence": evidence}))
     }

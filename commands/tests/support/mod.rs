@@ -17,8 +17,12 @@ use std::time::Duration;
 
 use chancery_attestation::{insecure_virtual, service};
 use chancery_audit::Verdict;
-use chancery_commands::dev_issuer::{DevIssuer, DevIssuerParts, DevKey, EXECUTOR_SUBJECT};
-use chancery_commands::identity::Verifier;
+use axum::Router;
+use chancery_commands::clock::Clock;
+use chancery_commands::dev_issuer::{
+    AUDIENCE, DevIssuer, DevIssuerParts, DevKey, EXECUTOR_SUBJECT, TENANT_CLAIM,
+};
+use chancery_commands::identity::{TrustedIssuer, Verifier};
 use chancery_commands::logs::Logs;
 use chancery_commands::{App, ExecutorIdentity, Parts};
 use chancery_governance::event::Event;
@@ -30,7 +34,9 @@ use chancery_ledger::id::{CollaborationId, CommandId};
 use chancery_ledger::key::SigningKey;
 use chancery_projections::{Projector, Views};
 use chancery_store::Store;
+use ring::rand::{SecureRandom as _, SystemRandom};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -62,13 +68,19 @@ pub struct Running {
     pub views: Views,
     /// The key that seals.
     pub key: Arc<SigningKey>,
-    /// The issuer's private key, to make tokens that it would not.
-    pub issuer_key: Vec<u8>,
+    issuer: Arc<Issuer>,
+    world: World,
+    tasks: Vec<JoinHandle<()>>,
+    finished: AtomicBool,
+}
+
+/// What outlives a service.
+#[derive(Clone)]
+struct World {
     clock: Arc<AtomicU64>,
     ids: Arc<AtomicU64>,
     folder: Arc<TempDir>,
-    tasks: Vec<JoinHandle<()>>,
-    finished: AtomicBool,
+    issuer: Option<Arc<Issuer>>,
 }
 
 impl std::ops::Deref for Service {
@@ -84,105 +96,120 @@ pub fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed(&[seed; 32]).unwrap()
 }
 
+/// The development issuer, on a port of its own: it outlives services.
+struct Issuer {
+    base_url: String,
+    key: Vec<u8>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Issuer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn reading(clock: &Arc<AtomicU64>) -> Clock {
+    let clock = Arc::clone(clock);
+    Arc::new(move || clock.load(Ordering::SeqCst))
+}
+
+impl Issuer {
+    async fn start(clock: &Arc<AtomicU64>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}/dev/issuer", listener.local_addr().unwrap());
+        let key = tokens::new_key();
+        let system = SystemRandom::new();
+        let issuer = DevIssuer::new(DevIssuerParts {
+            base_url: base_url.clone(),
+            executor_secret: SECRET.to_owned(),
+            key: DevKey::from_pkcs8(&key).unwrap(),
+            now_ms: reading(clock),
+            random: Arc::new(move |bytes| system.fill(bytes)),
+        });
+        let router = Router::new().nest("/dev/issuer", Arc::new(issuer.unwrap()).router());
+        let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { base_url, key, task }
+    }
+
+    fn trusted(&self) -> TrustedIssuer {
+        TrustedIssuer {
+            issuer: self.base_url.clone(),
+            audience: AUDIENCE.to_owned(),
+            tenant_claim: Some(TENANT_CLAIM.to_owned()),
+            emails_verified_in_tenant: false,
+        }
+    }
+}
+
 impl Service {
     /// A service with an empty log.
     pub async fn start() -> Self {
-        let clock = Arc::new(AtomicU64::new(START_MS));
-        let ids = Arc::new(AtomicU64::new(1));
-        Self::open(Arc::new(tempfile::tempdir().unwrap()), clock, ids, None).await
-    }
-
-    /// Another service over the same folder, clock and port-independent issuer key: the first one
-    /// after a restart, or its rival.
-    pub async fn again(&self) -> Self {
-        let issuer = (self.issuer(), self.issuer_key.clone());
-        let (folder, clock, ids) = (&self.folder, &self.clock, &self.ids);
-        Self::open(Arc::clone(folder), Arc::clone(clock), Arc::clone(ids), Some(issuer)).await
-    }
-
-    async fn open(
-        folder: Arc<TempDir>,
-        clock: Arc<AtomicU64>,
-        ids: Arc<AtomicU64>,
-        rival_of: Option<(String, Vec<u8>)>,
-    ) -> Self {
         // A second test of the process finds it installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .unwrap();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let world = World {
+            clock: Arc::new(AtomicU64::new(START_MS)),
+            ids: Arc::new(AtomicU64::new(1)),
+            folder: Arc::new(tempfile::tempdir().unwrap()),
+            issuer: None,
+        };
+        Self::open(world).await
+    }
+
+    /// Another service over the same folder, clock and issuer: this one after a restart, or a
+    /// rival of it.
+    pub async fn again(&self) -> Self {
+        Self::open(self.world.clone()).await
+    }
+
+    async fn open(mut world: World) -> Self {
+        let issuer = match world.issuer.take() {
+            Some(issuer) => issuer,
+            None => Arc::new(Issuer::start(&world.clock).await),
+        };
+        world.issuer = Some(Arc::clone(&issuer));
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        let http = client.no_proxy().build().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let read = Arc::clone(&clock);
-        let now_ms: chancery_commands::clock::Clock =
-            Arc::new(move || read.load(Ordering::SeqCst));
-        let issuer_key = rival_of.as_ref().map_or_else(tokens::new_key, |(_, key)| key.clone());
-        let issuer = Arc::new(
-            DevIssuer::new(DevIssuerParts {
-                base_url: format!("{origin}/dev/issuer"),
-                executor_secret: SECRET.to_owned(),
-                key: DevKey::from_pkcs8(&issuer_key).unwrap(),
-                now_ms: Arc::clone(&now_ms),
-                random: Arc::new(|bytes| {
-                    use ring::rand::SecureRandom as _;
-                    ring::rand::SystemRandom::new().fill(bytes)
-                }),
-            })
-            .unwrap(),
-        );
-        let mut trusted = issuer.trusted();
-        if let Some((issuer, _)) = rival_of {
-            trusted.issuer = issuer;
-        }
         let key = Arc::new(key(200));
-        let store = Store::open(&folder.path().join("log.db")).await.unwrap();
-        let views = Views::open(&folder.path().join("views.db")).await.unwrap();
-        let evidence = insecure_virtual::evidence(
-            Digest::of(b"the service"),
-            service::report_data(NAME, key.public()),
-        );
+        let store = Store::open(&world.folder.path().join("log.db")).await.unwrap();
+        let views = Views::open(&world.folder.path().join("views.db")).await.unwrap();
+        let bound = service::report_data(NAME, key.public());
         let app = App::new(Parts {
             logs: Logs::new(store.clone(), Arc::clone(&key), NAME.to_owned()),
             views: views.clone(),
             executor: Some(ExecutorIdentity {
-                issuer: trusted.issuer.clone(),
+                issuer: issuer.base_url.clone(),
                 subject: EXECUTOR_SUBJECT.to_owned(),
             }),
-            verifier: Verifier::new(vec![trusted], http.clone()).unwrap(),
-            evidence,
-            clock: now_ms,
+            verifier: Verifier::new(vec![issuer.trusted()], http.clone()).unwrap(),
+            evidence: insecure_virtual::evidence(Digest::of(b"the service"), bound),
+            clock: reading(&world.clock),
         });
-        let router = chancery_commands::router(app).nest("/dev/issuer", issuer.router());
+        let router = chancery_commands::router(app);
         let projector = Projector::new(store.clone(), views.clone());
         let tasks = vec![
             tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }),
             tokio::spawn(async move { projector.run(std::future::pending()).await }),
         ];
-        Self(Arc::new(Running {
-            origin,
-            http,
-            store,
-            views,
-            key,
-            issuer_key,
-            clock,
-            ids,
-            folder,
-            tasks,
-            finished: AtomicBool::new(false),
-        }))
+        let finished = AtomicBool::new(false);
+        Self(Arc::new(Running { origin, http, store, views, key, issuer, world, tasks, finished }))
     }
 
-    /// The development issuer's `iss`. A rival has one of its own, which it does not trust.
-    pub fn issuer(&self) -> String {
-        format!("{}/dev/issuer", self.origin)
+    /// The issuer's `iss`.
+    pub fn issuer(&self) -> &str {
+        &self.issuer.base_url
+    }
+
+    /// The issuer's private key, to make tokens that it would not.
+    pub fn issuer_key(&self) -> &[u8] {
+        &self.issuer.key
     }
 
     /// The folder with the databases.
     pub fn folder(&self) -> &Path {
-        self.folder.path()
+        self.world.folder.path()
     }
 
     /// Every file in the folder.
@@ -192,17 +219,17 @@ impl Service {
 
     /// The time.
     pub fn now_ms(&self) -> u64 {
-        self.clock.load(Ordering::SeqCst)
+        self.world.clock.load(Ordering::SeqCst)
     }
 
     /// Lets time pass.
     pub fn advance(&self, ms: u64) {
-        self.clock.fetch_add(ms, Ordering::SeqCst);
+        self.world.clock.fetch_add(ms, Ordering::SeqCst);
     }
 
     /// A command id that nobody used: a UUIDv7.
     pub fn id(&self) -> CommandId {
-        let number = self.ids.fetch_add(1, Ordering::SeqCst);
+        let number = self.world.ids.fetch_add(1, Ordering::SeqCst);
         CommandId::new(Uuid::from_u128(
             0x0194_1f29_7c00_7000_8000_0000_0000_0000 | u128::from(number),
         ))
@@ -295,7 +322,7 @@ impl Service {
         self.stop();
     }
 
-    /// Stops the tasks without looking at what was done.
+    /// Ends the service as a process ends, without looking at what was done.
     pub fn stop(&self) {
         self.finished.store(true, Ordering::SeqCst);
         self.tasks.iter().for_each(JoinHandle::abort);

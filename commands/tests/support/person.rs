@@ -37,7 +37,7 @@ impl Person {
 
     /// Somebody with a token of these claims.
     pub fn with_claims(service: &Service, claims: &Json) -> Self {
-        let token = tokens::signed(&service.issuer_key, claims);
+        let token = tokens::signed(service.issuer_key(), claims);
         Self { service: service.clone(), token, key: None }
     }
 

@@ -184,6 +184,8 @@ struct World {
     engine: Fake,
     outcomes: u32,
     launches: u32,
+    /// What the engine was started from.
+    started_from: Option<Digest>,
     /// How many polls the engine takes from now.
     work: u32,
     now_ms: u64,
@@ -198,6 +200,7 @@ impl World {
             engine: Fake::default(),
             outcomes: 0,
             launches: 0,
+            started_from: None,
             work: 2,
             now_ms: NOW_MS,
         }
@@ -248,6 +251,7 @@ impl World {
                 self.engine.launch(&Self::job()).await.unwrap();
                 self.launches += u32::from(before == 0 && self.engine.living() == 1);
                 assert!(self.engine.living() <= 1);
+                self.started_from = Some(job.job_spec);
                 self.work = 2;
             }
             (Effect::ReportStarted, Stage::Submitted(admission, job)) => {
@@ -267,8 +271,7 @@ impl World {
             (Effect::Wait, _) => {
                 self.work = self.work.saturating_sub(1);
                 if self.work == 0 {
-                    let digest = self.spec.map(|spec| spec.digest).unwrap();
-                    self.engine.end(run(1), told(digest));
+                    self.engine.end(run(1), told(self.started_from.unwrap()));
                 }
             }
             (Effect::ReportStarted | Effect::Succeed | Effect::Fail { .. } | Effect::Done, _) => {}

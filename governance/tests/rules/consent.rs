@@ -30,8 +30,7 @@ fn withdrawing_on_anything_that_a_run_uses_cancels_it() {
         (Who::Fabrikam, report_s()),
         (Who::Contosso, query_s()),
     ];
-    type Stage = fn() -> World;
-    let stages: [Stage; 4] = [World::requested, World::admitted, World::submitted, World::started];
+    let stages: [fn() -> World; 4] = [World::requested, World::admitted, World::submitted, World::started];
     for (who, subject) in uses {
         for stage in stages {
             let mut world = stage();

@@ -19,9 +19,12 @@ use play::{Played, ops, play};
 
 use crate::support::codes;
 
-/// Sequences are long and each command is decided for real, so there are fewer of them.
+/// Sequences are long and each command is decided for real, so there are fewer of them than usual;
+/// `PROPTEST_CASES` asks for more. A failure prints the shortest sequence and the seed.
 fn config() -> ProptestConfig {
-    ProptestConfig { cases: 48, ..ProptestConfig::default() }
+    let default = ProptestConfig::default();
+    let cases = if default.cases == 256 { 48 } else { default.cases };
+    ProptestConfig { cases, ..default }
 }
 
 fn member(actor: Actor) -> Option<chancery_ledger::id::MemberId> {

@@ -210,7 +210,7 @@ fn keys() -> Vec<Case> {
         case("a key that was revoked comes back", Code::KeyAlreadyRegistered, || {
             let mut world = revoked();
             let command = registration(&world, Who::Fabrikam, &Who::Fabrikam.key());
-            let attempt = signed_with_second(&mut world, command.into());
+            let attempt = signed_with_second(&mut world, &command.into());
             world.submit(&attempt)
         }),
         case("the service's key", Code::InvalidKey, || {
@@ -265,7 +265,7 @@ fn keys() -> Vec<Case> {
         case("revoking twice", Code::KeyAlreadyRevoked, || {
             let mut world = revoked();
             let command = RevokeSigningKey { key: Who::Fabrikam.key().public().id() };
-            let attempt = signed_with_second(&mut world, command.into());
+            let attempt = signed_with_second(&mut world, &command.into());
             world.submit(&attempt)
         }),
         case("a member that is not there", Code::NotAMember, || {
@@ -290,15 +290,15 @@ pub fn revoked() -> World {
 
 fn signed_with_second(
     world: &mut World,
-    command: chancery_governance::command::Command,
+    command: &chancery_governance::command::Command,
 ) -> crate::support::Attempt {
     use chancery_ledger::cose::ContentType;
     use chancery_ledger::entry::{Authority, SignedContent};
-    let mut attempt = world.prepare(Who::Fabrikam, Who::Fabrikam.itself(), &command);
+    let mut attempt = world.prepare(Who::Fabrikam, Who::Fabrikam.itself(), command);
     let message = world
-        .to_sign(attempt.subject, &command, attempt.command)
+        .to_sign(attempt.subject, command, attempt.command)
         .sign(ContentType::Command, &key(second(Who::Fabrikam)));
-    let content = crate::support::content(&command);
+    let content = crate::support::content(command);
     attempt.authority = Authority::MemberSigned(SignedContent { message, content });
     attempt
 }

@@ -1,7 +1,8 @@
 //! A clean room in memory: keys from seeds, a clock that is set, submissions signed or witnessed as
 //! a service would take them, decided, sealed and kept.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, missing_docs, reason = "each test binary uses its own part")]
+#![allow(clippy::unused_self, reason = "all kinds of authority are asked of the world")]
 
 pub mod evidence;
 pub mod fixtures;

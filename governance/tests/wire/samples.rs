@@ -21,12 +21,13 @@ use chancery_governance::run::{
 use chancery_governance::sql::{Literal, RefusalCode};
 use chancery_governance::subject::Subject;
 use chancery_governance::wire::v1;
+use chancery_ledger::codec::{self, Key, Value};
 use chancery_ledger::command::SignedCommand;
 use chancery_ledger::cose::ContentType;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::{Actor, Authority, Entry, Sealed, SignedContent, Witness, seal};
 use chancery_ledger::id::CommandId;
-use chancery_ledger::key::SigningKey;
+use chancery_ledger::key::{Algorithm, PublicKey, SigningKey};
 
 use crate::support::fixtures::{
     campaigns_id, campaigns_s, orders_id, orders_s, query_id, query_s, report_id, report_s, room,
@@ -361,6 +362,43 @@ pub fn executor_report() -> (SignedCommand, Vec<u8>) {
     let signed = to_sign(run_s(), &command, 25, None);
     let message = signed.sign(ContentType::ExecutorReport, &executor());
     (signed, message)
+}
+
+/// The P-256 key of the private scalar 0x0505..05.
+pub fn es256_key() -> PublicKey {
+    PublicKey::new(Algorithm::Es256, &unhex(concat!(
+        "0407810ea974cea5773e63b897f37e3be9a09e7a5fe9b971a44d1065ac2a3a93",
+        "11637e47a4f99464a0fdce44a88ec7d703a9183c1d06552d9e2d6b76069481c5",
+        "77",
+    )))
+    .unwrap()
+}
+
+/// The member's command, signed by [`es256_key`] elsewhere: ring can't sign the same bytes twice.
+pub fn es256_command() -> (SignedCommand, Vec<u8>) {
+    let (command, _) = member_command();
+    let header = Value::map([
+        (1i64, Value::Int(-7)),
+        (3, Value::text(ContentType::Command.as_str())),
+        (4, Value::bytes(*es256_key().id().as_bytes())),
+    ]);
+    let signature = unhex(concat!(
+        "56cfa65fcb4f09b35e55486b1e975dc348a2f48e2b8c580617be8340b6631a10",
+        "177020823d6337f668b2881bfef80e6ccb94b0445d2507a5c324d7936f8d2c09",
+    ));
+    let mut message = vec![0xd2];
+    message.extend(codec::encode(&Value::Array(vec![
+        Value::Bytes(codec::encode(&header)),
+        Value::map::<Key>([]),
+        Value::Bytes(chancery_ledger::wire::v1::encode_command(&command)),
+        Value::Bytes(signature),
+    ])));
+    (command, message)
+}
+
+fn unhex(digits: &str) -> Vec<u8> {
+    let pairs = digits.as_bytes().chunks(2);
+    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
 /// An authority of each kind, in turn, with its actor.

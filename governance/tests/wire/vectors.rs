@@ -95,6 +95,12 @@ pub fn signed() -> Vec<Vector> {
             samples::executor().public(),
             samples::executor_report(),
         ),
+        one(
+            "command-es256",
+            ContentType::Command,
+            &samples::es256_key(),
+            samples::es256_command(),
+        ),
     ]
 }
 
@@ -223,6 +229,11 @@ fn stored_signatures_verify() {
         SignedCommand::parse(ContentType::Command, &read("signed-command.cbor")).unwrap();
     assert_eq!(command, samples::member_command().0);
     assert_eq!(message.verify(Who::Litware.key().public()), Ok(()));
+    let (command, message) =
+        SignedCommand::parse(ContentType::Command, &read("signed-command-es256.cbor")).unwrap();
+    assert_eq!(command, samples::member_command().0);
+    assert_eq!(message.verify(&samples::es256_key()), Ok(()));
+    assert!(message.verify(Who::Litware.key().public()).is_err());
     let file = read("signed-executor-report.cbor");
     let (command, message) = SignedCommand::parse(ContentType::ExecutorReport, &file).unwrap();
     assert_eq!(command, samples::executor_report().0);

@@ -177,7 +177,12 @@ impl Story {
         abilities.sort_unstable();
         assert!(self.invite(0x20 + person as u64, &format!("{person:?}"), abilities));
         let facts = Facts { email: EmailProof::Matches, ..Facts::default() };
-        assert!(self.send(person, Subject::Invitation(id(0x20 + person as u64)), AcceptInvitation {}, facts));
+        assert!(self.send(
+            person,
+            Subject::Invitation(id(0x20 + person as u64)),
+            AcceptInvitation {},
+            facts
+        ));
     }
 
     pub fn publish(&mut self, person: Person, number: u64, version: u64) -> bool {
@@ -240,7 +245,11 @@ impl Story {
 
     pub fn revise(&mut self, number: u64) -> bool {
         let definition = Self::definition(&format!("Query {number}, again"));
-        self.plain(Person::Fabrikam, Subject::Query(Self::query(number)), ReviseQuery { definition })
+        self.plain(
+            Person::Fabrikam,
+            Subject::Query(Self::query(number)),
+            ReviseQuery { definition },
+        )
     }
 
     pub fn propose(&mut self, number: u64) -> bool {

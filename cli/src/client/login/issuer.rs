@@ -10,7 +10,8 @@ use crate::failure::{Failure, OrFail as _, Result};
 #[derive(Debug, Clone, Deserialize)]
 pub struct Issuer {
     /// Its name.
-    pub issuer: String,
+    #[serde(rename = "issuer")]
+    pub iss: String,
     /// Where people sign in.
     pub authorization_endpoint: String,
     token_endpoint: String,
@@ -48,8 +49,8 @@ impl Issuer {
         }
         let found: Self = serde_json::from_slice(&bytes(response).await?)
             .map_err(|error| unfit("The issuer can't be understood", error.to_string()))?;
-        if found.issuer.trim_end_matches('/') != issuer {
-            return Err(unfit("The issuer has another name", found.issuer));
+        if found.iss.trim_end_matches('/') != issuer {
+            return Err(unfit("The issuer has another name", found.iss));
         }
         base_url_with_query(&found.authorization_endpoint)?;
         base_url_with_query(&found.token_endpoint)?;

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::failure::{Failure, OrFail as _, Result};
 
 /// How long somebody may take to sign in.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5 * 60);
+const ANSWER_WITHIN: Duration = Duration::from_mins(5);
 /// How long a connection may take to say what it wants.
 const REQUEST_WITHIN: Duration = Duration::from_secs(5);
 /// Longest request line and headers.
@@ -45,9 +45,8 @@ impl Loopback {
 
     /// Waits for the browser and returns the address that it was sent to.
     pub async fn answer(&self) -> Result<Url> {
-        let too_late = || {
-            Failure::refused("login_timeout", "Nobody signed in", "five minutes went by")
-        };
+        let too_late =
+            || Failure::refused("login_timeout", "Nobody signed in", "five minutes went by");
         timeout(ANSWER_WITHIN, self.hear()).await.map_err(|_| too_late())?
     }
 
@@ -56,9 +55,8 @@ impl Loopback {
         for _ in 0..CONNECTIONS_MAX {
             let (mut stream, _) = self.listener.accept().await.or_unreadable(failed)?;
             // Whoever connects and says nothing, or something else, is not the browser's answer.
-            let target = match timeout(REQUEST_WITHIN, target(&mut stream)).await {
-                Ok(Some(target)) => target,
-                Ok(None) | Err(_) => continue,
+            let Ok(Some(target)) = timeout(REQUEST_WITHIN, target(&mut stream)).await else {
+                continue;
             };
             let answer = self.redirect_uri.strip_suffix(PATH).and_then(|origin| {
                 let url = Url::parse(&format!("{origin}{target}")).ok()?;
@@ -109,7 +107,10 @@ mod tests {
             let client = crate::client::http::plain_client().unwrap();
             let get = |url: String| client.get(url).send();
             assert_eq!(get(format!("{origin}/favicon.ico")).await.unwrap().status(), 404);
-            assert_eq!(get(format!("{origin}/callback?code=c&state=s")).await.unwrap().status(), 200);
+            assert_eq!(
+                get(format!("{origin}/callback?code=c&state=s")).await.unwrap().status(),
+                200
+            );
         });
         assert_eq!(loopback.answer().await.unwrap().query(), Some("code=c&state=s"));
         asks.await.unwrap();

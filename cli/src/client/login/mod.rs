@@ -61,7 +61,7 @@ pub async fn login(http: &Http, request: &Request) -> Result<Token> {
         .await?;
     let life_ms = granted.expires_in.map(|seconds| seconds.saturating_mul(1000));
     Ok(Token {
-        access_token: granted.access_token,
+        bearer: granted.access_token,
         expires_ms: life_ms.map(|life| clock::now_ms().saturating_add(life)),
         server: http.server().to_owned(),
     })
@@ -111,12 +111,13 @@ fn code(issuer: &Issuer, answer: &Url, state: &str) -> Result<String> {
     let get = |name: &str| {
         answer.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     };
-    let forged = |why: &str| Failure::refused("login_forged", "The answer is not to this sign-in", why);
+    let forged =
+        |why: &str| Failure::refused("login_forged", "The answer is not to this sign-in", why);
     if get("state").as_deref() != Some(state) {
         return Err(forged("its state is another"));
     }
     match get("iss") {
-        Some(iss) if iss != issuer.issuer => return Err(forged("it is from another issuer")),
+        Some(iss) if iss != issuer.iss => return Err(forged("it is from another issuer")),
         None if issuer.names_itself => return Err(forged("it does not name the issuer")),
         Some(_) | None => {}
     }

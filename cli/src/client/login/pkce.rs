@@ -18,7 +18,7 @@ pub struct Pkce {
 impl Pkce {
     /// Draws fresh ones.
     pub fn draw() -> Result<Self> {
-        let text = || Ok(URL_SAFE_NO_PAD.encode(random::<32>()?));
+        let text = || -> Result<String> { Ok(URL_SAFE_NO_PAD.encode(random::<32>()?)) };
         Ok(Self { state: text()?, verifier: text()? })
     }
 

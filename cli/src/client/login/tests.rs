@@ -40,7 +40,7 @@ async fn a_demo_person_signs_in_without_a_browser() {
     let http = Http::new("http://127.0.0.1:1".to_owned()).unwrap();
     let token = login(&http, &request(&issuer, "olivia@litware.example")).await.unwrap();
     assert_eq!(token.server, "http://127.0.0.1:1");
-    assert_eq!(token.access_token.split('.').count(), 3);
+    assert_eq!(token.bearer.split('.').count(), 3);
     assert!(token.expires_ms.is_some_and(|end| end > clock::now_ms()));
 }
 

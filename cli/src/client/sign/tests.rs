@@ -53,7 +53,8 @@ fn submission(
 fn collaboration(id: CollaborationId, key: &SigningKey) -> State {
     let owner = chancery_governance::subject::owner_of(id);
     let mut state = State::default();
-    let (registration, _) = crate::verbs::member::registration(service_key().public().id(), id, owner, key);
+    let audience = service_key().public().id();
+    let registration = crate::verbs::member::registration(audience, id, owner, key);
     let bodies = [
         (
             Subject::Collaboration(id),
@@ -117,5 +118,8 @@ fn the_rules_refuse_another_key_command_or_version() {
 #[test]
 fn a_body_without_a_canonical_form_is_refused_before_it_is_signed() {
     assert_eq!(content_digest(br#"{"a":1.5}"#).unwrap_err().code(), "json_not_canonical");
-    assert_eq!(content_digest(br#"{"a":1,"b":2}"#).unwrap(), content_digest(br#"{"b":2,"a":1}"#).unwrap());
+    assert_eq!(
+        content_digest(br#"{"a":1,"b":2}"#).unwrap(),
+        content_digest(br#"{"b":2,"a":1}"#).unwrap()
+    );
 }

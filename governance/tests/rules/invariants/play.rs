@@ -327,7 +327,7 @@ fn step(world: &mut World, op: &Op) -> Option<Tried> {
             let attempt = world.prepare_report(&key(seed), run(*n), &command);
             Some(world.submit(&attempt))
         }
-        Op::Forge(who, act, forgery) => forge(world, *who, act, *forgery),
+        Op::Forge(who, act, forgery) => Some(forge(world, *who, act, *forgery)),
         Op::Again(at, new_id) => {
             if world.attempts.is_empty() {
                 return None;
@@ -356,7 +356,7 @@ fn step(world: &mut World, op: &Op) -> Option<Tried> {
     }
 }
 
-fn forge(world: &mut World, who: Who, act: &Act, forgery: Forgery) -> Option<Tried> {
+fn forge(world: &mut World, who: Who, act: &Act, forgery: Forgery) -> Tried {
     let (subject, command) = command(world, who, act);
     let mut attempt = world.prepare(who, subject, &command);
     let mut to_sign = world.to_sign(subject, &command, attempt.command);
@@ -376,11 +376,11 @@ fn forge(world: &mut World, who: Who, act: &Act, forgery: Forgery) -> Option<Tri
                 witness.issuer = "https://login.evil.example".into();
             }
             attempt.authority = authority;
-            return Some(world.submit(&attempt));
+            return world.submit(&attempt);
         }
         Forgery::Consequence => {
             attempt.authority = Authority::Consequence(0);
-            return Some(world.submit(&attempt));
+            return world.submit(&attempt);
         }
     }
     let mut message = to_sign.sign(kind, &signer);
@@ -388,5 +388,5 @@ fn forge(world: &mut World, who: Who, act: &Act, forgery: Forgery) -> Option<Tri
         *message.last_mut().unwrap() ^= 1;
     }
     attempt.authority = Authority::MemberSigned(SignedContent { message, content: body });
-    Some(world.submit(&attempt))
+    world.submit(&attempt)
 }

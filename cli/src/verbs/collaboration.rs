@@ -1,0 +1,259 @@
+//! `chancery collaboration`: the clean room itself. Its members are in `member`.
+
+use chancery_governance::subject::Subject;
+use chancery_ledger::digest::Digest;
+use chancery_ledger::id::CollaborationId;
+use clap::{Subcommand, ValueEnum};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::consent::{Change, Consent};
+use super::{done, marks, member};
+use crate::args::Global;
+use crate::client::clock;
+use crate::client::http::view;
+use crate::client::names::{Kind, pick};
+use crate::client::session::{Order, Room, Session};
+use crate::client::views::Collaboration;
+use crate::failure::Result;
+use crate::output;
+use crate::text::{Table, evidence, facts, plain, time};
+
+/// Acts that can be made to take a member's own signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Act {
+    /// Approving and rejecting queries.
+    Votes,
+    /// Withdrawing and restoring consent.
+    Consents,
+    /// Requesting and cancelling runs.
+    Runs,
+}
+
+/// Collaborations, members, invitations, registered keys.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Begin a clean room; you become its owner
+    #[command(after_help = "\
+Example:
+  chancery collaboration create --name \"Flight delays\" \\
+    --organisation Litware --member-signed votes,consents,runs")]
+    Create {
+        /// What people call it
+        #[arg(long)]
+        name: String,
+        /// Your organisation
+        #[arg(long)]
+        organisation: String,
+        /// Acts that only a member's own key can make
+        #[arg(long, value_enum, value_delimiter = ',', value_name = "ACTS")]
+        member_signed: Vec<Act>,
+        /// Accept evidence without hardware: for trying things out only
+        #[arg(long)]
+        allow_insecure_virtual: bool,
+    },
+    /// The collaborations that you are in
+    List,
+    /// Terms, policy, service key and marks of the collaboration
+    Show {
+        /// Which, where --collaboration does not say it
+        name: Option<String>,
+    },
+    /// Enable a workload (owner)
+    EnableWorkload {
+        /// The workload
+        #[arg(value_parser = ["spark-sql"])]
+        workload: String,
+    },
+    /// Say which applications may run queries (owner)
+    SetPolicy {
+        /// Measurement of an application; may be repeated
+        #[arg(long = "application", required = true, value_name = "sha256:...")]
+        applications: Vec<Digest>,
+    },
+    /// Invite somebody by e-mail (owner)
+    Invite(member::Invite),
+    /// The open invitations for your e-mail, anywhere
+    Invitations,
+    /// Accept an invitation
+    Accept {
+        /// The invitation's id, or the collaboration's name [default: the only one]
+        invitation: Option<String>,
+    },
+    /// Take an open invitation back (owner)
+    WithdrawInvitation {
+        /// The invitation's id, or the organisation that it is for
+        invitation: String,
+    },
+    /// The members, what they can do, and their keys
+    Members {
+        /// Only the one of this organisation, with its keys in full
+        organisation: Option<String>,
+    },
+    /// Register this profile's key; from then on you act by signature only
+    RegisterKey {
+        /// Register the key in FILE, signed by the profile's registered one
+        #[arg(long, value_name = "FILE")]
+        new: Option<std::path::PathBuf>,
+    },
+    /// Revoke a key of yours
+    RevokeKey {
+        /// The key's id
+        #[arg(value_name = "sha256:...")]
+        key: Digest,
+    },
+    /// Withdraw consent on everything here; runs in flight are cancelled
+    WithdrawConsent(Consent),
+    /// Restore that consent
+    RestoreConsent(Consent),
+}
+
+/// Does it.
+///
+/// # Errors
+///
+/// The service's refusal, or that it can't be reached.
+pub async fn run(global: &Global, command: Command) -> Result<()> {
+    match command {
+        Command::Create { name, organisation, member_signed, allow_insecure_virtual } => {
+            let terms = json!({
+                "member_signed": member_signed.iter().map(|act| match act {
+                    Act::Votes => "votes",
+                    Act::Consents => "consents",
+                    Act::Runs => "runs",
+                }).collect::<Vec<_>>(),
+                "insecure_virtual": allow_insecure_virtual,
+            });
+            let body = json!({"name": name, "organisation": organisation, "terms": terms});
+            create(global, &name, body).await
+        }
+        Command::List => list(global).await,
+        Command::Show { name } => {
+            let named = Global { collaboration: name, ..global.clone() };
+            show(if named.collaboration.is_some() { &named } else { global }).await
+        }
+        Command::EnableWorkload { workload } => {
+            let room = Room::open(global).await?;
+            let action = ("collaboration.enable-workload", Method::POST, "/workload");
+            let sent = room.send(&order(&room, action, json!({"workload": workload}))?).await?;
+            done(&sent, &format!("Enabled {workload} in {}", room.view.name), Vec::new())
+        }
+        Command::SetPolicy { applications } => {
+            let room = Room::open(global).await?;
+            let applications: Vec<_> = applications.iter().map(Digest::to_string).collect();
+            let action = ("collaboration.set-policy", Method::PUT, "/clean-room-policy");
+            let body = json!({"applications": applications});
+            let sent = room.send(&order(&room, action, body)?).await?;
+            let facts = applications.into_iter().map(|it| ("application", it)).collect();
+            done(&sent, &format!("Set the clean room policy of {}", room.view.name), facts)
+        }
+        Command::Invite(args) => member::invite(global, args).await,
+        Command::Invitations => member::invitations(global).await,
+        Command::Accept { invitation } => member::accept(global, invitation).await,
+        Command::WithdrawInvitation { invitation } => member::withdraw(global, &invitation).await,
+        Command::Members { organisation } => member::members(global, organisation).await,
+        Command::RegisterKey { new } => member::register_key(global, new.as_deref()).await,
+        Command::RevokeKey { key } => member::revoke_key(global, key).await,
+        Command::WithdrawConsent(consent) => change(global, consent, Change::Withdraw).await,
+        Command::RestoreConsent(consent) => change(global, consent, Change::Restore).await,
+    }
+}
+
+/// A command about the collaboration itself, at the version that was looked at.
+fn order(
+    room: &Room,
+    (action, method, path): (&'static str, Method, &str),
+    body: Value,
+) -> Result<Order> {
+    Ok(Order {
+        method,
+        path: path.to_owned(),
+        action,
+        subject: Subject::Collaboration(room.id),
+        command: clock::command_id()?,
+        expected_version: Some(room.view.version),
+        body,
+        content: None,
+    })
+}
+
+async fn create(global: &Global, name: &str, body: Value) -> Result<()> {
+    let session = Session::open(global).await?;
+    let command = clock::command_id()?;
+    let id = CollaborationId::new(command.uuid());
+    let order = Order {
+        method: Method::POST,
+        path: String::new(),
+        action: "collaboration.create",
+        subject: Subject::Collaboration(id),
+        command,
+        expected_version: None,
+        body,
+        content: None,
+    };
+    // Nobody has a registered key before there is a collaboration.
+    let sent = session.send(id, "/v1/collaborations".to_owned(), &order, None).await?;
+    let facts = vec![
+        ("id", id.to_string()),
+        ("evidence", evidence(&session.service.evidence.kind)),
+        ("service key", session.audience.to_string()),
+    ];
+    done(&sent, &format!("Began {name}"), facts)
+}
+
+async fn list(global: &Global) -> Result<()> {
+    let items = Session::open(global).await?.http.list("/v1/collaborations").await?;
+    let mut table = Table::new(["NAME", "OWNER", "MEMBERS", "WORKLOAD", "ID"]).right(2);
+    for item in &items {
+        let it: Collaboration = view(item)?;
+        let (members, workload) =
+            (it.member_count.to_string(), it.workload.unwrap_or("-".to_owned()));
+        table.row([&it.name, &it.owner_organisation, &members, &workload, &it.id]);
+    }
+    let empty = "You are in no collaboration. chancery collaboration invitations\n".to_owned();
+    let text = if table.is_empty() { empty } else { table.render(0) };
+    Ok(output::answer(&json!({"items": items}), &text)?)
+}
+
+async fn show(global: &Global) -> Result<()> {
+    let session = Session::open(global).await?;
+    let id = match &global.collaboration {
+        Some(wanted) => {
+            let mine = session.http.list("/v1/collaborations").await?;
+            let mine = mine.iter().map(view::<Collaboration>).collect::<Result<_>>()?;
+            pick(Kind::Collaboration, mine, wanted)?.id
+        }
+        None => Room::open(global).await?.view.id,
+    };
+    let document = session.http.document(format!("/v1/collaborations/{id}")).await?;
+    let it: Collaboration = view(&document)?;
+    let or = |texts: Vec<String>, none: &str| {
+        if texts.is_empty() { none.to_owned() } else { texts.join(", ") }
+    };
+    let mut pairs = vec![
+        ("id", it.id),
+        ("owner", it.owner_organisation),
+        ("members", it.member_count.to_string()),
+        ("began", time(it.created.time_ms)),
+        ("must sign", or(it.terms.member_signed, "nothing: members with a key sign everything")),
+        (
+            "hardware",
+            (if it.terms.insecure_virtual { "not demanded" } else { "demanded" }).to_owned(),
+        ),
+        ("workload", it.workload.unwrap_or("none".to_owned())),
+        ("service", it.service),
+        ("service key", it.service_key),
+        ("evidence", evidence(&it.service_evidence)),
+        ("version", it.version.to_string()),
+    ];
+    pairs.push(("applications", or(it.applications, "none: no run is admitted")));
+    pairs.extend(marks(&it.marks));
+    let text = format!("{}\n{}", plain(&it.name), facts(2, pairs));
+    Ok(output::answer(&document, &text)?)
+}
+
+async fn change(global: &Global, consent: Consent, change: Change) -> Result<()> {
+    let room = Room::open(global).await?;
+    let target = (Subject::Collaboration(room.id), String::new(), room.view.name.as_str());
+    consent.change(&room, change, target).await
+}

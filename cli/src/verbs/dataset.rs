@@ -1,0 +1,220 @@
+//! `chancery dataset`: schemas and policies, never rows.
+
+use std::path::{Path, PathBuf};
+
+use chancery_commands::api::{Format, GroupIdentity, Store};
+use chancery_governance::subject::Subject;
+use chancery_ledger::id::DatasetId;
+use clap::Subcommand;
+use reqwest::Method;
+use serde_json::json;
+
+use super::consent::{Change, Consent};
+use super::{done, json_file, marks};
+use crate::args::Global;
+use crate::client::clock;
+use crate::client::http::view;
+use crate::client::names::{Kind, pick};
+use crate::client::session::{Order, Room};
+use crate::client::views::Dataset;
+use crate::failure::{OrFail as _, Result};
+use crate::output;
+use crate::text::{Table, facts, plain, short};
+
+/// Datasets: schemas and policies, never rows.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Publish a dataset, or with --update a new version of one
+    #[command(after_help = "\
+FILE.json holds the descriptor: name, format, columns, store, access_mode
+(read for inputs, write for outputs) and policy.
+
+Example:
+  {\"name\": \"planes\", \"format\": {\"kind\": \"csv\", \"null_value\": \"NA\"},
+   \"columns\": [{\"name\": \"tailnum\", \"type\": \"string\"}],
+   \"store\": {\"kind\": \"local\", \"path\": \"contosso/planes\"},
+   \"access_mode\": \"read\",
+   \"policy\": {\"allowed_columns\": [\"tailnum\"], \"minimum_group\": null}}")]
+    Publish {
+        /// The descriptor
+        #[arg(value_name = "FILE.json")]
+        file: PathBuf,
+        /// The dataset that this is a new version of; votes on the old one are void
+        #[arg(long, value_name = "NAME")]
+        update: Option<String>,
+    },
+    /// The datasets here
+    List,
+    /// A dataset's schema, policy, versions and marks
+    Show {
+        /// Its name or id
+        name: String,
+    },
+    /// Take a dataset of yours out of use, for good
+    Retire {
+        /// Its name or id
+        name: String,
+    },
+    /// Withdraw consent on a dataset of yours; runs in flight are cancelled
+    WithdrawConsent {
+        /// Its name or id
+        name: String,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Restore that consent
+    RestoreConsent {
+        /// Its name or id
+        name: String,
+        #[command(flatten)]
+        consent: Consent,
+    },
+}
+
+/// Does it.
+///
+/// # Errors
+///
+/// The service's refusal, or that it can't be reached.
+pub async fn run(global: &Global, command: Command) -> Result<()> {
+    let room = Room::open(global).await?;
+    match command {
+        Command::Publish { file, update } => publish(&room, &file, update.as_deref()).await,
+        Command::List => list(&room).await,
+        Command::Show { name } => show(&room, &name).await,
+        Command::Retire { name } => {
+            let (it, id) = find(&room, &name).await?;
+            let order = Order {
+                method: Method::POST,
+                path: format!("/datasets/{id}/retire"),
+                action: "dataset.retire",
+                subject: Subject::Dataset(id),
+                command: clock::command_id()?,
+                expected_version: Some(it.version),
+                body: json!({}),
+                content: None,
+            };
+            let sent = room.send(&order).await?;
+            done(&sent, &format!("Retired {}", it.descriptor.name), Vec::new())
+        }
+        Command::WithdrawConsent { name, consent } => {
+            change(&room, &name, consent, Change::Withdraw).await
+        }
+        Command::RestoreConsent { name, consent } => {
+            change(&room, &name, consent, Change::Restore).await
+        }
+    }
+}
+
+async fn find(room: &Room, wanted: &str) -> Result<(Dataset, DatasetId)> {
+    let it = pick(Kind::Dataset, room.views::<Dataset>("/datasets").await?, wanted)?;
+    let id = it.id.parse().or_unreadable(|| "The dataset has no id".to_owned())?;
+    Ok((it, id))
+}
+
+async fn publish(room: &Room, file: &Path, update: Option<&str>) -> Result<()> {
+    let descriptor = json_file::read(file)?;
+    let name = descriptor.get("name").and_then(|name| name.as_str()).unwrap_or("?").to_owned();
+    let command = clock::command_id()?;
+    let (id, method, path, version) = match update {
+        None => (DatasetId::new(command.uuid()), Method::POST, "/datasets".to_owned(), None),
+        Some(wanted) => {
+            let (it, id) = find(room, wanted).await?;
+            (id, Method::PUT, format!("/datasets/{id}"), Some(it.version))
+        }
+    };
+    let order = Order {
+        method,
+        path,
+        action: "dataset.publish",
+        subject: Subject::Dataset(id),
+        command,
+        expected_version: version,
+        body: json!({"descriptor": descriptor}),
+        content: None,
+    };
+    let sent = room.send(&order).await?;
+    let what = if update.is_some() { "a new version of " } else { "" };
+    done(&sent, &format!("Published {what}{name}"), vec![("id", id.to_string())])
+}
+
+fn state(it: &Dataset) -> &'static str {
+    if it.retired.is_some() {
+        "retired"
+    } else if it.marks.is_empty() {
+        "in use"
+    } else {
+        "withheld"
+    }
+}
+
+async fn list(room: &Room) -> Result<()> {
+    let items = room.list("/datasets").await?;
+    let headings = ["NAME", "OWNER", "ACCESS", "COLUMNS", "STATE", "VERSION"];
+    let mut table = Table::new(headings).right(3);
+    for item in &items {
+        let it: Dataset = view(item)?;
+        let columns = it.descriptor.columns.len().to_string();
+        table.row([
+            it.descriptor.name.as_str(),
+            &it.owner_organisation,
+            &it.descriptor.access_mode,
+            &columns,
+            state(&it),
+            &short(&it.digest),
+        ]);
+    }
+    let none = "No dataset is published here.\n".to_owned();
+    let text = if table.is_empty() { none } else { table.render(0) };
+    Ok(output::answer(&json!({"items": items}), &text)?)
+}
+
+async fn show(room: &Room, name: &str) -> Result<()> {
+    let (_, id) = find(room, name).await?;
+    let document = room.document(&format!("/datasets/{id}")).await?;
+    let it: Dataset = view(&document)?;
+    let format = match &it.descriptor.format {
+        Format::Csv { null_value: Some(null) } => format!("csv, null is {null:?}"),
+        Format::Csv { null_value: None } => "csv".to_owned(),
+        Format::Json {} => "json".to_owned(),
+        Format::Parquet {} => "parquet".to_owned(),
+    };
+    let Store::Local { path } = &it.descriptor.store;
+    let floor = it.descriptor.policy.minimum_group.as_ref().map_or_else(
+        || "none".to_owned(),
+        |floor| match &floor.identity {
+            GroupIdentity::Row {} => format!("{} rows behind every output row", floor.count),
+            GroupIdentity::Column { column } => {
+                format!("{} distinct {column} behind every output row", floor.count)
+            }
+        },
+    );
+    let mut pairs = vec![
+        ("id", it.id.clone()),
+        ("owner", it.owner_organisation.clone()),
+        ("state", state(&it).to_owned()),
+        ("access", it.descriptor.access_mode.clone()),
+        ("format", format),
+        ("store", format!("local folder {path}")),
+        ("minimum", floor),
+    ];
+    pairs.extend(it.versions.iter().map(|version| {
+        ("version", format!("{} at {}", version.digest, version.published.position))
+    }));
+    pairs.extend(marks(&it.marks));
+    let mut table = Table::new(["COLUMN", "TYPE", "QUERIES"]);
+    for column in &it.descriptor.columns {
+        let allowed = it.descriptor.policy.allowed_columns.contains(&column.name);
+        let queries = if allowed { "may read it" } else { "may not" };
+        table.row([column.name.as_str(), &column.r#type, queries]);
+    }
+    let name = plain(&it.descriptor.name);
+    let text = format!("{name}\n{}\n{}", facts(2, pairs), table.render(2));
+    Ok(output::answer(&document, &text)?)
+}
+
+async fn change(room: &Room, name: &str, consent: Consent, change: Change) -> Result<()> {
+    let (it, id) = find(room, name).await?;
+    let target = (Subject::Dataset(id), format!("/datasets/{id}"), it.descriptor.name.as_str());
+    consent.change(room, change, target).await
+}

@@ -1,0 +1,126 @@
+//! Queries as people read them: list, detail, readiness.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use super::marks;
+use crate::client::http::view;
+use crate::client::names::Named as _;
+use crate::client::session::Room;
+use crate::client::views::{Query, Readiness, Reason};
+use crate::failure::Result;
+use crate::output::{self, WIDTH};
+use crate::text::{Table, facts, plain, plain_lines, time, wrapped};
+
+/// Lists the queries.
+pub async fn list(room: &Room) -> Result<()> {
+    let items = room.list("/queries").await?;
+    let mut table = Table::new(["NAME", "STAGE", "VOTES", "AUTHOR", "ID"]);
+    for item in &items {
+        let it: Query = view(item)?;
+        table.row([it.name(), &it.stage, &votes(&it), &it.author_organisation, &it.id]);
+    }
+    let none = "No query is drafted here.\n".to_owned();
+    let text = if table.is_empty() { none } else { table.render(0) };
+    Ok(output::answer(&json!({"items": items}), &text)?)
+}
+
+/// How many approvers said yes, of how many.
+fn votes(query: &Query) -> String {
+    query.proposal.as_ref().map_or_else(
+        || "-".to_owned(),
+        |proposal| {
+            let yes = proposal.approvers.iter().filter(|it| it.vote == "approved").count();
+            format!("{yes} of {}", proposal.approvers.len())
+        },
+    )
+}
+
+/// Shows a query.
+pub async fn show(room: &Room, id: &str, sql: bool) -> Result<()> {
+    let document = room.document(&format!("/queries/{id}")).await?;
+    let it: Query = view(&document)?;
+    let mut pairs = vec![
+        ("id", it.id.clone()),
+        ("author", it.author_organisation.clone()),
+        ("stage", it.stage.clone()),
+    ];
+    pairs.extend(it.proposal.as_ref().map(|proposal| ("digest", proposal.digest.clone())));
+    pairs.extend(
+        it.rejected
+            .as_ref()
+            .map(|by| ("rejected", format!("by {}: {}", by.organisation, by.comment))),
+    );
+    pairs.extend(
+        it.superseded.as_ref().map(|why| ("superseded", format!("{}: {}", why.code, why.detail))),
+    );
+    pairs.extend(marks(&it.marks));
+    let mut text = format!("{}\n{}", plain(it.name()), facts(2, pairs));
+    if let Some(proposal) = &it.proposal {
+        let mut table = Table::new(["APPROVER", "VOTE", "WHEN", "POSITION"]).right(3);
+        for approver in &proposal.approvers {
+            let (when, position) = approver.voted.as_ref().map_or_else(
+                || ("-".to_owned(), "-".to_owned()),
+                |voted| (time(voted.time_ms), voted.position.to_string()),
+            );
+            table.row([&approver.organisation, &approver.vote, &when, &position]);
+        }
+        let _ = write!(text, "\n{}", table.render(2));
+    }
+    if sql {
+        text.push_str(&texts(&it));
+    }
+    Ok(output::answer(&document, &text)?)
+}
+
+/// The texts of each segment: as written, and once it is proposed, as it runs.
+fn texts(query: &Query) -> String {
+    let mut out = String::new();
+    let mut say = |view: &str, what: &str, sql: &str| {
+        let _ = write!(out, "\n  {}, {what}:\n", plain(view));
+        for line in plain_lines(sql).lines() {
+            out.push_str(&wrapped("    ", line, WIDTH));
+        }
+    };
+    match &query.proposal {
+        Some(proposal) => {
+            for text in &proposal.texts {
+                say(&text.view, "as written", &text.original);
+                if text.original == text.rewritten {
+                    say(&text.view, "as it runs", "the same");
+                } else {
+                    say(&text.view, "as it runs, with the policies in it", &text.rewritten);
+                }
+            }
+        }
+        None => {
+            for segment in &query.definition.segments {
+                say(&segment.view, "as written (not proposed yet)", &segment.sql);
+            }
+        }
+    }
+    out
+}
+
+/// Shows whether a query can run now.
+pub async fn readiness(room: &Room, query: &Query) -> Result<()> {
+    let document = room.document(&format!("/queries/{}/readiness", query.id)).await?;
+    let it: Readiness = view(&document)?;
+    let name = plain(query.name());
+    let text = if it.ready {
+        format!("You can run {name} now.\n")
+    } else {
+        format!("You can't run {name} now:\n{}", reasons(&it.reasons))
+    };
+    Ok(output::answer(&document, &text)?)
+}
+
+/// Reasons, one after another.
+pub fn reasons(reasons: &[Reason]) -> String {
+    let lines = reasons.iter().map(|reason| {
+        let about = reason.subject.as_ref().map_or(String::new(), |it| format!(" ({it})"));
+        wrapped("  - ", &format!("{}: {}{about}", reason.code, reason.detail), WIDTH)
+    });
+    lines.collect()
+}

@@ -1,0 +1,19 @@
+//! The HTTP API from outside: what it takes, what it refuses and how, what it leaves in the log.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bodies;
+mod contract;
+mod headers;
+mod invitations;
+mod log;
+mod queries;
+mod reports;
+mod runs;
+mod signatures;
+mod strangers;
+mod tokens;
+mod transport;
+mod views;
+mod writers;

@@ -1,0 +1,100 @@
+//! The job spec's bytes, frozen. `spark.rs` shows that the application takes them.
+
+mod support;
+
+use std::path::Path;
+
+use chancery_executor::spec::{self, Request};
+use chancery_executor::DataRoot;
+use chancery_governance::state::run::Run;
+use chancery_ledger::codec::{self, Key, Value};
+use chancery_ledger::cose::{self, ContentType};
+use chancery_ledger::digest::Digest;
+use chancery_ledger::id::RunId;
+use chancery_ledger::key::SigningKey;
+use support::room::{self, Room};
+
+const EXPIRES_MS: u64 = 4_102_444_800_000;
+/// The run's id in the vector. Nothing runs under it.
+const RUN: &str = "01932b6c-7d3a-7c1e-8f00-0123456789ab";
+/// SHA-256 of the payload, with `/data` for the data root.
+const VECTOR: &str = "sha256:4b1d0000000000000000000000000000000000000000000000000000000000000";
+
+fn key() -> SigningKey {
+    SigningKey::from_seed(&[9; 32]).unwrap()
+}
+
+fn requested(application: Digest) -> (Room, RunId) {
+    let mut room = Room::accepted(application);
+    let run = RUN.parse().unwrap();
+    room.request(run);
+    (room, run)
+}
+
+fn build(room: &Room, id: RunId, application: Digest, root: &DataRoot) -> Vec<u8> {
+    let run: &Run = &room.state().runs[&id];
+    let state = room.state();
+    let request = Request { state, id, run, application, root, expires_ms: EXPIRES_MS };
+    spec::build(&request, &key()).unwrap()
+}
+
+fn data(folder: &Path) -> DataRoot {
+    std::fs::create_dir_all(folder.join("litware/orders")).unwrap();
+    std::fs::write(folder.join("litware/orders/part.csv"), "customer,region,amount,note\n").unwrap();
+    DataRoot::open(folder).unwrap()
+}
+
+fn replaced(value: Value, from: &str, to: &str) -> Value {
+    match value {
+        Value::Text(text) => Value::Text(text.replace(from, to)),
+        Value::Array(items) => {
+            Value::Array(items.into_iter().map(|item| replaced(item, from, to)).collect())
+        }
+        Value::Map(map) => {
+            let pairs = map.into_iter().map(|(key, value)| (key, replaced(value, from, to)));
+            Value::Map(pairs.collect())
+        }
+        other => other,
+    }
+}
+
+fn text<'a>(value: &'a Value, path: &[&str]) -> &'a str {
+    match (value, path) {
+        (Value::Text(text), []) => text,
+        (Value::Map(map), [first, rest @ ..]) => text(&map[&Key::from(*first)], rest),
+        (Value::Array(items), [first, rest @ ..]) => {
+            text(&items[first.parse::<usize>().unwrap()], rest)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_bytes_of_a_job_spec_are_frozen() {
+    let folder = tempfile::tempdir().unwrap();
+    let application = Digest::of(b"an application");
+    let (room, id) = requested(application);
+    let root = data(folder.path());
+    let signed = build(&room, id, application, &root);
+    assert_eq!(build(&room, id, application, &root), signed, "the same input, the same bytes");
+
+    let message = cose::parse(ContentType::JobSpec, &signed).unwrap();
+    message.verify(key().public()).unwrap();
+    let payload = codec::decode(message.payload()).unwrap();
+    let real = folder.path().canonicalize().unwrap();
+    // The folder is another each time.
+    let payload = replaced(payload, real.to_str().unwrap(), "/data");
+    assert_eq!(text(&payload, &["inputs", "0", "path"]), "/data/litware/orders");
+    assert_eq!(text(&payload, &["output", "path"]), format!("/data/fabrikam/report/{RUN}"));
+    assert_eq!(text(&payload, &["nonce"]), room.state().runs[&id].request_leaf.to_string());
+    let bytes = codec::encode(&payload);
+    assert_eq!(Digest::of(&bytes).to_string(), VECTOR, "{payload:#?}");
+
+    let stored = spec::read(&signed, id, key().public()).unwrap();
+    assert_eq!(stored.facts.digest, Digest::of(&signed));
+    assert_eq!((stored.facts.expires_ms, stored.facts.application), (EXPIRES_MS, application));
+    assert_eq!(stored.output, real.join("fabrikam/report").join(RUN));
+    let other = SigningKey::from_seed(&[8; 32]).unwrap();
+    assert_eq!(spec::read(&signed, id, other.public()), None);
+    assert_eq!(spec::read(&signed, room::fresh_run(), key().public()), None);
+}

@@ -1,0 +1,266 @@
+//! A log made by the rules: Litware, who owns and provides, and Fabrikam, who analyses and runs.
+
+use chancery_governance::command::{
+    AcceptInvitation, ApproveQuery, Command, CreateCollaboration, DraftQuery, EnableWorkload,
+    Invite, ProposeQuery, PublishDataset, RequestRun, SetCleanRoomPolicy, WithdrawConsent,
+};
+use chancery_governance::consent::ConsentKind;
+use chancery_governance::dataset::{
+    AccessMode, AccessPolicy, Column, ColumnType, Descriptor, Format, GroupIdentity, MinimumGroup,
+    Store,
+};
+use chancery_governance::log;
+use chancery_governance::member::{Ability, Terms};
+use chancery_governance::query::{Definition, Input, PostFilter, PreCondition, Segment};
+use chancery_governance::reason::Rejection;
+use chancery_governance::state::{Collaboration, State};
+use chancery_governance::subject::Subject;
+use chancery_governance::submission::{
+    EmailProof, Facts, Service, Submission, carried, email_commitment, handle,
+};
+use chancery_governance::wire::v1::encode_command;
+use chancery_ledger::codec;
+use chancery_ledger::digest::Digest;
+use chancery_ledger::entry::{Authority, Sealed, Witness};
+use chancery_ledger::id::{CollaborationId, CommandId, DatasetId, InvitationId, QueryId, RunId};
+use chancery_ledger::key::SigningKey;
+use chancery_ledger::merkle::Frontier;
+use chancery_ledger::note::Checkpoint;
+use uuid::Uuid;
+
+pub const SERVICE: &str = "chancery.test";
+const EPOCH_MS: u64 = 1_767_225_600_000;
+
+fn uuid(kind: u16, number: u64) -> Uuid {
+    Uuid::from_u128(0x0194_1f29_7c00_7000_8000_0000_0000_0000 | u128::from(kind) << 64 | u128::from(number))
+}
+
+pub fn id() -> CollaborationId {
+    CollaborationId::new(uuid(0xc, 1))
+}
+
+pub fn orders() -> DatasetId {
+    DatasetId::new(uuid(0xd, 1))
+}
+
+pub fn report() -> DatasetId {
+    DatasetId::new(uuid(0xd, 2))
+}
+
+pub fn query() -> QueryId {
+    QueryId::new(uuid(0xf, 1))
+}
+
+/// Run ids are marks on processes of this machine, so each test has its own.
+pub fn fresh_run() -> RunId {
+    let mut random = [0; 10];
+    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut random).unwrap();
+    RunId::new(uuid::Builder::from_unix_timestamp_millis(EPOCH_MS, &random).into_uuid())
+}
+
+pub fn service_key() -> SigningKey {
+    SigningKey::from_seed(&[200; 32]).unwrap()
+}
+
+pub struct Room {
+    pub log: Vec<Sealed>,
+    pub state: State,
+    pub tree: Frontier,
+    key: SigningKey,
+    now_ms: u64,
+    commands: u64,
+}
+
+impl Room {
+    /// A log in which the query is accepted for `application`.
+    pub fn accepted(application: Digest) -> Self {
+        let key = service_key();
+        let (log, state, tree) = (Vec::new(), State::Absent, Frontier::default());
+        let mut room = Self { log, state, tree, key, now_ms: EPOCH_MS, commands: 0 };
+        let itself = Subject::Collaboration(id());
+        let terms = Terms { member_signed: Vec::new(), insecure_virtual: true };
+        let create = CreateCollaboration {
+            name: "Flights".into(),
+            organisation: "Litware".into(),
+            terms,
+        };
+        room.by("litware", itself, create).unwrap();
+        let invitation = Subject::Invitation(InvitationId::new(uuid(0xa, 1)));
+        let invite = Invite {
+            organisation: "Fabrikam".into(),
+            abilities: vec![Ability::Analyst, Ability::Runner, Ability::ResultReceiver],
+            email_commitment: email_commitment(&[7; 32], "fabrikam@example.com"),
+            tenant: None,
+        };
+        room.by("litware", invitation, invite).unwrap();
+        room.by("fabrikam", invitation, AcceptInvitation {}).unwrap();
+        room.by("litware", itself, EnableWorkload { workload: "spark-sql".into() }).unwrap();
+        let policy = SetCleanRoomPolicy { applications: vec![application] };
+        room.by("litware", itself, policy).unwrap();
+        let orders = Subject::Dataset(orders());
+        room.by("litware", orders, PublishDataset { descriptor: orders_descriptor() }).unwrap();
+        let report = Subject::Dataset(report());
+        room.by("fabrikam", report, PublishDataset { descriptor: report_descriptor() }).unwrap();
+        let subject = Subject::Query(query());
+        room.by("fabrikam", subject, DraftQuery { definition: definition() }).unwrap();
+        room.by("fabrikam", subject, ProposeQuery {}).unwrap();
+        let digest = room.digest();
+        room.by("litware", subject, ApproveQuery { digest }).unwrap();
+        room.by("fabrikam", subject, ApproveQuery { digest }).unwrap();
+        room
+    }
+
+    pub fn state(&self) -> &Collaboration {
+        self.state.collaboration().unwrap()
+    }
+
+    pub fn digest(&self) -> Digest {
+        self.state().queries[&query()].live_proposal().unwrap().digest
+    }
+
+    pub fn request(&mut self, run: RunId) {
+        let request = RequestRun { query: query(), digest: self.digest() };
+        self.by("fabrikam", Subject::Run(run), request).unwrap();
+    }
+
+    pub fn withdraw_consent(&mut self) {
+        let withdraw = WithdrawConsent { kind: ConsentKind::Execution };
+        self.by("litware", Subject::Dataset(orders()), withdraw).unwrap();
+    }
+
+    pub fn by(
+        &mut self,
+        who: &str,
+        subject: Subject,
+        command: impl Into<Command>,
+    ) -> Result<(), Rejection> {
+        let command = command.into();
+        self.commands += 1;
+        let id = CommandId::new(uuid(0xe, self.commands));
+        let authority = Authority::ServiceWitnessed(Witness {
+            token: Digest::of(who.as_bytes()),
+            issuer: "https://issuer.test".into(),
+            tenant: None,
+            subject: who.into(),
+            key_id: "1".into(),
+            action: command.action().into(),
+            expected_version: None,
+            content: codec::encode(&encode_command(&command)),
+        });
+        self.take(subject, id, authority)
+    }
+
+    /// Decides and appends, as the command service does.
+    pub fn take(
+        &mut self,
+        subject: Subject,
+        command: CommandId,
+        authority: Authority,
+    ) -> Result<(), Rejection> {
+        // The executor's signatures end by the machine's clock.
+        let signed = carried(&authority).ok().and_then(|carried| carried.signed);
+        self.now_ms = match signed {
+            Some(signed) => self.now_ms.max(signed.expires_ms - 60 * 60 * 1000),
+            None => self.now_ms + 1000,
+        };
+        let evidence = carried(&authority).ok().and_then(|carried| match carried.command {
+            Command::AdmitRun(command) => Some(command.evidence),
+            Command::SucceedRun(command) => Some(command.evidence),
+            _ => None,
+        });
+        let service = self.key.public();
+        let submission = Submission {
+            collaboration: id(),
+            subject,
+            command,
+            authority: &authority,
+            now_ms: self.now_ms,
+            facts: Facts {
+                service: Some(Service {
+                    name: SERVICE.into(),
+                    key: service.clone(),
+                    evidence: chancery_attestation::insecure_virtual::evidence(
+                        Digest::of(b"the service"),
+                        chancery_attestation::service::report_data(SERVICE, service),
+                    ),
+                }),
+                email_ciphertext: Some("c2VhbGVk".into()),
+                email_is_known: false,
+                email: EmailProof::Matches,
+                verdict: evidence.map(|evidence| {
+                    chancery_attestation::verify(&evidence).map_err(|error| error.to_string())
+                }),
+            },
+        };
+        let decision = handle(&self.state, &submission)?;
+        let state = std::mem::take(&mut self.state);
+        let (sealed, state) = log::seal(state, decision, &submission, &self.key).unwrap();
+        self.state = state;
+        self.tree.extend(sealed.iter().map(Sealed::leaf));
+        self.log.extend(sealed);
+        Ok(())
+    }
+
+    pub fn checkpoint(&self) -> String {
+        let origin = self.state().origin();
+        Checkpoint { origin, size: self.tree.size(), root: self.tree.root() }.sign(&self.key)
+    }
+
+    pub fn stage_name(&self, run: RunId) -> &'static str {
+        self.state().runs[&run].stage.name()
+    }
+}
+
+fn columns(columns: &[(&str, ColumnType)]) -> Vec<Column> {
+    columns.iter().map(|(name, kind)| Column { name: (*name).into(), kind: *kind }).collect()
+}
+
+pub fn orders_descriptor() -> Descriptor {
+    Descriptor {
+        name: "orders".into(),
+        format: Format::Csv { null_value: Some("NA".into()) },
+        columns: columns(&[
+            ("customer", ColumnType::String),
+            ("region", ColumnType::String),
+            ("amount", ColumnType::Long),
+            ("note", ColumnType::String),
+        ]),
+        store: Store::Local { path: "litware/orders".into() },
+        access_mode: AccessMode::Read,
+        policy: AccessPolicy {
+            allowed_columns: ["customer", "region", "amount"].map(Into::into).into(),
+            minimum_group: Some(MinimumGroup { identity: GroupIdentity::Row, count: 2 }),
+        },
+    }
+}
+
+fn report_descriptor() -> Descriptor {
+    let columns = columns(&[("region", ColumnType::String), ("total", ColumnType::Long)]);
+    Descriptor {
+        name: "report".into(),
+        format: Format::Csv { null_value: None },
+        policy: AccessPolicy {
+            allowed_columns: columns.iter().map(|column| column.name.clone()).collect(),
+            minimum_group: None,
+        },
+        columns,
+        store: Store::Local { path: "fabrikam/report".into() },
+        access_mode: AccessMode::Write,
+    }
+}
+
+fn definition() -> Definition {
+    Definition {
+        name: "Totals".into(),
+        segments: vec![Segment {
+            order: 1,
+            view: "totals".into(),
+            sql: "SELECT region, SUM(amount) AS total FROM orders GROUP BY region".into(),
+            pre_conditions: vec![PreCondition { view: "orders".into(), min_rows: 3 }],
+            post_filters: vec![PostFilter { column: "total".into(), minimum: 1 }],
+        }],
+        inputs: vec![Input { alias: "orders".into(), dataset: orders() }],
+        output: report(),
+        parameters: Vec::new(),
+    }
+}
