@@ -9,7 +9,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let package = root.join("chancery_app");
     let mut files = vec!["main.py".to_owned()];
     for entry in fs::read_dir(&package)? {
-        let name = entry?.file_name().into_string().map_err(|_| io::Error::other("a file's name"))?;
+        let name =
+            entry?.file_name().into_string().map_err(|_| io::Error::other("a file's name"))?;
         if Path::new(&name).extension().is_some_and(|extension| extension == "py") {
             files.push(format!("chancery_app/{name}"));
         }
@@ -32,7 +33,6 @@ fn variable(name: &str) -> io::Result<String> {
     env::var(name).map_err(io::Error::other)
 }
 
-#[expect(clippy::print_stdout, reason = "it is how a build script speaks to cargo")]
 fn rerun_if_changed(path: &str) {
     println!("cargo::rerun-if-changed={path}");
 }

@@ -81,9 +81,15 @@ pub fn progress_is_seen() -> bool {
     io::stderr().is_terminal()
 }
 
+/// Writes; a reader that has gone, as `head` does, wanted no more and is no failure.
 fn write(to: &mut dyn io::Write, text: &str) -> io::Result<()> {
     let end = if text.ends_with('\n') { "" } else { "\n" };
-    to.write_all(text.as_bytes())?;
-    to.write_all(end.as_bytes())?;
-    to.flush()
+    let written = to
+        .write_all(text.as_bytes())
+        .and_then(|()| to.write_all(end.as_bytes()))
+        .and_then(|()| to.flush());
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }

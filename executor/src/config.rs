@@ -68,4 +68,16 @@ impl Spark {
             driver_memory_mib,
         }
     }
+
+    /// The same with absolute paths. A bare name stays one, to be looked up in `PATH`.
+    pub(crate) fn absolute(&self) -> std::io::Result<Self> {
+        let absolute = |path: &Path| {
+            if path.components().count() > 1 { std::path::absolute(path) } else { Ok(path.into()) }
+        };
+        Ok(Self {
+            submit: absolute(&self.submit)?,
+            python: absolute(&self.python)?,
+            driver_memory_mib: self.driver_memory_mib,
+        })
+    }
 }

@@ -5,9 +5,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use chancery_governance::dataset::{Column, ColumnType};
-use chancery_governance::run::{
-    Engine, InputRows, Manifest, SegmentRows, Statistics,
-};
+use chancery_governance::run::{Engine, InputRows, Manifest, SegmentRows, Statistics};
 use chancery_ledger::digest::Digest;
 use serde::Deserialize;
 
@@ -83,9 +81,9 @@ fn parse(bytes: &[u8]) -> Ending {
         return unreadable();
     }
     match serde_json::from_slice::<Wire>(bytes) {
-        Ok(Wire::Succeeded(told)) if told.v == VERSION => told
-            .into_told()
-            .map_or_else(unreadable, |told| Ending::Succeeded(Box::new(told))),
+        Ok(Wire::Succeeded(told)) if told.v == VERSION => {
+            told.into_told().map_or_else(unreadable, |told| Ending::Succeeded(Box::new(told)))
+        }
         Ok(Wire::Failed { v: VERSION, code, detail, .. }) if is_code(&code) => {
             Ending::Failed { code, detail: one_line(&detail) }
         }
@@ -119,7 +117,10 @@ enum Wire {
         v: u64,
         code: String,
         detail: String,
-        #[expect(dead_code, reason = "null where the spec did not verify; the job is known anyway")]
+        #[expect(
+            dead_code,
+            reason = "null where the spec did not verify; the job is known anyway"
+        )]
         run: Option<String>,
     },
 }
@@ -258,7 +259,9 @@ mod tests {
         let text = r#"{"v":1,"outcome":"failed","run":null,"code":"spec_expired","detail":"a\nb"}"#;
         let Ending::Failed { code, detail } = parse(text.as_bytes()) else { panic!() };
         assert_eq!((code.as_str(), detail.as_str()), ("spec_expired", "a b"));
-        for bad in ["", "{}", "{", &text.replace("spec_expired", "Nope!"), &text.replace(":1", ":2")] {
+        for bad in
+            ["", "{}", "{", &text.replace("spec_expired", "Nope!"), &text.replace(":1", ":2")]
+        {
             let Ending::Failed { code, .. } = parse(bad.as_bytes()) else { panic!() };
             assert_eq!(code, "status_unreadable", "{bad}");
         }

@@ -26,10 +26,9 @@ pub fn lock(state_dir: &Path) -> io::Result<File> {
     let file = private(OpenOptions::new().write(true).create(true)).open(state_dir.join(LOCK))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(io::Error::new(
-            io::ErrorKind::WouldBlock,
-            "another executor has the state folder",
-        )),
+        Err(TryLockError::WouldBlock) => {
+            Err(io::Error::new(io::ErrorKind::WouldBlock, "another executor has the state folder"))
+        }
         Err(TryLockError::Error(error)) => Err(error),
     }
 }

@@ -172,9 +172,7 @@ impl VerifiedLog {
         }
         let (recorded, _) = read(&sealed)
             .map_err(|source| LogError::Fold { position, source: Box::new(source) })?;
-        self.replay
-            .step(&sealed, &verify)
-            .map_err(|source| LogError::Replay(Box::new(source)))?;
+        self.replay.step(&sealed, &verify).map_err(|source| LogError::Replay(Box::new(source)))?;
         self.tree.append(sealed.leaf());
         self.key = Some(key);
         if let Subject::Run(run) = recorded.subject {
@@ -194,9 +192,7 @@ impl VerifiedLog {
         if checkpoint.size != self.size() || checkpoint.root != self.tree.root() {
             return Err(self.diverged(checkpoint.size));
         }
-        self.replay
-            .finish(self.size())
-            .map_err(|source| LogError::Replay(Box::new(source)))?;
+        self.replay.finish(self.size()).map_err(|source| LogError::Replay(Box::new(source)))?;
         self.confirmed = self.size();
         Ok(())
     }
@@ -209,8 +205,8 @@ impl VerifiedLog {
 /// The service key that the first entry names, if it is the pinned one and its evidence binds it.
 fn genesis_key(sealed: &[u8], pin: KeyId) -> Result<PublicKey, LogError> {
     let position = 0;
-    let sealed = Sealed::parse(sealed.to_vec())
-        .map_err(|source| LogError::Entry { position, source })?;
+    let sealed =
+        Sealed::parse(sealed.to_vec()).map_err(|source| LogError::Entry { position, source })?;
     let (_, event) =
         read(&sealed).map_err(|source| LogError::Fold { position, source: Box::new(source) })?;
     let Event::CollaborationCreated(created) = event else { return Err(LogError::Genesis) };

@@ -106,7 +106,11 @@ pub fn next(sight: &Sight<'_>) -> Effect {
             if sight.orphan { Effect::Admit } else { clear(sight, false) }
         }
         Stage::Admitted(admission) => {
-            if admission.measurement == sight.application { Effect::Submit } else { Effect::Admit }
+            if admission.measurement == sight.application {
+                Effect::Submit
+            } else {
+                Effect::Admit
+            }
         }
         Stage::Submitted(admission, job) => submitted(sight, admission, job, false),
         Stage::Started(admission, job) => submitted(sight, admission, job, true),
@@ -127,7 +131,11 @@ fn submitted(sight: &Sight<'_>, admission: &Admission, job: &Job, started: bool)
             Effect::Fail { code: code.clone(), detail: detail.clone() }
         }
         (Phase::Ended(Ending::Succeeded(report)), _) if report.job_spec == job.job_spec => {
-            if started { Effect::Succeed } else { Effect::ReportStarted }
+            if started {
+                Effect::Succeed
+            } else {
+                Effect::ReportStarted
+            }
         }
         (Phase::Ended(Ending::Succeeded(_)), _) => Effect::Fail {
             code: "result_invalid".to_owned(),

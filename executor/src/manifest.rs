@@ -96,9 +96,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (told, folder) = (manifest(), folder.path());
         let columns = told.columns.clone();
-        let refused = |told: &Manifest| {
-            matches!(check(folder, told, &columns), Err(ManifestError::Files))
-        };
+        let refused =
+            |told: &Manifest| matches!(check(folder, told, &columns), Err(ManifestError::Files));
         assert!(refused(&told), "nothing there");
         fs::write(folder.join("a.csv"), "one").unwrap();
         assert!(refused(&told), "one is missing");

@@ -105,7 +105,11 @@ mod tests {
     #[test]
     fn the_measurement_is_the_python_one() {
         let measured = std::process::Command::new("python3")
-            .args(["-B", "-c", "from chancery_app.measurement import *; print(application_measurement())"])
+            .args([
+                "-B",
+                "-c",
+                "from chancery_app.measurement import *; print(application_measurement())",
+            ])
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/spark"))
             .output()
             .unwrap();
@@ -117,7 +121,8 @@ mod tests {
         let one = measure([("a", b"bc".as_slice()), ("d", b"")]);
         assert_eq!(one, measure([("d", b"".as_slice()), ("a", b"bc")]));
         assert_ne!(one, measure([("ab", b"c".as_slice()), ("d", b"")]));
-        let expected = b"\0\0\0\0\0\0\0\x01a\0\0\0\0\0\0\0\x02bc\0\0\0\0\0\0\0\x01d\0\0\0\0\0\0\0\0";
+        let expected =
+            b"\0\0\0\0\0\0\0\x01a\0\0\0\0\0\0\0\x02bc\0\0\0\0\0\0\0\x01d\0\0\0\0\0\0\0\0";
         assert_eq!(one, Digest::of(expected));
     }
 

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_governance::binding;
 use chancery_governance::dataset::Format;
 use chancery_governance::query::{Binding, Definition, Input, Segment};
-use chancery_governance::sql::{Analysis, AnalysedSegment};
+use chancery_governance::sql::{AnalysedSegment, Analysis};
 use chancery_governance::state::run::Run;
 use chancery_governance::state::{Collaboration, PublishedVersion};
 use chancery_ledger::codec::{self, Value};
@@ -84,9 +84,10 @@ pub fn build(request: &Request<'_>, key: &SigningKey) -> Result<Vec<u8>, Refusal
 fn payload(request: &Request<'_>, key: &PublicKey) -> Result<Value, Refusal> {
     let Request { state, id, run, application, root, expires_ms } = *request;
     let proposal = state.queries.get(&run.query).and_then(|query| query.live_proposal());
-    let proposal = proposal
-        .filter(|proposal| Some(proposal.digest) == run.digest)
-        .ok_or_else(|| Refusal::new("query_changed", "the query is not the one that was admitted"))?;
+    let proposal =
+        proposal.filter(|proposal| Some(proposal.digest) == run.digest).ok_or_else(|| {
+            Refusal::new("query_changed", "the query is not the one that was admitted")
+        })?;
     let bound = &proposal.binding;
     let definition = &bound.definition;
     let missing =
@@ -133,16 +134,14 @@ fn payload(request: &Request<'_>, key: &PublicKey) -> Result<Value, Refusal> {
 
 /// Analyses the bound texts again: it must give what was voted on.
 fn analysis(bound: &Binding, versions: &[&PublishedVersion]) -> Result<Analysis, Refusal> {
-    let differs = || {
-        Refusal::new("analysis_differs", "this release analyses the query to another text")
-    };
+    let differs =
+        || Refusal::new("analysis_differs", "this release analyses the query to another text");
     let analysis = binding::analyse(&bound.definition, versions).map_err(|_| differs())?;
-    let same = analysis.segments.len() == bound.rewritten.len()
-        && analysis
-            .segments
-            .iter()
-            .zip(&bound.rewritten)
-            .all(|(segment, bound)| segment.view == bound.view && segment.rewritten == bound.sql);
+    let same =
+        analysis.segments.len() == bound.rewritten.len()
+            && analysis.segments.iter().zip(&bound.rewritten).all(|(segment, bound)| {
+                segment.view == bound.view && segment.rewritten == bound.sql
+            });
     if same { Ok(analysis) } else { Err(differs()) }
 }
 

@@ -1,145 +1,17 @@
 //! The executor against the rules, a service with faults, and a scripted engine.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod support;
 
 use std::fs;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use chancery_executor::{Client, Config, Credentials, Executor, Secret, Spark, measurement};
+use chancery_executor::{Client, Executor, StartError, measurement};
 use chancery_feed::{FileCursors, Subscription, Wakeup};
 use chancery_governance::state::run::{Outcome, Stage};
 use chancery_ledger::digest::Digest;
-use chancery_ledger::id::RunId;
-use support::engine::Engine;
-use support::room::{self, Room};
-use support::service::Service;
-use tempfile::TempDir;
-use tokio::sync::oneshot;
-
-/// Long enough for any step on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-const SWEEP: Duration = Duration::from_millis(50);
-
-struct Bench {
-    folder: TempDir,
-    service: Service,
-    engine: Engine,
-    config: Config,
-    run: RunId,
-}
-
-struct Running {
-    executor: Executor,
-    stop: oneshot::Sender<()>,
-}
-
-impl Running {
-    /// Drops all that it does wherever it is, as a kill would.
-    async fn kill(self) {
-        self.stop.send(()).ok();
-        self.executor.ended().await.unwrap();
-    }
-}
-
-impl Bench {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let engine = Engine::make(&folder.path().join("engine"));
-        fs::create_dir_all(folder.path().join("data/litware/orders")).unwrap();
-        fs::write(folder.path().join("data/litware/orders/part.csv"), "customer,region\n").unwrap();
-        let mut room = Room::accepted(measurement::application());
-        let run = room::fresh_run();
-        room.request(run);
-        let (service, base) = Service::serve(room).await;
-        let config = Config {
-            service: base.clone(),
-            service_key: room::service_key().public().id(),
-            credentials: Credentials {
-                token_endpoint: format!("{base}/token"),
-                client_id: "executor".into(),
-                client_secret: Secret("secret".into()),
-                scope: None,
-            },
-            data_root: folder.path().join("data"),
-            state_dir: folder.path().join("state"),
-            spark: Spark {
-                submit: engine.program(),
-                python: "python3".into(),
-                driver_memory_mib: 512,
-            },
-        };
-        Self { folder, service, engine, config, run }
-    }
-
-    async fn start(&self) -> Running {
-        // Some test is the first; the others find it installed.
-        rustls::crypto::ring::default_provider().install_default().ok();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let client = Client::new(&self.config, http);
-        fs::create_dir_all(&self.config.state_dir).unwrap();
-        let cursors = self.config.state_dir.join("cursors");
-        let cursors = FileCursors::open(&cursors).await.unwrap();
-        let subscription =
-            Subscription::open(client.clone(), cursors, Wakeup::none(), SWEEP).await.unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let shutdown = async move {
-            stopped.await.ok();
-        };
-        let executor = Executor::start(&self.config, client, subscription, shutdown).unwrap();
-        Running { executor, stop }
-    }
-
-    fn stage(&self) -> Stage {
-        self.service.lock().room.state().runs[&self.run].stage.clone()
-    }
-
-    async fn until(&self, what: &str, reached: impl Fn(&Self) -> bool) {
-        let began = Instant::now();
-        while !reached(self) {
-            assert!(began.elapsed() < PATIENCE, "{what}: {:?}", self.stage());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    async fn until_stage(&self, name: &str) {
-        self.until(name, |bench| bench.stage().name() == name).await;
-    }
-
-    /// Until the run ended and nothing of its job is left on disk.
-    async fn until_cleared(&self) {
-        self.until("cleared", |bench| bench.stage().ended() && !bench.job().exists()).await;
-    }
-
-    fn job(&self) -> PathBuf {
-        let folder = self.config.state_dir.join("jobs").join(room::id().to_string());
-        folder.join(self.run.to_string())
-    }
-
-    fn output(&self) -> PathBuf {
-        self.folder.path().join("data/fabrikam/report").join(self.run.to_string())
-    }
-
-    /// What lies in the output dataset's folder.
-    fn results(&self) -> usize {
-        fs::read_dir(self.folder.path().join("data/fabrikam/report")).map_or(0, Iterator::count)
-    }
-
-    fn outcomes(&self) -> usize {
-        let subject = format!("run/{}", self.run);
-        let kinds = ["RunRefused", "RunSucceeded", "RunFailed", "RunCancelled"];
-        let inner = self.service.lock();
-        let entries = inner.room.log.iter().map(|sealed| sealed.entry());
-        entries.filter(|entry| entry.subject == subject && kinds.contains(&&*entry.kind)).count()
-    }
-
-    fn failure(&self) -> (String, String) {
-        match self.stage() {
-            Stage::Ended(Outcome::Failed { code, detail }) => (code, detail),
-            other => panic!("{other:?}"),
-        }
-    }
-}
+use support::bench::{Bench, SWEEP};
+use support::room;
 
 #[tokio::test]
 async fn a_requested_run_becomes_an_attested_result() {
@@ -306,6 +178,32 @@ async fn lost_replies_and_a_service_that_is_away_change_nothing() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_good_no_more_is_renewed() {
+    let bench = Bench::new().await;
+    bench.engine.set("hold");
+    let running = bench.start().await;
+    bench.until_stage("started").await;
+    bench.service.lock().token += 1;
+    bench.engine.unset("hold");
+    bench.until_stage("succeeded").await;
+    running.kill().await;
+}
+
+#[tokio::test]
+async fn one_state_folder_has_one_executor() {
+    let bench = Bench::new().await;
+    let running = bench.start().await;
+    let cursors = bench.config.state_dir.join("other-cursors");
+    let client = Client::new(&bench.config, reqwest::Client::builder().no_proxy().build().unwrap());
+    let cursors = FileCursors::open(&cursors).await.unwrap();
+    let subscription =
+        Subscription::open(client.clone(), cursors, Wakeup::none(), SWEEP).await.unwrap();
+    let second = Executor::start(&bench.config, client, subscription, std::future::pending());
+    assert!(matches!(second, Err(StartError::State(_))));
+    running.kill().await;
+}
+
+#[tokio::test]
 async fn a_lost_state_folder_means_a_new_key_and_a_new_admission() {
     let mut bench = Bench::new().await;
     bench.engine.set("hold");
@@ -317,11 +215,12 @@ async fn a_lost_state_folder_means_a_new_key_and_a_new_admission() {
     let old = bench.config.state_dir.clone();
     bench.config.state_dir = bench.folder.path().join("state-2");
     bench.engine.unset("hold");
-    bench.until("the old engine", |_| {
-        let status = old.join("jobs").join(room::id().to_string()).join(bench.run.to_string());
-        status.join("status/status.json").exists()
-    })
-    .await;
+    bench
+        .until("the old engine", |_| {
+            let status = old.join("jobs").join(room::id().to_string()).join(bench.run.to_string());
+            status.join("status/status.json").exists()
+        })
+        .await;
     fs::remove_dir_all(bench.output()).unwrap();
     let running = bench.start().await;
     assert_ne!(running.executor.key(), &key);
@@ -338,8 +237,7 @@ async fn nothing_is_done_on_a_log_that_does_not_verify() {
     pinned.config.service_key = Digest::of(b"another service");
     for bench in [tampered, pinned] {
         let running = bench.start().await;
-        // A second log would be needed to know that it was looked at; a few sweeps have to do.
-        tokio::time::sleep(SWEEP * 20).await;
+        bench.until("sweeps", |bench| bench.service.lock().sweeps > 20).await;
         running.kill().await;
         assert_eq!((bench.stage().name(), bench.engine.began()), ("requested", 0));
     }

@@ -7,6 +7,7 @@ pub mod login;
 pub mod names;
 pub mod private_file;
 pub mod profile;
+pub mod room;
 pub mod session;
 pub mod sign;
 pub mod views;

@@ -12,7 +12,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::args::Global;
-use crate::client::session::Room;
+use crate::client::room::Room;
 use crate::failure::{Exit, OrFail as _, Result};
 use crate::output::{self, Format, WIDTH};
 use crate::text::facts;

@@ -13,7 +13,8 @@ use crate::args::Global;
 use crate::client::clock;
 use crate::client::http::view;
 use crate::client::names::{Kind, pick};
-use crate::client::session::{Order, Room, Session};
+use crate::client::room::Room;
+use crate::client::session::{Order, Session};
 use crate::client::views::Collaboration;
 use crate::failure::Result;
 use crate::output;
@@ -34,10 +35,14 @@ pub enum Act {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Begin a clean room; you become its owner
-    #[command(after_help = "\
+    #[command(
+        override_usage = "chancery collaboration create --name <NAME> \
+    \n       --organisation <NAME> [OPTIONS]",
+        after_help = "\
 Example:
   chancery collaboration create --name \"Flight delays\" \\
-    --organisation Litware --member-signed votes,consents,runs")]
+    --organisation Litware --member-signed votes,consents,runs"
+    )]
     Create {
         /// What people call it
         #[arg(long)]

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::done;
 use crate::client::clock;
-use crate::client::session::{Order, Room};
+use crate::client::room::Room;
+use crate::client::session::Order;
 use crate::failure::Result;
 
 /// What consent is about.

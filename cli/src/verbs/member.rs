@@ -18,7 +18,8 @@ use super::done;
 use crate::args::Global;
 use crate::client::http::view;
 use crate::client::names::{Kind, pick};
-use crate::client::session::{Order, Room, Session};
+use crate::client::room::Room;
+use crate::client::session::{Order, Session};
 use crate::client::views::{Invitation, Member, MyInvitation, MyInvitations};
 use crate::client::{clock, key_file};
 use crate::failure::{Failure, OrFail as _, Result};
@@ -43,7 +44,10 @@ pub enum Ability {
 
 /// Invite somebody by e-mail.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "chancery collaboration invite <EMAIL> --organisation <NAME> \
+    \n       --ability <ABILITIES> [OPTIONS]",
+    after_help = "\
 No e-mail is sent: tell them to sign in and to run
   chancery collaboration accept
 
@@ -51,7 +55,8 @@ The log holds a salted commitment to the address, never the address.
 
 Example:
   chancery collaboration invite fatima@fabrikam.example \\
-    --organisation Fabrikam --ability analyst,runner,result_receiver")]
+    --organisation Fabrikam --ability analyst,runner,result_receiver"
+)]
 pub struct Invite {
     /// The e-mail that they sign in with
     email: String,

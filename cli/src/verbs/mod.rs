@@ -19,7 +19,7 @@ use crate::client::session::Sent;
 use crate::client::views::Mark;
 use crate::failure::Result;
 use crate::output;
-use crate::text::{facts, plain};
+use crate::text::{facts, plain, short};
 
 /// Answers with a command that was carried out: what was done, and where it stands in the log.
 fn done(sent: &Sent, what: &str, more: Vec<(&'static str, String)>) -> Result<()> {
@@ -29,7 +29,7 @@ fn done(sent: &Sent, what: &str, more: Vec<(&'static str, String)>) -> Result<()
     pairs.push((
         "authority",
         match sent.signed_by {
-            Some(key) => format!("signed by your key {key}"),
+            Some(key) => format!("signed by your key {}", short(&key.to_string())),
             None => "your sign-in, on the service's word (no key of yours signs)".to_owned(),
         },
     ));

@@ -13,7 +13,8 @@ use super::{done, json_file, query_show, vote};
 use crate::args::Global;
 use crate::client::clock;
 use crate::client::names::{Kind, Named as _, pick};
-use crate::client::session::{Order, Room, Sent};
+use crate::client::room::Room;
+use crate::client::session::{Order, Sent};
 use crate::client::views::{Dataset, Query};
 use crate::failure::{OrFail as _, Result};
 

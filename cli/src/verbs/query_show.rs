@@ -7,7 +7,7 @@ use serde_json::json;
 use super::marks;
 use crate::client::http::view;
 use crate::client::names::Named as _;
-use crate::client::session::Room;
+use crate::client::room::Room;
 use crate::client::views::{Query, Readiness, Reason};
 use crate::failure::Result;
 use crate::output::{self, WIDTH};

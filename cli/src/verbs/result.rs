@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::csv;
 use crate::client::http::view;
-use crate::client::session::Room;
+use crate::client::room::Room;
 use crate::client::views::{Dataset, Query, Run};
 use crate::failure::{Failure, OrFail as _, Result};
 use crate::output;

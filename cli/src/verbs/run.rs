@@ -16,7 +16,8 @@ use super::{done, result, vote};
 use crate::args::Global;
 use crate::client::clock;
 use crate::client::http::view;
-use crate::client::session::{Order, Room};
+use crate::client::room::Room;
+use crate::client::session::Order;
 use crate::client::views::Run;
 use crate::failure::{Exit, Failure, Result};
 use crate::output;
@@ -173,8 +174,13 @@ async fn watch(room: &Room, run: RunId, timeout_s: u64) -> Result<Exit> {
         }
         if clock::now_ms() >= until_ms {
             let why = format!("it is {} after {timeout_s} s", it.stage);
-            return Err(Failure::unreadable("The run has no outcome yet", why)
-                .with_hint(format!("Wait on: chancery run wait {run}")));
+            return Err(Failure::new(
+                Exit::Unreadable,
+                "run_not_ended",
+                "The run has no outcome yet",
+                why,
+            )
+            .with_hint(format!("Wait on: chancery run wait {run}")));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -9,7 +9,7 @@ use chancery_governance::wire::Wire as _;
 use serde_json::json;
 
 use crate::client::names::Named as _;
-use crate::client::session::Room;
+use crate::client::room::Room;
 use crate::client::views::{Dataset, Proposal, Query};
 use crate::failure::{Failure, Result};
 use crate::output;

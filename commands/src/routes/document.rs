@@ -1,6 +1,5 @@
 //! The OpenAPI document: made from the handlers themselves, and finished with what all share.
 
-use axum::Json;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
@@ -18,11 +17,6 @@ const SCHEME: &str = "oidc";
 pub fn openapi() -> OpenApi {
     let (_, document) = super::api().split_for_parts();
     finish(document)
-}
-
-/// Answers with the document.
-pub async fn serve(document: OpenApi) -> Json<OpenApi> {
-    Json(document)
 }
 
 /// Adds what every operation has: bearer tokens, command headers, problem documents.
@@ -56,6 +50,10 @@ pub fn finish(mut document: OpenApi) -> OpenApi {
 }
 
 fn finish_operation(operation: &mut Operation, command: bool) {
+    // Handlers of several resources share names; an operation's id must be its own.
+    if let (Some(name), Some([tag, ..])) = (&operation.operation_id, operation.tags.as_deref()) {
+        operation.operation_id = Some(format!("{tag}_{name}"));
+    }
     if operation.security.is_none() {
         operation.security = Some(vec![SecurityRequirement::new(SCHEME, Vec::<String>::new())]);
     }

@@ -42,7 +42,7 @@ pub fn router(app: App) -> Router {
     let (routes, document) = api().split_for_parts();
     let document = document::finish(document);
     routes
-        .route("/openapi.json", axum::routing::get(move || document::serve(document.clone())))
+        .route("/openapi.json", axum::routing::get(async move || axum::Json(document.clone())))
         .fallback(|| async { Problem::not_found("There is no such resource.") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .with_state(app)

@@ -1,5 +1,8 @@
 //! `Idempotency-Key` and `If-Match`.
 
+use chancery_ledger::command::SignedCommand;
+use chancery_ledger::cose::ContentType;
+
 use crate::support::room::{Room, Stage};
 use crate::support::{Service, commands, fixtures};
 
@@ -107,7 +110,6 @@ async fn an_expected_version_must_be_the_one_that_stands() {
 
 #[tokio::test]
 async fn of_signed_commands_the_signed_version_counts() {
-    use chancery_ledger::cose::ContentType;
     let room = Room::at(Stage::Stocked).await;
     let version = room.service.state(room.id).await.versions
         [&chancery_governance::subject::Subject::Dataset(room.orders)];
@@ -119,7 +121,7 @@ async fn of_signed_commands_the_signed_version_counts() {
     );
     let key = room.litware.key.clone().unwrap();
     let mut signed = room.litware.to_sign(&moved);
-    let call = |signed| room.litware.signed_with(&moved, signed, ContentType::Command, &key);
+    let call = |signed: &SignedCommand| room.litware.signed_with(&moved, signed, ContentType::Command, &key);
     // Not signed, so the service will not pretend that it was.
     let unsigned = call(&signed).if_match(version);
     room.service.refuses(unsigned, 400, "if_match_not_signed").await;

@@ -1,5 +1,7 @@
 //! The HTTP API from outside: what it takes, what it refuses and how, what it leaves in the log.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -7,6 +7,7 @@ use chancery_ledger::command::{LIFETIME_MS_MAX, SignedCommand};
 use chancery_ledger::cose::ContentType;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::CollaborationId;
+use chancery_ledger::key::SigningKey;
 
 use crate::support::commands;
 use crate::support::person::LIFETIME_MS;
@@ -55,7 +56,7 @@ async fn a_signature_by_any_other_key_is_refused() {
     let mut room = Room::at(Stage::Proposed).await;
     let approve = commands::approve(room.next(), room.id, room.query, &room.digest);
     let signed = room.litware.to_sign(&approve);
-    let by = |key| room.litware.signed_with(&approve, &signed, ContentType::Command, key);
+    let by = |key: &SigningKey| room.litware.signed_with(&approve, &signed, ContentType::Command, key);
     room.service.refuses(by(&key(99)), 403, "key_unknown").await;
     room.service.refuses(by(&room.service.key), 403, "key_unknown").await;
     // Fabrikam's key with Litware's token, and the other way round.

@@ -133,7 +133,10 @@ async fn the_executor_alone_can_change_nothing() {
     let executor = room.executor().await;
     for command in all_commands(&room, room.id) {
         executor.person.refused(&command, 403, "not_a_member").await;
-        executor.refused(&command, 403, "not_a_member").await;
+        let before = room.service.sizes().await;
+        let answer = executor.tries(&command).await;
+        answer.assert_problem(answer.status, &answer.text("/code").to_owned());
+        assert_eq!(room.service.sizes().await, before, "{}", command.action);
         let signed = executor.person.to_sign(&command);
         let as_member = executor.person.signed_with(
             &command,

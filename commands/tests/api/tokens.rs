@@ -21,6 +21,8 @@ async fn a_request_without_a_good_token_is_refused() {
     let of_foreign = foreign.person("olivia@litware.example").await.token;
     let stranger = Person::stranger(service).token;
     let (body, signature) = stranger.rsplit_once('.').unwrap();
+    let first = if signature.starts_with('A') { "B" } else { "A" };
+    let flipped = format!("{body}.{first}{}", &signature[1..]);
     let other_key = tokens::signed(&tokens::new_key(), &good);
     for (token, code) in [
         (of_foreign, "token_issuer_unknown"),
@@ -32,7 +34,7 @@ async fn a_request_without_a_good_token_is_refused() {
         (with("tid", json!(null)), "token_claim_missing"),
         (with("sub", json!("")), "token_claim_invalid"),
         (other_key, "token_key_unknown"),
-        (format!("{body}.{}", signature.chars().rev().collect::<String>()), "token_signature_invalid"),
+        (flipped, "token_signature_invalid"),
         (body.to_owned(), "token_malformed"),
         ("x".repeat(17 * 1024), "token_too_large"),
     ] {

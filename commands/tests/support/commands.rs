@@ -57,6 +57,11 @@ fn command(
     Command { id, collaboration, subject, action, method, path, body, content: None }
 }
 
+/// A body of one field.
+fn one(name: &str, value: Json) -> Json {
+    Json::Object([(name.to_owned(), value)].into_iter().collect())
+}
+
 fn post(rest: impl Into<String>) -> (Method, String) {
     (Method::POST, rest.into())
 }
@@ -142,7 +147,7 @@ pub fn revoke_key(id: CommandId, c: CollaborationId, member: MemberId, key: Dige
 
 pub fn publish(id: CommandId, c: CollaborationId, descriptor: Json) -> Command {
     let subject = Subject::Dataset(DatasetId::new(id.uuid()));
-    let body = json!({"descriptor": descriptor});
+    let body = one("descriptor", descriptor);
     command(id, c, subject, "dataset.publish", post("/datasets"), body)
 }
 
@@ -153,7 +158,7 @@ pub fn publish_version(
     descriptor: Json,
 ) -> Command {
     let to = (Method::PUT, format!("/datasets/{dataset}"));
-    let body = json!({"descriptor": descriptor});
+    let body = one("descriptor", descriptor);
     command(id, c, Subject::Dataset(dataset), "dataset.publish", to, body)
 }
 
@@ -164,13 +169,13 @@ pub fn retire(id: CommandId, c: CollaborationId, dataset: DatasetId) -> Command 
 
 pub fn draft(id: CommandId, c: CollaborationId, definition: Json) -> Command {
     let subject = Subject::Query(QueryId::new(id.uuid()));
-    let body = json!({"definition": definition});
+    let body = one("definition", definition);
     command(id, c, subject, "query.draft", post("/queries"), body)
 }
 
 pub fn revise(id: CommandId, c: CollaborationId, query: QueryId, definition: Json) -> Command {
     let to = (Method::PUT, format!("/queries/{query}"));
-    let body = json!({"definition": definition});
+    let body = one("definition", definition);
     command(id, c, Subject::Query(query), "query.revise", to, body)
 }
 

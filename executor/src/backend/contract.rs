@@ -250,7 +250,10 @@ async fn a_job_that_ignores_the_request_to_end_is_killed_with_its_children() {
 #[tokio::test]
 async fn the_engine_gets_what_it_needs_and_no_more_of_the_environment() {
     let bench = LocalBench::new();
-    script(&bench.submit(), "#!/bin/sh\nprintf '%s\\n' \"$@\"\nenv >&2\ntouch done\nwhile :; do sleep 0.05; done\n");
+    script(
+        &bench.submit(),
+        "#!/bin/sh\nprintf '%s\\n' \"$@\"\nenv >&2\ntouch done\nwhile :; do sleep 0.05; done\n",
+    );
     let (job, backend) = (bench.job(), bench.open());
     backend.launch(&job).await.unwrap();
     eventually(&backend, &job, |_| job.folder.join("done").exists()).await;
@@ -273,9 +276,21 @@ async fn the_engine_gets_what_it_needs_and_no_more_of_the_environment() {
     );
     let environment = fs::read_to_string(job.folder.join("stderr.log")).unwrap();
     let known = [
-        "PATH", "HOME", "JAVA_HOME", "LANG", "LC_ALL", "USER", "PYSPARK_PYTHON",
-        "PYSPARK_DRIVER_PYTHON", "PYTHONDONTWRITEBYTECODE", "TMPDIR", "CHANCERY_JOB", "PWD", "_",
-        "OLDPWD", "SHLVL",
+        "PATH",
+        "HOME",
+        "JAVA_HOME",
+        "LANG",
+        "LC_ALL",
+        "USER",
+        "PYSPARK_PYTHON",
+        "PYSPARK_DRIVER_PYTHON",
+        "PYTHONDONTWRITEBYTECODE",
+        "TMPDIR",
+        "CHANCERY_JOB",
+        "PWD",
+        "_",
+        "OLDPWD",
+        "SHLVL",
     ];
     for name in environment.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name) {
         assert!(known.contains(&name), "{name}");

@@ -179,8 +179,7 @@ impl Backend for Local {
         let began = Instant::now();
         let mut sent = None;
         while lives(job).map_err(fault("looking at the job"))? {
-            let wanted =
-                if began.elapsed() < TERM_PATIENCE { Signal::TERM } else { Signal::KILL };
+            let wanted = if began.elapsed() < TERM_PATIENCE { Signal::TERM } else { Signal::KILL };
             // Asked once, killed as often as children turn up.
             if sent != Some(Signal::TERM) || wanted == Signal::KILL {
                 signal(job, wanted).map_err(fault("signalling the engine"))?;
@@ -200,7 +199,8 @@ impl Local {
         let fault = BackendError::at;
         let began = Instant::now();
         loop {
-            let left = process::marked(&job.run.to_string()).map_err(fault("looking for processes"))?;
+            let left =
+                process::marked(&job.run.to_string()).map_err(fault("looking for processes"))?;
             if left.is_empty() {
                 return Ok(());
             }

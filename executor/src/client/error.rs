@@ -94,7 +94,11 @@ impl From<reqwest::Error> for ClientError {
     fn from(error: reqwest::Error) -> Self {
         // Whatever a connection does wrong may be right the next time, but for our own request.
         let error = error.without_url();
-        if error.is_builder() { Self::Corrupt(error.into()) } else { Self::Unavailable(error.into()) }
+        if error.is_builder() {
+            Self::Corrupt(error.into())
+        } else {
+            Self::Unavailable(error.into())
+        }
     }
 }
 
@@ -105,13 +109,14 @@ mod tests {
     #[test]
     fn statuses_fall_into_families() {
         let body = br#"{"code":"c","detail":"d","reasons":[{"code":"r","detail":"x"}]}"#;
-        let family = |status: u16, body: &[u8]| {
-            match ClientError::of_problem(StatusCode::from_u16(status).unwrap(), body) {
-                ClientError::Rejected { code, reasons, .. } => format!("rejected {code} {reasons:?}"),
-                ClientError::Conflict { code, .. } => format!("conflict {code}"),
-                ClientError::Unavailable(_) => "unavailable".into(),
-                ClientError::Corrupt(_) => "corrupt".into(),
-            }
+        let family = |status: u16, body: &[u8]| match ClientError::of_problem(
+            StatusCode::from_u16(status).unwrap(),
+            body,
+        ) {
+            ClientError::Rejected { code, reasons, .. } => format!("rejected {code} {reasons:?}"),
+            ClientError::Conflict { code, .. } => format!("conflict {code}"),
+            ClientError::Unavailable(_) => "unavailable".into(),
+            ClientError::Corrupt(_) => "corrupt".into(),
         };
         assert_eq!(family(403, body), r#"rejected c ["r"]"#);
         assert_eq!(family(404, b"not json"), "rejected http_error []");

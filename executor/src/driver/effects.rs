@@ -1,14 +1,13 @@
 //! One run, step by step: what is known of it, what the machine says, and the doing of it.
 
+mod job;
 mod outcome;
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
 
 use chancery_governance::command::{AdmitRun, Command, FailRun, StartRun, SubmitRun};
 use chancery_governance::state::Collaboration;
-use chancery_governance::state::run::{Outcome, Run, Stage};
+use chancery_governance::state::run::{Run, Stage};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::key::SigningKey;
 
@@ -50,8 +49,8 @@ pub struct Tools<B> {
 /// How a turn ended.
 #[derive(Debug)]
 pub enum Stepped {
-    /// The job is under way.
-    Waits,
+    /// The job is under way, so far.
+    Waits(Option<Progress>),
     /// Nothing is left to do.
     Done,
     /// The service refuses a report, for a reason that is not the run's.
@@ -108,8 +107,7 @@ impl<B: Backend> Tools<B> {
     pub async fn step(&self, logs: &mut Logs, run: RunKey) -> Result<Stepped, StepError> {
         for _ in 0..STEPS_MAX {
             let Some(look) = self.look(logs, run).await? else { return Ok(Stepped::Done) };
-            let mut effect = look.effect;
-            tell_progress(run, &look.job.phase);
+            let Look { mut effect, job, .. } = look;
             if effect.needs_newest() {
                 logs.newest(run.collaboration).await?;
                 let Some(look) = self.look(logs, run).await? else { return Ok(Stepped::Done) };
@@ -117,7 +115,7 @@ impl<B: Backend> Tools<B> {
             }
             tracing::debug!(%run, ?effect, "next step");
             let sent = match effect {
-                Effect::Wait => return Ok(Stepped::Waits),
+                Effect::Wait => return Ok(Stepped::Waits(progress(job.phase))),
                 Effect::Done => return Ok(Stepped::Done),
                 effect => self.perform(logs, run, effect).await?,
             };
@@ -211,7 +209,12 @@ impl<B: Backend> Tools<B> {
     }
 
     /// Reports, and reads what became of it from the log.
-    async fn send(&self, logs: &mut Logs, run: RunKey, command: Command) -> Result<Sent, StepError> {
+    async fn send(
+        &self,
+        logs: &mut Logs,
+        run: RunKey,
+        command: Command,
+    ) -> Result<Sent, StepError> {
         let before = logs.stage(run).cloned();
         let Some(state) = logs.state(run.collaboration) else { return Ok(Sent::Moved) };
         let action = command.action();
@@ -219,7 +222,9 @@ impl<B: Backend> Tools<B> {
         let report = Report { audience: state.service_key.id(), run, id, command };
         let refused = match self.client.report(&report, &self.key).await {
             Ok(()) => None,
-            Err(ClientError::Rejected { code, .. } | ClientError::Conflict { code, .. }) => Some(code),
+            Err(ClientError::Rejected { code, .. } | ClientError::Conflict { code, .. }) => {
+                Some(code)
+            }
             Err(error) => return Err(StepError::Client(error)),
         };
         logs.newest(run.collaboration).await?;
@@ -235,96 +240,12 @@ impl<B: Backend> Tools<B> {
         tracing::info!(%run, action, stage, "reported");
         Ok(Sent::Moved)
     }
-
-    /// Makes the job spec and puts it on disk; nothing of an earlier one lives then.
-    async fn prepare(
-        &self,
-        look: &Look<'_>,
-        run: RunKey,
-    ) -> Result<Result<Digest, spec::Refusal>, StepError> {
-        self.backend.cancel(&self.job(run)).await?;
-        let now = clock::now_ms();
-        let fresh = now.saturating_add(spec::LIFE_MS);
-        // The same bytes as before, where a reply was lost: the log may have them by now.
-        let expires_ms = look
-            .spec
-            .as_ref()
-            .map(|spec| spec.facts.expires_ms)
-            .filter(|expires_ms| *expires_ms > now.saturating_add(spec::LIFE_MS / 2))
-            .unwrap_or(fresh);
-        let request = spec::Request {
-            state: look.state,
-            id: run.run,
-            run: look.run,
-            application: self.application,
-            root: &self.root,
-            expires_ms,
-        };
-        let bytes = match spec::build(&request, &self.key) {
-            Ok(bytes) => bytes,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        self.jobs.put_spec(run, &bytes)?;
-        Ok(Ok(Digest::of(&bytes)))
-    }
-
-    async fn launch(
-        &self,
-        look: &Look<'_>,
-        run: RunKey,
-    ) -> Result<Option<spec::Refusal>, StepError> {
-        let Some(spec) = &look.spec else { return Ok(None) };
-        if look.job.attempts > 0 {
-            // What a dead engine of this very run may have left.
-            self.remove_result(run, &spec.output)?;
-        } else if spec.output.symlink_metadata().is_ok() {
-            let detail = "a result of that run's id lies there already".to_owned();
-            return Ok(Some(spec::Refusal { code: "output_exists", detail }));
-        }
-        self.backend.launch(&self.job(run)).await?;
-        tracing::info!(%run, attempt = look.job.attempts + 1, "engine started");
-        Ok(None)
-    }
-
-    async fn clear(&self, look: &Look<'_>, run: RunKey, result: bool) -> Result<(), StepError> {
-        self.backend.cancel(&self.job(run)).await?;
-        // Without a start, nothing there is this run's work.
-        if let Some(spec) = &look.spec
-            && result
-            && look.job.attempts > 0
-        {
-            self.remove_result(run, &spec.output)?;
-        }
-        let failed = matches!(look.run.stage, Stage::Ended(Outcome::Failed { .. }));
-        self.jobs.remove(run, failed)?;
-        tracing::info!(%run, stage = look.run.stage.name(), "cleared");
-        Ok(())
-    }
-
-    /// Removes a run's result and the folder in which the application made it.
-    fn remove_result(&self, run: RunKey, output: &Path) -> io::Result<()> {
-        let name = run.run.to_string();
-        if !self.root.is_output(output, &name) {
-            tracing::warn!(%run, "the result's folder is not where it was; nothing is removed");
-            return Ok(());
-        }
-        let partial: PathBuf = output.with_file_name(format!(".{name}.{name}.partial"));
-        for folder in [output, &partial] {
-            match fs::remove_dir_all(folder) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
 }
 
 fn failure(code: &str, detail: &str) -> Command {
     FailRun { code: code.to_owned(), detail: one_line(detail) }.into()
 }
 
-fn tell_progress(run: RunKey, phase: &Phase) {
-    if let Phase::Running(Some(Progress { stage, done, total, .. })) = phase {
-        tracing::debug!(%run, stage, done, total, "progress");
-    }
+fn progress(phase: Phase) -> Option<Progress> {
+    if let Phase::Running(progress) = phase { progress } else { None }
 }

@@ -3,11 +3,12 @@
 //! The log is the queue; this only remembers its order. A run that is not ended is in exactly one
 //! of `waiting`, `active` and `parked`.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chancery_ledger::id::CollaborationId;
 
 use crate::RunKey;
+use crate::backend::Progress;
 
 /// Runs under way at once: one local Spark takes the whole machine.
 pub const RUNS_AT_ONCE_MAX: usize = 1;
@@ -44,6 +45,7 @@ pub struct Runs {
     failing: BTreeSet<RunKey>,
     /// Runs whose refusal was told.
     told: BTreeSet<RunKey>,
+    progress: BTreeMap<RunKey, Progress>,
 }
 
 impl Runs {
@@ -72,6 +74,7 @@ impl Runs {
         self.parked.remove(&run);
         self.failing.remove(&run);
         self.told.remove(&run);
+        self.progress.remove(&run);
     }
 
     /// The runs to step now.
@@ -83,10 +86,13 @@ impl Runs {
         self.closing.iter().chain(&self.active).copied().collect()
     }
 
-    /// The run waits for its job.
-    pub fn waits(&mut self, run: RunKey) {
+    /// The run waits for its job; returns how far that is, if it is news.
+    pub fn waits(&mut self, run: RunKey, progress: Option<Progress>) -> Option<&Progress> {
         self.failing.remove(&run);
         self.told.remove(&run);
+        let progress = progress.filter(|progress| self.progress.get(&run) != Some(progress))?;
+        self.progress.insert(run, progress);
+        self.progress.get(&run)
     }
 
     /// Nothing is left to do about the run.
@@ -127,11 +133,15 @@ impl Runs {
     /// Forgets all runs of a collaboration and returns those that may live.
     pub fn drop_all(&mut self, collaboration: CollaborationId) -> Vec<RunKey> {
         let of = |run: &RunKey| run.collaboration == collaboration;
-        let dropped: Vec<_> =
-            self.active.iter().chain(&self.parked).chain(&self.closing).chain(&self.waiting)
-                .filter(|run| of(run))
-                .copied()
-                .collect();
+        let dropped: Vec<_> = self
+            .active
+            .iter()
+            .chain(&self.parked)
+            .chain(&self.closing)
+            .chain(&self.waiting)
+            .filter(|run| of(run))
+            .copied()
+            .collect();
         for run in &dropped {
             self.done(*run);
         }
@@ -177,7 +187,7 @@ mod tests {
         }
         for n in [3, 1, 2] {
             assert_eq!(runs.turn(), [run(n)]);
-            runs.waits(run(n));
+            assert_eq!(runs.waits(run(n), None), None);
             assert_eq!(runs.turn(), [run(n)], "it keeps its place");
             runs.done(run(n));
         }

@@ -1,8 +1,6 @@
 //! Each stage against each status; then every step of a run left out, done, or done twice.
 
-use chancery_governance::run::{
-    Attested, Engine, Manifest, Platform, Statistics,
-};
+use chancery_governance::run::{Attested, Engine, Manifest, Platform, Statistics};
 use chancery_ledger::key::SigningKey;
 
 use super::*;
@@ -22,11 +20,7 @@ fn application() -> Digest {
 }
 
 fn admission() -> Admission {
-    Admission {
-        executor: key(1),
-        platform: Platform::InsecureVirtual,
-        measurement: application(),
-    }
+    Admission { executor: key(1), platform: Platform::InsecureVirtual, measurement: application() }
 }
 
 fn submitted_job() -> Job {
@@ -342,14 +336,11 @@ async fn apply(world: &mut World, effect: &Effect, fault: Fault) {
         world.perform(effect).await;
     }
     match fault {
-        Fault::None | Fault::Skipped => {}
-        // A kill between the look and the deed: only what the driver re-checks is repeated blindly.
+        // A kill between the look and the deed: only what the driver re-checks is done blindly.
         Fault::Repeated if *effect == world.next().await => world.perform(effect).await,
-        Fault::Repeated => {}
         Fault::EngineDies if world.engine.living() == 1 => world.engine.die(run(1)),
-        Fault::EngineDies => {}
         Fault::SpecLost => world.spec = None,
         Fault::Cancelled if !world.stage.ended() => world.end(Outcome::Cancelled(Vec::new())),
-        Fault::Cancelled => {}
+        Fault::None | Fault::Skipped | Fault::Repeated | Fault::EngineDies | Fault::Cancelled => {}
     }
 }

@@ -32,7 +32,9 @@ pub const SERVICE: &str = "chancery.test";
 const EPOCH_MS: u64 = 1_767_225_600_000;
 
 fn uuid(kind: u16, number: u64) -> Uuid {
-    Uuid::from_u128(0x0194_1f29_7c00_7000_8000_0000_0000_0000 | u128::from(kind) << 64 | u128::from(number))
+    Uuid::from_u128(
+        0x0194_1f29_7c00_7000_8000_0000_0000_0000 | u128::from(kind) << 64 | u128::from(number),
+    )
 }
 
 pub fn id() -> CollaborationId {
@@ -79,11 +81,8 @@ impl Room {
         let mut room = Self { log, state, tree, key, now_ms: EPOCH_MS, commands: 0 };
         let itself = Subject::Collaboration(id());
         let terms = Terms { member_signed: Vec::new(), insecure_virtual: true };
-        let create = CreateCollaboration {
-            name: "Flights".into(),
-            organisation: "Litware".into(),
-            terms,
-        };
+        let create =
+            CreateCollaboration { name: "Flights".into(), organisation: "Litware".into(), terms };
         room.by("litware", itself, create).unwrap();
         let invitation = Subject::Invitation(InvitationId::new(uuid(0xa, 1)));
         let invite = Invite {

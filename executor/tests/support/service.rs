@@ -31,6 +31,10 @@ pub struct Inner {
     pub down: bool,
     /// The position of an entry that is given with a flipped byte.
     pub tampered: Option<usize>,
+    /// The number of the one token that is good.
+    pub token: u32,
+    /// How often the heads were asked for.
+    pub sweeps: u32,
     outcomes: BTreeMap<CommandId, Result<(), (String, String)>>,
 }
 
@@ -49,13 +53,15 @@ impl Service {
             away: 0,
             down: false,
             tampered: None,
+            token: 0,
+            sweeps: 0,
             outcomes: BTreeMap::new(),
         };
         let service = Self(Arc::new(Mutex::new(inner)));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new()
-            .route("/token", post(async || Json(json!({"access_token": "t", "expires_in": 3600}))))
+            .route("/token", post(token))
             .route("/v1/log/heads", get(heads))
             .route("/v1/collaborations/{c}/entries", get(entries))
             .route("/v1/collaborations/{c}/checkpoint", get(checkpoint))
@@ -70,16 +76,22 @@ impl Service {
     }
 
     fn called(&self, headers: &HeaderMap) -> Result<MutexGuard<'_, Inner>, Problem> {
-        if headers.get("authorization").is_none_or(|token| token != "Bearer t") {
-            return Err(problem(StatusCode::UNAUTHORIZED, "token_missing"));
-        }
         let mut inner = self.lock();
+        let wanted = format!("Bearer t{}", inner.token);
+        if headers.get("authorization").is_none_or(|token| *token != *wanted) {
+            return Err(problem(StatusCode::UNAUTHORIZED, "token_invalid"));
+        }
         if inner.down || inner.away > 0 {
             inner.away = inner.away.saturating_sub(1);
             return Err(problem(StatusCode::SERVICE_UNAVAILABLE, "log_unavailable"));
         }
         Ok(inner)
     }
+}
+
+async fn token(State(service): State<Service>, body: String) -> Json<serde_json::Value> {
+    assert_eq!(body, "grant_type=client_credentials&client_id=executor&client_secret=secret");
+    Json(json!({ "access_token": format!("t{}", service.lock().token), "expires_in": 3600 }))
 }
 
 type Params = Query<BTreeMap<String, String>>;
@@ -89,7 +101,8 @@ async fn heads(
     headers: HeaderMap,
     Query(params): Params,
 ) -> Result<Response, Problem> {
-    let inner = service.called(&headers)?;
+    let mut inner = service.called(&headers)?;
+    inner.sweeps += 1;
     let id = room::id().to_string();
     let heads = if params.get("after") == Some(&id) {
         json!([])

@@ -293,7 +293,7 @@ fn the_sequences_reach_every_event_and_most_codes() {
     use proptest::strategy::ValueTree as _;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let (mut kinds, mut met) = (BTreeSet::new(), BTreeSet::new());
-    for _ in 0..150 {
+    for _ in 0..300 {
         let (start, ops) = ops().new_tree(&mut runner).unwrap().current();
         let played: Played = play(start, &ops);
         kinds.extend(played.events.iter().map(|(_, event)| event.kind()));

@@ -36,7 +36,7 @@ mod tests {
     fn the_challenge_is_that_of_the_standard() {
         let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".to_owned();
         let pkce = Pkce { state: String::new(), verifier };
-        assert_eq!(pkce.challenge(), "E9Melhoa2OwvFrEMTJguCMdBUKfsGqYUPRNEjRlvTjk");
+        assert_eq!(pkce.challenge(), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
         let (one, other) = (Pkce::draw().unwrap(), Pkce::draw().unwrap());
         assert_eq!(one.verifier.len(), 43);
         assert!(one.verifier != other.verifier && one.state != one.verifier);

@@ -20,7 +20,8 @@ impl<B: Backend> Tools<B> {
         let Phase::Ended(Ending::Succeeded(told)) = &look.job.phase else {
             return invalid("the application's success is gone from disk");
         };
-        let proposal = look.state.queries.get(&look.run.query).and_then(|query| query.live_proposal());
+        let proposal =
+            look.state.queries.get(&look.run.query).and_then(|query| query.live_proposal());
         let (Some(proposal), Stage::Started(admission, job), Some(spec)) =
             (proposal, &look.run.stage, &look.spec)
         else {

@@ -131,7 +131,17 @@ pub fn ops() -> impl Strategy<Value = (Start, Vec<Op>)> {
         2 => (any::<prop::sample::Index>(), any::<bool>()).prop_map(|(at, new)| Op::Again(at, new)),
         1 => (-600_000..600_000i32).prop_map(Op::Clock),
     ];
-    (start, prop::collection::vec(op, 10..60))
+    // Half of them are disturbed at once, while the runs that they begin with are still in flight.
+    let consent = (0..5u8).prop_map(|on| Act::Consent(on, 1, true));
+    let disturbed = prop_oneof![2 => consent, 1 => Just(Act::Policy(1))];
+    let first = prop::option::of(disturbed.prop_map(|act| Op::Act(fit(&act), act)));
+    let admit = Op::Report(0, Report::Admit, 1);
+    (start, first, prop::collection::vec(op, 10..60)).prop_map(move |(start, first, mut ops)| {
+        if let Some(first) = first {
+            ops.splice(0..0, [first, admit.clone()]);
+        }
+        (start, ops)
+    })
 }
 
 fn who() -> impl Strategy<Value = Who> {
