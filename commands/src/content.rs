@@ -21,9 +21,8 @@ pub const BODY_LEN_MAX: usize = 512 << 10;
 /// 400 `json_malformed` or `json_not_canonical`, with the place.
 pub fn parse(body: &[u8]) -> Result<Value, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let value = reader
-        .deserialize_any(Content { depth: 0 })
-        .and_then(|value| reader.end().map(|()| value));
+    let value =
+        reader.deserialize_any(Content { depth: 0 }).and_then(|value| reader.end().map(|()| value));
     value.map_err(|error| {
         let code = if error.is_data() { "json_not_canonical" } else { "json_malformed" };
         Problem::bad_request(code, format!("The body is not acceptable JSON: {error}."))
@@ -143,7 +142,8 @@ mod tests {
     use super::*;
 
     fn code(body: &str) -> String {
-        parse(body.as_bytes()).map_or_else(|problem| problem.code().to_owned(), |_| "fine".to_owned())
+        parse(body.as_bytes())
+            .map_or_else(|problem| problem.code().to_owned(), |_| "fine".to_owned())
     }
 
     #[test]

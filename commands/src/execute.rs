@@ -61,7 +61,8 @@ pub async fn execute(app: &App, caller: &Caller, incoming: Incoming) -> Result<R
     let authority = authority(caller, &incoming)?;
     let digest = request_digest(&incoming);
     for _ in 0..RACES_MAX {
-        let mut held = app.logs.hold(incoming.collaboration).await.map_err(|e| refusal::load(&e))?;
+        let mut held =
+            app.logs.hold(incoming.collaboration).await.map_err(|e| refusal::load(&e))?;
         may_see(&held, caller, &incoming)?;
         let known = app.store().command(incoming.collaboration, incoming.headers.command).await;
         if let Some(record) = known.map_err(|error| refusal::read(&error))? {
@@ -80,8 +81,8 @@ pub async fn execute(app: &App, caller: &Caller, incoming: Incoming) -> Result<R
             now_ms: (app.clock)(),
             facts,
         };
-        let decision =
-            handle(held.state(), &submission).map_err(|rejection| refusal::rejection(&rejection))?;
+        let decision = handle(held.state(), &submission)
+            .map_err(|rejection| refusal::rejection(&rejection))?;
         let loaded = held.take();
         let first = loaded.tree.size();
         let (entries, state) = seal(loaded.state, decision, &submission, app.logs.key())
@@ -151,8 +152,7 @@ fn authority(caller: &Caller, incoming: &Incoming) -> Result<Authority, Problem>
             content,
         }));
     };
-    let kind =
-        if caller.is_executor { ContentType::ExecutorReport } else { ContentType::Command };
+    let kind = if caller.is_executor { ContentType::ExecutorReport } else { ContentType::Command };
     let (signed, _) = SignedCommand::parse(kind, &message)
         .map_err(|error| Problem::bad_request("signature_malformed", format!("{error}.")))?;
     if signed.action != incoming.action {
@@ -176,7 +176,8 @@ fn authority(caller: &Caller, incoming: &Incoming) -> Result<Authority, Problem>
 
 /// Whoever is not in a collaboration does not learn that it exists, but by its invitation.
 fn may_see(held: &Held, caller: &Caller, incoming: &Incoming) -> Result<(), Problem> {
-    let invited = |id| held.state().collaboration().is_some_and(|it| it.invitations.contains_key(&id));
+    let invited =
+        |id| held.state().collaboration().is_some_and(|it| it.invitations.contains_key(&id));
     let open = match (incoming.action, incoming.subject) {
         ("collaboration.create", _) => true,
         ("member.accept-invitation", Subject::Invitation(id)) => invited(id),

@@ -121,7 +121,10 @@ fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(text) = text(headers, &IF_MATCH)? else { return Ok(None) };
     let number = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     number.and_then(|number| number.parse().ok()).map(Some).ok_or_else(|| {
-        Problem::bad_request("if_match_malformed", "If-Match: a version in quotes, as ETag gave it.")
+        Problem::bad_request(
+            "if_match_malformed",
+            "If-Match: a version in quotes, as ETag gave it.",
+        )
     })
 }
 

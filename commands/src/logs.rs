@@ -89,7 +89,6 @@ impl Held {
     pub fn replace(&mut self, loaded: Loaded) {
         *self.guard = Some(loaded);
     }
-
 }
 
 impl Logs {

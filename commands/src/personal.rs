@@ -93,7 +93,8 @@ pub fn open(
     let (nonce, sealed) = bytes.split_at_checked(NONCE_LEN)?;
     let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
     let mut sealed = sealed.to_vec();
-    let opened = cipher(key)?.open_in_place(nonce, aad(collaboration, subject), &mut sealed).ok()?;
+    let opened =
+        cipher(key)?.open_in_place(nonce, aad(collaboration, subject), &mut sealed).ok()?;
     match codec::decode(opened).ok()? {
         Value::Array(parts) => match <[Value; 2]>::try_from(parts).ok()? {
             [Value::Bytes(salt), Value::Text(address)] => Some(Email { salt, address }),

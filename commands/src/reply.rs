@@ -47,7 +47,8 @@ pub struct AppendedEvent {
 impl Reply {
     /// The reply for a command's entries, or the problem that a refused run is.
     pub(crate) fn of(entries: &[Sealed], replayed: bool) -> Result<Self, Problem> {
-        let first = entries.first().ok_or_else(|| Problem::internal(&"a command without events"))?;
+        let first =
+            entries.first().ok_or_else(|| Problem::internal(&"a command without events"))?;
         let (_, event) = read(first).map_err(|error| Problem::corrupt(&refusal::chain(&error)))?;
         let position = first.entry().position;
         if let Some(reasons) = run_refusal(&event) {

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::consent::{Change, Consent};
-use super::{done, marks, member};
+use super::{done, marks, member, member_key};
 use crate::args::Global;
 use crate::client::clock;
 use crate::client::http::view;
@@ -157,8 +157,8 @@ pub async fn run(global: &Global, command: Command) -> Result<()> {
         Command::Accept { invitation } => member::accept(global, invitation).await,
         Command::WithdrawInvitation { invitation } => member::withdraw(global, &invitation).await,
         Command::Members { organisation } => member::members(global, organisation).await,
-        Command::RegisterKey { new } => member::register_key(global, new.as_deref()).await,
-        Command::RevokeKey { key } => member::revoke_key(global, key).await,
+        Command::RegisterKey { new } => member_key::register(global, new.as_deref()).await,
+        Command::RevokeKey { key } => member_key::revoke(global, key).await,
         Command::WithdrawConsent(consent) => change(global, consent, Change::Withdraw).await,
         Command::RestoreConsent(consent) => change(global, consent, Change::Restore).await,
     }

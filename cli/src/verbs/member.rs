@@ -1,27 +1,22 @@
-//! Members, invitations and registered keys, as parts of `chancery collaboration`.
-
-use std::path::Path;
+//! Members and invitations, as parts of `chancery collaboration`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chancery_governance::decide::member::registration_message;
 use chancery_governance::subject::Subject;
 use chancery_governance::submission::email_commitment;
-use chancery_ledger::digest::Digest;
-use chancery_ledger::id::{CollaborationId, InvitationId, MemberId};
-use chancery_ledger::key::{KeyId, SigningKey};
+use chancery_ledger::id::{CollaborationId, InvitationId};
 use clap::ValueEnum;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::done;
 use crate::args::Global;
+use crate::client::clock;
 use crate::client::http::view;
 use crate::client::names::{Kind, pick};
 use crate::client::room::Room;
 use crate::client::session::{Order, Session};
 use crate::client::views::{Invitation, Member, MyInvitation, MyInvitations};
-use crate::client::{clock, key_file};
 use crate::failure::{Failure, OrFail as _, Result};
 use crate::output;
 use crate::text::{Table, facts, plain, short};
@@ -238,64 +233,4 @@ async fn member(room: &Room, wanted: &str) -> Result<()> {
     }));
     let text = format!("{}\n{}", plain(&it.organisation), facts(2, pairs));
     Ok(output::answer(&document.unwrap_or_default(), &text)?)
-}
-
-/// The content of a key's registration, with its proof of possession.
-pub fn registration(
-    audience: KeyId,
-    collaboration: CollaborationId,
-    member: MemberId,
-    key: &SigningKey,
-) -> Value {
-    let proof = key.sign(&registration_message(audience, collaboration, member, key.public()));
-    json!({"key": key.public().to_string(), "proof": URL_SAFE_NO_PAD.encode(proof)})
-}
-
-/// Registers the profile's key, or the one in `new`.
-///
-/// # Errors
-///
-/// Where there is no key, or the service refuses.
-pub async fn register_key(global: &Global, new: Option<&Path>) -> Result<()> {
-    let room = Room::open(global).await?;
-    let path = new.map_or_else(|| room.session.profile.key_path(), Path::to_owned);
-    let key = key_file::load(&path)?.ok_or_else(|| {
-        let why = format!("there is no {}", path.display());
-        Failure::refused("no_key", "There is no key to register", why)
-    })?;
-    let member = myself(&room).await?;
-    let body = registration(room.session.audience, room.id, member, &key);
-    let sent = room.send(&key_order(member, "", "member.register-key", body)?).await?;
-    let facts = vec![("key", key.public().to_string()), ("id", key.public().id().to_string())];
-    done(&sent, &format!("Registered the key in {}", room.view.name), facts)
-}
-
-/// Revokes a key of the caller's.
-///
-/// # Errors
-///
-/// The service's refusal.
-pub async fn revoke_key(global: &Global, key: Digest) -> Result<()> {
-    let room = Room::open(global).await?;
-    let member = myself(&room).await?;
-    let body = json!({"key": key.to_string()});
-    let sent = room.send(&key_order(member, "/revoke", "member.revoke-key", body)?).await?;
-    done(&sent, &format!("Revoked {key} in {}", room.view.name), Vec::new())
-}
-
-async fn myself(room: &Room) -> Result<MemberId> {
-    room.myself().await?.parse().or_unreadable(|| "The member has no id".to_owned())
-}
-
-fn key_order(member: MemberId, below: &str, action: &'static str, body: Value) -> Result<Order> {
-    Ok(Order {
-        method: Method::POST,
-        path: format!("/members/{member}/keys{below}"),
-        action,
-        subject: Subject::Member(member),
-        command: clock::command_id()?,
-        expected_version: None,
-        body,
-        content: None,
-    })
 }

@@ -8,6 +8,7 @@ pub mod dataset;
 mod json_file;
 pub mod key;
 pub mod member;
+pub mod member_key;
 pub mod query;
 mod query_show;
 mod result;

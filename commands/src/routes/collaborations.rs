@@ -40,7 +40,8 @@ async fn create(
 ) -> Result<Response, Problem> {
     let collaboration = CollaborationId::new(headers.command.uuid());
     let target = (collaboration, Subject::Collaboration(collaboration));
-    send(&app, &caller, headers, StatusCode::CREATED, target, ("collaboration.create", content)).await
+    send(&app, &caller, headers, StatusCode::CREATED, target, ("collaboration.create", content))
+        .await
 }
 
 /// The collaborations that you are a member of.
@@ -108,5 +109,6 @@ async fn set_policy(
 ) -> Result<Response, Problem> {
     let collaboration = id(&collaboration)?;
     let target = (collaboration, Subject::Collaboration(collaboration));
-    send(&app, &caller, headers, StatusCode::OK, target, ("collaboration.set-policy", content)).await
+    send(&app, &caller, headers, StatusCode::OK, target, ("collaboration.set-policy", content))
+        .await
 }

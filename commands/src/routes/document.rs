@@ -36,11 +36,9 @@ pub fn finish(mut document: OpenApi) -> OpenApi {
     components.schemas.insert(Document::name().into_owned(), Document::schema());
     components.schemas.insert(ReasonItem::name().into_owned(), ReasonItem::schema());
     for item in document.paths.paths.values_mut() {
-        for (operation, command) in [
-            (&mut item.get, false),
-            (&mut item.post, true),
-            (&mut item.put, true),
-        ] {
+        for (operation, command) in
+            [(&mut item.get, false), (&mut item.post, true), (&mut item.put, true)]
+        {
             if let Some(operation) = operation {
                 finish_operation(operation, command);
             }
@@ -61,9 +59,7 @@ fn finish_operation(operation: &mut Operation, command: bool) {
         .description("A problem document (RFC 9457) with a stable code.")
         .content(
             problem::MEDIA_TYPE,
-            ContentBuilder::new()
-                .schema(Some(Ref::from_schema_name(Document::name())))
-                .build(),
+            ContentBuilder::new().schema(Some(Ref::from_schema_name(Document::name()))).build(),
         )
         .build();
     operation.responses.responses.insert("default".to_owned(), RefOr::T(problem));

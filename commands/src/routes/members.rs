@@ -170,7 +170,8 @@ async fn register_key(
     Content(content): Content,
 ) -> Result<Response, Problem> {
     let target = (id(&collaboration)?, Subject::Member(id(&member)?));
-    send(&app, &caller, headers, StatusCode::CREATED, target, ("member.register-key", content)).await
+    send(&app, &caller, headers, StatusCode::CREATED, target, ("member.register-key", content))
+        .await
 }
 
 /// Revoke a key of your own.

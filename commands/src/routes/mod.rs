@@ -117,8 +117,5 @@ async fn views(app: &App, held: Held) -> Result<(), Problem> {
     let Some(state) = held.state().collaboration() else { return Ok(()) };
     let (id, last) = (state.id, state.size - 1);
     drop(held);
-    app.views
-        .wait_for(id, last, VIEWS_WAIT)
-        .await
-        .map_err(|error| refusal::views(&error))
+    app.views.wait_for(id, last, VIEWS_WAIT).await.map_err(|error| refusal::views(&error))
 }

@@ -199,7 +199,11 @@ async fn my_invitations(
                     name: state.name.clone(),
                     invitation: id.to_string(),
                     organisation: invitation.organisation.clone(),
-                    abilities: invitation.abilities.iter().map(|it| it.as_str().to_owned()).collect(),
+                    abilities: invitation
+                        .abilities
+                        .iter()
+                        .map(|it| it.as_str().to_owned())
+                        .collect(),
                 });
             }
         }

@@ -18,7 +18,10 @@ async fn an_unknown_missing_or_mistyped_field_is_refused_with_its_path() {
     };
     for (command, path) in [
         (publish("/colour", json!(1)), "descriptor.colour: is not a known field"),
-        (publish("/columns/1/extra", json!(1)), "descriptor.columns[1].extra: is not a known field"),
+        (
+            publish("/columns/1/extra", json!(1)),
+            "descriptor.columns[1].extra: is not a known field",
+        ),
         (publish("/columns/0/type", json!("map")), "descriptor.columns[0].type: expected one of"),
         (publish("/columns/0/name", json!(7)), "descriptor.columns[0].name: expected a text"),
         (publish("/columns", json!({})), "descriptor.columns: expected a list"),
@@ -89,7 +92,9 @@ async fn only_json_is_read_and_only_up_to_the_bound() {
     let service = Service::start().await;
     let olivia = service.person("olivia@litware.example").await;
     let create = commands::create(service.id(), &[], true);
-    for media in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "", "json"] {
+    for media in
+        ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "", "json"]
+    {
         let call = olivia.call(&create).header("content-type", media);
         service.refuses(call, 415, "unsupported_media_type").await;
     }
@@ -115,8 +120,7 @@ async fn texts_and_lists_have_bounds() {
         create.body["name"] = json!(name);
         room.contosso.refused(&create, 422, "invalid_name").await;
     }
-    let many: Vec<_> =
-        (0..65_u8).map(|n| Digest::of(&[n])).collect();
+    let many: Vec<_> = (0..65_u8).map(|n| Digest::of(&[n])).collect();
     let policy = |of: &[Digest]| commands::set_policy(room.next(), room.id, of);
     room.litware.refused(&policy(&many), 422, "limit_exceeded").await;
     room.litware.refused(&policy(&[]), 422, "invalid_clean_room_policy").await;

@@ -18,7 +18,7 @@ use crate::support::{Service, commands, key};
 const ID: &str = "01941f29-7c00-7000-8000-000000000001";
 
 async fn document(service: &Service) -> Json {
-    let served = service.send(service.get("/openapi.json")).await.ok().json;
+    let served = service.send(Call::get("/openapi.json")).await.ok().json;
     assert_eq!(served, serde_json::to_value(chancery_commands::openapi()).unwrap());
     served
 }
@@ -109,12 +109,12 @@ struct Example {
     body: Json,
 }
 
-fn example<T>(action: &'static str, body: T) -> Example
+fn example<T>(action: &'static str, body: &T) -> Example
 where
     T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
 {
-    let json = serde_json::to_value(&body).unwrap();
-    assert_eq!(serde_json::from_value::<T>(json.clone()).unwrap(), body);
+    let json = serde_json::to_value(body).unwrap();
+    assert_eq!(serde_json::from_value::<T>(json.clone()).unwrap(), *body);
     let schema = std::any::type_name::<T>().rsplit("::").next().unwrap();
     Example { action, schema, body: json }
 }
@@ -198,22 +198,31 @@ fn examples() -> Vec<Example> {
     let create = api::CreateCollaboration { name: "a".into(), organisation: "b".into(), terms };
     let consent = || api::Consent { kind: "execution".into() };
     let mut all = vec![
-        example("collaboration.create", create),
-        example("collaboration.enable-workload", api::EnableWorkload { workload: "spark-sql".into() }),
-        example("collaboration.set-policy", api::SetCleanRoomPolicy { applications: vec![digest()] }),
-        example("member.register-key", api::RegisterSigningKey { key: key.clone(), proof: "AA".into() }),
-        example("member.revoke-key", api::RevokeSigningKey { key: digest() }),
-        example("query.draft", definition()),
-        example("query.revise", definition()),
-        example("query.approve", api::ApproveQuery { digest: digest() }),
-        example("query.reject", api::RejectQuery { digest: digest(), comment: String::new() }),
-        example("consent.withdraw", consent()),
-        example("consent.restore", consent()),
-        example("run.request", api::RequestRun { query, digest: digest() }),
-        example("run.admit", api::AdmitRun { executor: key, evidence: evidence() }),
-        example("run.submit", api::SubmitRun { tracking: "a".into(), job_spec: digest() }),
-        example("run.succeed", api::SucceedRun { result: attested(), evidence: evidence() }),
-        example("run.fail", api::FailRun { code: "oom".into(), detail: "x".into() }),
+        example("collaboration.create", &create),
+        example(
+            "collaboration.enable-workload",
+            &api::EnableWorkload { workload: "spark-sql".into() },
+        ),
+        example(
+            "collaboration.set-policy",
+            &api::SetCleanRoomPolicy { applications: vec![digest()] },
+        ),
+        example(
+            "member.register-key",
+            &api::RegisterSigningKey { key: key.clone(), proof: "AA".into() },
+        ),
+        example("member.revoke-key", &api::RevokeSigningKey { key: digest() }),
+        example("query.draft", &definition()),
+        example("query.revise", &definition()),
+        example("query.approve", &api::ApproveQuery { digest: digest() }),
+        example("query.reject", &api::RejectQuery { digest: digest(), comment: String::new() }),
+        example("consent.withdraw", &consent()),
+        example("consent.restore", &consent()),
+        example("run.request", &api::RequestRun { query, digest: digest() }),
+        example("run.admit", &api::AdmitRun { executor: key, evidence: evidence() }),
+        example("run.submit", &api::SubmitRun { tracking: "a".into(), job_spec: digest() }),
+        example("run.succeed", &api::SucceedRun { result: attested(), evidence: evidence() }),
+        example("run.fail", &api::FailRun { code: "oom".into(), detail: "x".into() }),
     ];
     let formats = [
         api::Format::Csv { null_value: Some("-".into()) },
@@ -224,7 +233,7 @@ fn examples() -> Vec<Example> {
     let column = api::GroupIdentity::Column { column: "region".into() };
     let identities = [None, Some(api::GroupIdentity::Row {}), Some(column), None];
     for (format, identity) in formats.into_iter().zip(identities) {
-        all.push(example("dataset.publish", descriptor(format, identity)));
+        all.push(example("dataset.publish", &descriptor(format, identity)));
     }
     for action in [
         "member.withdraw-invitation",
@@ -235,7 +244,7 @@ fn examples() -> Vec<Example> {
         "run.cancel",
         "run.start",
     ] {
-        all.push(example(action, api::Empty {}));
+        all.push(example(action, &api::Empty {}));
     }
     all
 }
@@ -302,7 +311,8 @@ fn the_types_of_bodies_are_the_wire_form() {
             assert!(!decodes(example.action, &body), "{}: {what}: {body}", example.action);
         }
     }
-    let covered: BTreeSet<_> = examples.iter().map(|it| it.action).chain(["member.invite"]).collect();
+    let covered: BTreeSet<_> =
+        examples.iter().map(|it| it.action).chain(["member.invite"]).collect();
     assert_eq!(covered, Command::ACTIONS.iter().copied().collect());
 }
 

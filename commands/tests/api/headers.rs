@@ -55,7 +55,8 @@ async fn the_same_command_again_gets_the_first_outcome() {
 
     let mut other = room.definition();
     other["name"] = "Another".into();
-    let other = commands::Command { body: serde_json::json!({"definition": other}), ..draft.clone() };
+    let other =
+        commands::Command { body: serde_json::json!({"definition": other}), ..draft.clone() };
     room.fabrikam.refused(&other, 409, "command_id_reused").await;
     let policy = commands::set_policy(draft.id, room.id, &[fixtures::application()]);
     room.litware.refused(&policy, 409, "command_id_reused").await;
@@ -79,9 +80,8 @@ async fn an_expected_version_must_be_the_one_that_stands() {
     let room = Room::at(Stage::Stocked).await;
     let version = room.contosso.reads(&room.path(&format!("/datasets/{}", room.campaigns))).await;
     let version = version.number("/version");
-    let publish = |descriptor| {
-        commands::publish_version(room.next(), room.id, room.campaigns, descriptor)
-    };
+    let publish =
+        |descriptor| commands::publish_version(room.next(), room.id, room.campaigns, descriptor);
     let moved = publish(fixtures::moved(fixtures::campaigns()));
     let call = room.contosso.call(&moved);
     for stale in [0, version - 1, version + 1, u64::MAX] {
@@ -89,7 +89,9 @@ async fn an_expected_version_must_be_the_one_that_stands() {
         let answer = room.service.refuses(call, 412, "stale_version").await;
         assert!(answer.text("/detail").contains(&version.to_string()));
     }
-    for malformed in ["*", "1", "\"\"", "\"-1\"", "W/\"1\"", "\"1\", \"2\"", "\"18446744073709551616\""] {
+    for malformed in
+        ["*", "1", "\"\"", "\"-1\"", "W/\"1\"", "\"1\", \"2\"", "\"18446744073709551616\""]
+    {
         let call = call.clone().header("if-match", malformed);
         room.service.refuses(call, 400, "if_match_malformed").await;
     }
@@ -121,7 +123,9 @@ async fn of_signed_commands_the_signed_version_counts() {
     );
     let key = room.litware.key.clone().unwrap();
     let mut signed = room.litware.to_sign(&moved);
-    let call = |signed: &SignedCommand| room.litware.signed_with(&moved, signed, ContentType::Command, &key);
+    let call = |signed: &SignedCommand| {
+        room.litware.signed_with(&moved, signed, ContentType::Command, &key)
+    };
     // Not signed, so the service will not pretend that it was.
     let unsigned = call(&signed).if_match(version);
     room.service.refuses(unsigned, 400, "if_match_not_signed").await;

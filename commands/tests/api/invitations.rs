@@ -77,7 +77,9 @@ async fn an_invitation_is_for_its_verified_address_and_tenant_only() {
     room.fabrikam.refused(&accept(), 409, "invitation_already_accepted").await;
     // The owner is in already, whatever it is invited as.
     let own = room.invites("olivia@litware.example", None, PROVIDER).await;
-    room.litware.refused(&commands::accept(room.next(), room.id, own), 409, "already_a_member").await;
+    room.litware
+        .refused(&commands::accept(room.next(), room.id, own), 409, "already_a_member")
+        .await;
     room.finish().await;
 }
 
@@ -105,7 +107,11 @@ async fn an_invitation_is_whole_or_refused() {
     let mut cases = vec![
         ("extra", json!(1), "invalid_content"),
         // What the service computes can't be sent along.
-        ("email_commitment", json!(email_commitment(&[7; 16], CARLOS).to_string()), "invalid_content"),
+        (
+            "email_commitment",
+            json!(email_commitment(&[7; 16], CARLOS).to_string()),
+            "invalid_content",
+        ),
         ("email_salt", json!("BwcHBwcHBwcHBwcHBwcH"), "invalid_content"),
         ("email_salt", json!("BwcHBwcHBwcHBwcHBwcHBw=="), "invalid_content"),
         ("email_salt", json!("B".repeat(88)), "invalid_content"),
@@ -159,7 +165,8 @@ async fn no_address_is_stored_in_clear() {
     assert!(files.len() >= 4, "{files:?}");
     for file in files {
         let bytes = std::fs::read(&file).unwrap().to_ascii_lowercase();
-        for clear in [CARLOS, "fatima@fabrikam.example", &typed.to_lowercase(), "@litware.example"] {
+        for clear in [CARLOS, "fatima@fabrikam.example", &typed.to_lowercase(), "@litware.example"]
+        {
             let found = bytes.windows(clear.len()).any(|window| window == clear.as_bytes());
             assert!(!found, "{clear} stands in {}", file.display());
         }

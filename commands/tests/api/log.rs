@@ -11,7 +11,7 @@ use chancery_ledger::merkle;
 use chancery_ledger::note::Checkpoint;
 
 use crate::support::NAME;
-use crate::support::answer::Answer;
+use crate::support::answer::{Answer, Call};
 use crate::support::executor::Executor;
 use crate::support::room::{Room, Stage};
 
@@ -20,7 +20,7 @@ fn hashes(answer: &Answer) -> Vec<Digest> {
 }
 
 async fn service_key(room: &Room) -> PublicKey {
-    let info = room.service.send(room.service.get("/v1/service")).await.ok();
+    let info = room.service.send(Call::get("/v1/service")).await.ok();
     let key: PublicKey = info.parsed("/key");
     assert_eq!(info.parsed::<Digest>("/key_id"), key.id());
     assert_eq!((info.text("/name"), info.text("/evidence/kind")), (NAME, "insecure-virtual"));

@@ -26,7 +26,8 @@ fn without_litware(room: &Room) -> Json {
 #[tokio::test]
 async fn only_approvers_vote_once_on_what_is_proposed() {
     let room = Room::at(Stage::Drafted).await;
-    let vote = |query: QueryId, digest: &str| commands::approve(room.next(), room.id, query, digest);
+    let vote =
+        |query: QueryId, digest: &str| commands::approve(room.next(), room.id, query, digest);
     let none = Digest::of(b"none").to_string();
     room.litware.refused(&vote(room.query, &none), 409, "query_not_proposed").await;
     let nothing = QueryId::new(room.next().uuid());
@@ -107,10 +108,7 @@ async fn a_query_reads_and_writes_what_is_there() {
     let (orders, report) = (json!(room.orders.to_string()), json!(room.report.to_string()));
     let absent = with("/inputs/0/dataset", nothing.clone());
     let answer = room.fabrikam.refused(&absent, 404, "dataset_not_found").await;
-    assert_eq!(
-        answer.text("/reasons/0/subject"),
-        format!("dataset/{}", nothing.as_str().unwrap())
-    );
+    assert_eq!(answer.text("/reasons/0/subject"), format!("dataset/{}", nothing.as_str().unwrap()));
     for (pointer, value, status, code) in [
         ("/output", nothing, 404, "dataset_not_found"),
         ("/output", orders, 409, "dataset_access_mode"),
@@ -145,18 +143,34 @@ async fn a_refused_text_comes_with_its_code_and_place() {
     };
     for (sql, code, place) in [
         ("SELECT FROM WHERE", "sql_syntax", "line 1, column"),
-        ("SELECT region AS region, 1 AS total FROM secrets", "sql_unknown_relation", "line 1, column 42"),
+        (
+            "SELECT region AS region, 1 AS total FROM secrets",
+            "sql_unknown_relation",
+            "line 1, column 42",
+        ),
         (
             "SELECT region,\n  secret AS total\nFROM orders",
             "sql_unknown_column",
             "line 2, column 3",
         ),
         ("SELECT region, COUNT(*) AS total FROM csv.`/etc/passwd`", "sql_", "line 1, column"),
-        ("SELECT region, java_method('a','b') AS total FROM orders", "sql_function_not_allowed", "line 1, column 16"),
+        (
+            "SELECT region, java_method('a','b') AS total FROM orders",
+            "sql_function_not_allowed",
+            "line 1, column 16",
+        ),
         ("DROP TABLE orders", "sql_not_one_select", "text at line"),
         ("SELECT region, total FROM orders; SELECT 1", "sql_", "at line"),
-        ("SELECT /*+ BROADCAST(o) */ region, COUNT(*) AS total FROM orders o GROUP BY region", "sql_", "line 1, column 8"),
-        ("SELECT region, COUNT(*) AS total FROM orders WHERE amount > :floor GROUP BY region", "sql_unknown_parameter", "line 1, column 61"),
+        (
+            "SELECT /*+ BROADCAST(o) */ region, COUNT(*) AS total FROM orders o GROUP BY region",
+            "sql_",
+            "line 1, column 8",
+        ),
+        (
+            "SELECT region, COUNT(*) AS total FROM orders WHERE amount > :floor GROUP BY region",
+            "sql_unknown_parameter",
+            "line 1, column 61",
+        ),
     ] {
         let draft = with(sql);
         let before = room.service.sizes().await;

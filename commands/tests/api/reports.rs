@@ -11,15 +11,18 @@ use serde_json::json;
 use crate::support::commands;
 use crate::support::executor::{Executor, evidence};
 use crate::support::fixtures::application;
+use crate::support::key;
 use crate::support::person::Person;
 use crate::support::room::{Room, Stage};
-use crate::support::key;
 
 fn outcomes(events: &[Event]) -> usize {
     let ends = |event: &&Event| {
         matches!(
             event,
-            Event::RunSucceeded(_) | Event::RunFailed(_) | Event::RunCancelled(_) | Event::RunRefused(_)
+            Event::RunSucceeded(_)
+                | Event::RunFailed(_)
+                | Event::RunCancelled(_)
+                | Event::RunRefused(_)
         )
     };
     events.iter().filter(ends).count()
@@ -215,7 +218,7 @@ async fn a_result_is_of_what_was_admitted_and_its_evidence_of_the_result() {
     let changes: [&dyn Fn(&mut Attested); 8] = [
         &|it| it.query_digest = other,
         &|it| it.votes.reverse(),
-        &|it| drop(it.votes.pop()),
+        &|it| it.votes.truncate(2),
         &|it| it.inputs.reverse(),
         &|it| it.inputs[0].digest = other,
         &|it| it.inputs.push(DatasetVersion { dataset, digest: other }),

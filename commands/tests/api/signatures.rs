@@ -14,18 +14,28 @@ use crate::support::person::LIFETIME_MS;
 use crate::support::room::{Room, Stage};
 use crate::support::{Service, fixtures, key};
 
+type Change<'a> = &'a dyn Fn(&mut SignedCommand);
+
 #[tokio::test]
 async fn a_signature_over_anything_else_is_refused() {
     let room = Room::at(Stage::Proposed).await;
     let approve = commands::approve(room.next(), room.id, room.query, &room.digest);
     let now_ms = room.service.now_ms();
     let key = room.litware.key.clone().unwrap();
-    type Change<'a> = &'a dyn Fn(&mut SignedCommand);
     let changes: [(Change<'_>, &str); 9] = [
-        (&|it| it.collaboration = CollaborationId::new(room.next().uuid()), "signature_other_collaboration"),
+        (
+            &|it| it.collaboration = CollaborationId::new(room.next().uuid()),
+            "signature_other_collaboration",
+        ),
         (&|it| it.audience = Digest::of(b"another service"), "signature_other_audience"),
         (&|it| it.action = "query.reject".into(), "signature_other_subject"),
-        (&|it| it.subject = Subject::Query(chancery_ledger::id::QueryId::new(room.next().uuid())).to_string(), "signature_other_subject"),
+        (
+            &|it| {
+                it.subject = Subject::Query(chancery_ledger::id::QueryId::new(room.next().uuid()))
+                    .to_string()
+            },
+            "signature_other_subject",
+        ),
         (&|it| it.subject = String::new(), "signature_other_subject"),
         (&|it| it.content = Digest::of(b"another content"), "signature_other_content"),
         (&|it| it.command = room.next(), "signature_other_command"),
@@ -56,7 +66,8 @@ async fn a_signature_by_any_other_key_is_refused() {
     let mut room = Room::at(Stage::Proposed).await;
     let approve = commands::approve(room.next(), room.id, room.query, &room.digest);
     let signed = room.litware.to_sign(&approve);
-    let by = |key: &SigningKey| room.litware.signed_with(&approve, &signed, ContentType::Command, key);
+    let by =
+        |key: &SigningKey| room.litware.signed_with(&approve, &signed, ContentType::Command, key);
     room.service.refuses(by(&key(99)), 403, "key_unknown").await;
     room.service.refuses(by(&room.service.key), 403, "key_unknown").await;
     // Fabrikam's key with Litware's token, and the other way round.
@@ -69,8 +80,7 @@ async fn a_signature_by_any_other_key_is_refused() {
         &room.litware.key.clone().unwrap(),
     );
     room.service.refuses(stolen, 403, "signature_other_member").await;
-    let report =
-        room.litware.signed_with(&approve, &signed, ContentType::ExecutorReport, &key(1));
+    let report = room.litware.signed_with(&approve, &signed, ContentType::ExecutorReport, &key(1));
     room.service.refuses(report, 400, "signature_malformed").await;
     let entry = room.litware.signed_with(&approve, &signed, ContentType::Entry, &key(1));
     room.service.refuses(entry, 400, "signature_malformed").await;

@@ -103,8 +103,11 @@ async fn a_member_can_do_only_what_its_abilities_allow() {
     for person in [contosso, fabrikam] {
         person.refused(&invite(), 403, "ability_missing").await;
         person.refused(&policy(), 403, "ability_missing").await;
-        let withdraw =
-            commands::withdraw_invitation(id(), room.id, InvitationId::new(room.contosso_id.uuid()));
+        let withdraw = commands::withdraw_invitation(
+            id(),
+            room.id,
+            InvitationId::new(room.contosso_id.uuid()),
+        );
         person.refused(&withdraw, 403, "ability_missing").await;
     }
     let draft = commands::draft(id(), room.id, room.definition());
@@ -113,12 +116,8 @@ async fn a_member_can_do_only_what_its_abilities_allow() {
     contosso.refused(&run, 403, "ability_missing").await;
     let read = commands::publish(id(), room.id, fixtures::moved(fixtures::campaigns()));
     fabrikam.refused(&read, 403, "ability_missing").await;
-    let foreign = commands::publish_version(
-        id(),
-        room.id,
-        room.orders,
-        fixtures::moved(fixtures::orders()),
-    );
+    let foreign =
+        commands::publish_version(id(), room.id, room.orders, fixtures::moved(fixtures::orders()));
     contosso.refused(&foreign, 403, "not_the_dataset_owner").await;
     let retire = commands::retire(id(), room.id, room.orders);
     contosso.refused(&retire, 403, "not_the_dataset_owner").await;
@@ -135,7 +134,7 @@ async fn the_executor_alone_can_change_nothing() {
         executor.person.refused(&command, 403, "not_a_member").await;
         let before = room.service.sizes().await;
         let answer = executor.tries(&command).await;
-        answer.assert_problem(answer.status, &answer.text("/code").to_owned());
+        answer.assert_problem(answer.status, answer.text("/code"));
         assert_eq!(room.service.sizes().await, before, "{}", command.action);
         let signed = executor.person.to_sign(&command);
         let as_member = executor.person.signed_with(

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::support::answer::Call;
 use crate::support::person::Person;
 use crate::support::room::{Room, Stage};
 use crate::support::{Service, commands, tokens};
@@ -41,17 +42,18 @@ async fn a_request_without_a_good_token_is_refused() {
         let create = commands::create(service.id(), &[], true);
         let call = room.litware.call(&create).token(&token);
         service.refuses(call, 401, code).await;
-        service.refuses(service.get("/v1/me").token(&token), 401, code).await;
+        service.refuses(Call::get("/v1/me").token(&token), 401, code).await;
     }
-    for path in ["/v1/me", "/v1/collaborations", "/v1/log/heads", &room.path(""), &room.path("/bundle")]
+    for path in
+        ["/v1/me", "/v1/collaborations", "/v1/log/heads", &room.path(""), &room.path("/bundle")]
     {
-        let answer = service.refuses(service.get(path), 401, "token_missing").await;
+        let answer = service.refuses(Call::get(path), 401, "token_missing").await;
         assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"chancery\"");
-        let basic = service.get(path).header("authorization", "Basic YTpi");
+        let basic = Call::get(path).header("authorization", "Basic YTpi");
         service.refuses(basic, 401, "token_missing").await;
         // A token in the URL would end up in logs.
         let asked = format!("{path}?access_token={}", room.litware.token);
-        service.refuses(service.get(&asked), 401, "token_missing").await;
+        service.refuses(Call::get(&asked), 401, "token_missing").await;
     }
     foreign.stop();
     room.finish().await;

@@ -35,20 +35,20 @@ async fn unknown_routes_and_methods_are_problems_too() {
 async fn the_request_id_comes_back() {
     let room = Room::at(Stage::Created).await;
     let service = &room.service;
-    let named = service.get("/nowhere").header("x-request-id", "deploy_42.a-b");
+    let named = Call::get("/nowhere").header("x-request-id", "deploy_42.a-b");
     let answer = service.refuses(named, 404, "not_found").await;
     assert_eq!(answer.header("x-request-id"), "deploy_42.a-b");
     assert_eq!(answer.text("/instance"), "urn:chancery:request:deploy_42.a-b");
-    let good = service.send(service.get("/healthz").header("x-request-id", "mine")).await.ok();
+    let good = service.send(Call::get("/healthz").header("x-request-id", "mine")).await.ok();
     assert_eq!(good.header("x-request-id"), "mine");
     // Without one, each request gets its own.
-    let one = service.refuses(service.get("/nowhere"), 404, "not_found").await;
-    let two = service.refuses(service.get("/nowhere"), 404, "not_found").await;
+    let one = service.refuses(Call::get("/nowhere"), 404, "not_found").await;
+    let two = service.refuses(Call::get("/nowhere"), 404, "not_found").await;
     assert!(!one.header("x-request-id").is_empty());
     assert_ne!(one.header("x-request-id"), two.header("x-request-id"));
     // One that could break out of a log line or a URN is not taken over.
     for odd in ["a b", "a\"b", "<script>", &*"x".repeat(65)] {
-        let answer = service.send(service.get("/nowhere").header("x-request-id", odd)).await;
+        let answer = service.send(Call::get("/nowhere").header("x-request-id", odd)).await;
         assert_eq!((answer.status, answer.json.get("instance")), (404, None), "{odd}");
     }
     room.finish().await;
@@ -57,7 +57,7 @@ async fn the_request_id_comes_back() {
 #[tokio::test]
 async fn a_problem_tells_the_caller_no_internals() {
     let room = Room::at(Stage::Created).await;
-    let answer = room.service.refuses(room.service.get("/v1/me"), 401, "token_missing").await;
+    let answer = room.service.refuses(Call::get("/v1/me"), 401, "token_missing").await;
     let text = String::from_utf8(answer.bytes).unwrap();
     for internal in ["sqlite", "/tmp", ".rs", "panicked", "Error"] {
         assert!(!text.contains(internal), "{text}");
@@ -69,11 +69,11 @@ async fn a_problem_tells_the_caller_no_internals() {
 async fn health_needs_no_token() {
     let service = Service::start().await;
     for path in ["/healthz", "/readyz"] {
-        let answer = service.send(service.get(path)).await.ok();
+        let answer = service.send(Call::get(path)).await.ok();
         assert_eq!(answer.text("/status"), "ok");
     }
     service.store.close().await;
-    let answer = service.send(service.get("/readyz")).await;
+    let answer = service.send(Call::get("/readyz")).await;
     answer.assert_problem(503, "log_unavailable");
     assert!(!answer.header("retry-after").is_empty());
     service.stop();

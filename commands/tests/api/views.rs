@@ -22,7 +22,9 @@ async fn lists_come_in_pages() {
             let page = room.fabrikam.reads(&path).await;
             let items = page.list("/items");
             assert!(items.len() <= limit);
-            found.extend(items.iter().map(|it| it["descriptor"]["name"].as_str().unwrap().to_owned()));
+            found.extend(
+                items.iter().map(|it| it["descriptor"]["name"].as_str().unwrap().to_owned()),
+            );
             match page.json["next"].as_u64() {
                 Some(next) => after = format!("&after={next}"),
                 None => break,

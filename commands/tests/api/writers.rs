@@ -64,7 +64,8 @@ async fn one_command_at_two_services_is_carried_out_once() {
         let mut descriptor = fixtures::campaigns();
         descriptor["name"] = json!(format!("campaigns-{n}"));
         let publish = commands::publish(room.next(), room.id, descriptor);
-        let (one, other) = tokio::join!(insists(&people[0], &publish), insists(&people[1], &publish));
+        let (one, other) =
+            tokio::join!(insists(&people[0], &publish), insists(&people[1], &publish));
         let (one, other) = (one.ok(), other.ok());
         assert_eq!(one.number("/position"), other.number("/position"));
         assert_eq!(one.text("/digest"), other.text("/digest"));
@@ -166,7 +167,9 @@ async fn a_damaged_log_takes_no_commands() {
         .map(|(at, _)| at)
         .collect();
     assert!(!damaged.is_empty());
-    damaged.iter().for_each(|at| bytes[*at] = b'f');
+    for at in damaged {
+        bytes[at] = b'f';
+    }
     std::fs::write(&file, bytes).unwrap();
 
     let service: Service = room.service.again().await;

@@ -23,6 +23,11 @@ impl Call {
         Self { method, path: path.to_owned(), headers: HeaderMap::new(), body: None }
     }
 
+    /// A read without a token.
+    pub fn get(path: &str) -> Self {
+        Self::new(Method::GET, path)
+    }
+
     /// Sets a header; one that stands is replaced.
     pub fn header(mut self, name: &'static str, value: impl AsRef<[u8]>) -> Self {
         let value = HeaderValue::from_bytes(value.as_ref()).unwrap();
@@ -142,9 +147,8 @@ impl Answer {
         assert!(!self.text("/title").is_empty() && !self.text("/detail").is_empty());
         let instance = format!("urn:chancery:request:{}", self.header("x-request-id"));
         assert_eq!(self.text("/instance"), instance);
-        let known = [
-            "type", "title", "status", "detail", "code", "instance", "reasons", "position",
-        ];
+        let known =
+            ["type", "title", "status", "detail", "code", "instance", "reasons", "position"];
         for name in self.json.as_object().unwrap().keys() {
             assert!(known.contains(&name.as_str()), "{name}");
         }

@@ -1,12 +1,12 @@
 //! Commands as values: where they go, what they are, under which id.
 
 use chancery_governance::subject::Subject;
+use chancery_governance::submission::email_commitment;
 use chancery_ledger::codec;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::{
     CollaborationId, CommandId, DatasetId, InvitationId, MemberId, QueryId, RunId,
 };
-use chancery_governance::submission::email_commitment;
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 

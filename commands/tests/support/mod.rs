@@ -15,9 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use axum::Router;
 use chancery_attestation::{insecure_virtual, service};
 use chancery_audit::Verdict;
-use axum::Router;
 use chancery_commands::clock::Clock;
 use chancery_commands::dev_issuer::{
     AUDIENCE, DevIssuer, DevIssuerParts, DevKey, EXECUTOR_SUBJECT, TENANT_CLAIM,
@@ -238,11 +238,6 @@ impl Service {
     /// Signs one of the demo people in, by code and PKCE.
     pub async fn person(&self, email: &str) -> Person {
         Person::sign_in(self, email).await
-    }
-
-    /// A request without a token.
-    pub fn get(&self, path: &str) -> Call {
-        Call::new(reqwest::Method::GET, path)
     }
 
     /// Sends a request.

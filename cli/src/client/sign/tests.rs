@@ -54,7 +54,7 @@ fn collaboration(id: CollaborationId, key: &SigningKey) -> State {
     let owner = chancery_governance::subject::owner_of(id);
     let mut state = State::default();
     let audience = service_key().public().id();
-    let registration = crate::verbs::member::registration(audience, id, owner, key);
+    let registration = crate::verbs::member_key::registration(audience, id, owner, key);
     let bodies = [
         (
             Subject::Collaboration(id),
