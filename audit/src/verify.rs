@@ -119,7 +119,10 @@ impl Log {
             .step(&sealed, &|evidence: &Evidence| {
                 chancery_attestation::verify(evidence).map_err(|error| causes(&error))
             })
-            .map_err(|error| fails(check_of(&error), causes(&error)))?;
+            .map_err(|error| match error {
+                ReplayError::Rules { .. } => Verdict::Unreadable { detail: causes(&error) },
+                _ => fails(check_of(&error), causes(&error)),
+            })?;
         self.collector.record(&sealed, recorded.subject, &event);
         self.frontier.append(sealed.leaf());
         self.last = Some(sealed.leaf());
@@ -243,6 +246,7 @@ const fn check_of(error: &ReplayError) -> Check {
         ReplayError::Fold(
             FoldError::Subject { .. } | FoldError::Payload { .. } | FoldError::Corrupt(_),
         )
+        | ReplayError::Rules { .. }
         | ReplayError::OtherEvent { .. }
         | ReplayError::NoCause { .. }
         | ReplayError::Incomplete { .. }

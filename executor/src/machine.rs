@@ -5,6 +5,8 @@
 //! difference where the process was killed in between.
 
 #[cfg(test)]
+mod kills;
+#[cfg(test)]
 mod tests;
 
 use chancery_governance::state::run::{Admission, Job, Outcome, Stage};

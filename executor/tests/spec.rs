@@ -18,8 +18,8 @@ use support::room::{self, Room};
 const EXPIRES_MS: u64 = 4_102_444_800_000;
 /// The run's id in the vector. Nothing runs under it.
 const RUN: &str = "01932b6c-7d3a-7c1e-8f00-0123456789ab";
-/// SHA-256 of the payload, with `/data` for the data root.
-const VECTOR: &str = "sha256:5dba1df249a19859a8fc44f9f47cef042196d3baf920b6101a677edfd701a561";
+/// SHA-256 of the payload, with `/data` for the data root and names for what others hash.
+const VECTOR: &str = "sha256:fd76a39090ccbac0511201fb0f74355d41e12d8a1a5dfdcbe78f2608d51e452f";
 
 fn key() -> SigningKey {
     SigningKey::from_seed(&[9; 32]).unwrap()
@@ -89,8 +89,19 @@ fn the_bytes_of_a_job_spec_are_frozen() {
     assert_eq!(text(&payload, &["inputs", "0", "path"]), "/data/litware/orders");
     assert_eq!(text(&payload, &["output", "path"]), format!("/data/fabrikam/report/{RUN}"));
     assert_eq!(text(&payload, &["nonce"]), room.state().runs[&id].request_leaf.to_string());
+    // What the log and the rules hash is theirs to freeze.
+    let state = room.state();
+    let proposal = state.queries[&room::query()].live_proposal().unwrap();
+    let theirs = [
+        (state.runs[&id].request_leaf, "nonce"),
+        (proposal.digest, "query digest"),
+        (proposal.binding.inputs[0].digest, "version digest"),
+    ];
+    let payload = theirs
+        .into_iter()
+        .fold(payload, |payload, (digest, name)| replaced(payload, &digest.to_string(), name));
     let bytes = codec::encode(&payload);
-    assert_eq!(Digest::of(&bytes).to_string(), VECTOR);
+    assert_eq!(Digest::of(&bytes).to_string(), VECTOR, "{payload:#?}");
 
     let stored = spec::read(&signed, id, key().public()).unwrap();
     assert_eq!(stored.facts.digest, Digest::of(&signed));

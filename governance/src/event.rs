@@ -32,6 +32,21 @@ macro_rules! events {
         }
 
         impl Event {
+            /// The same event without its sentences for people, which may change between releases.
+            #[must_use]
+            pub fn without_prose(mut self) -> Self {
+                let reasons: &mut [Reason] = match &mut self {
+                    Self::RunRefused(event) => &mut event.reasons,
+                    Self::RunCancelled(event) => &mut event.reasons,
+                    Self::QuerySuperseded(event) => std::slice::from_mut(&mut event.reason),
+                    _ => &mut [],
+                };
+                for reason in reasons {
+                    reason.detail.clear();
+                }
+                self
+            }
+
             /// The event's type, as entries name it.
             pub const fn kind(&self) -> &'static str {
                 match self { $($(Self::$name(_) => stringify!($name),)*)* }
@@ -52,6 +67,8 @@ events! {
     "collaboration" {
         /// A clean room began. Names the service whose key seals this log.
         CollaborationCreated {
+            /// The version of the rules that decide in it: see [`crate::RULES`].
+            rules: u64,
             /// What people call it.
             name: String,
             /// The organisation of its owner.

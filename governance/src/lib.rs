@@ -2,6 +2,12 @@
 //!
 //! Reaches no tokio, sqlx, network or clock: `tests/tests/arrows.rs` holds it.
 
+/// The version of these rules: what a command causes, and the text that a query is rewritten to.
+///
+/// A log names the version that it was begun under. A change that decides an old command
+/// differently is a new version, and keeps the old one beside it.
+pub const RULES: u64 = 1;
+
 pub mod authorise;
 pub mod binding;
 pub mod command;

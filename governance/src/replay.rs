@@ -1,7 +1,8 @@
 //! The strict replay: was each entry permitted, and made, by those before it?
 //!
 //! Each command is decided again from the bytes that its authority carries; the events must be the
-//! stored ones, all of them and no more. What a decision took from outside the log is lifted from
+//! stored ones, all of them and no more, but for the sentences of reasons, which no signature is
+//! over and releases may word differently. What a decision took from outside the log is lifted from
 //! the stored event, and what that means is the caller's to say.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -24,6 +25,12 @@ pub enum ReplayError {
     /// It can't be part of this log.
     #[error(transparent)]
     Fold(#[from] FoldError),
+    /// The log was begun under rules that this release does not have.
+    #[error("position 0: the log is under version {version} of the rules, and this release has {}", crate::RULES)]
+    Rules {
+        /// The version that the log names.
+        version: u64,
+    },
     /// Its command is refused by the rules.
     #[error("position {position}: the rules refuse its command")]
     Refused {
@@ -91,6 +98,11 @@ impl Replay {
     pub fn step(&mut self, sealed: &Sealed, verify: VerifyEvidence<'_>) -> Result<(), ReplayError> {
         let (recorded, event) = read(sealed)?;
         let (entry, position) = (sealed.entry(), recorded.position);
+        if let Event::CollaborationCreated(created) = &event
+            && created.rules != crate::RULES
+        {
+            return Err(ReplayError::Rules { version: created.rules });
+        }
         let last = self.state.collaboration().map(|state| state.last_leaf);
         if entry.previous != last {
             return Err(FoldError::Previous { position }.into());
@@ -125,7 +137,11 @@ impl Replay {
             self.due = decision.events.into();
         }
         let due = self.due.pop_front();
-        if due.as_ref() != Some(&(recorded.subject, event.clone())) {
+        let same = due.as_ref().is_some_and(|(subject, due)| {
+            *subject == recorded.subject
+                && due.clone().without_prose() == event.clone().without_prose()
+        });
+        if !same {
             let name = |(subject, event): &(Subject, Event)| format!("{} on {subject}", event.kind());
             return Err(ReplayError::OtherEvent {
                 position,

@@ -215,7 +215,7 @@ async fn a_result_is_of_what_was_admitted_and_its_evidence_of_the_result() {
     let good = Executor::result(&room).await;
     let other = Digest::of(b"other");
     let dataset = DatasetId::new(room.next().uuid());
-    let changes: [&dyn Fn(&mut Attested); 8] = [
+    let changes: [&dyn Fn(&mut Attested); 13] = [
         &|it| it.query_digest = other,
         &|it| it.votes.reverse(),
         &|it| it.votes.truncate(2),
@@ -224,6 +224,11 @@ async fn a_result_is_of_what_was_admitted_and_its_evidence_of_the_result() {
         &|it| it.inputs.push(DatasetVersion { dataset, digest: other }),
         &|it| it.application = other,
         &|it| it.job_spec = other,
+        &|it| it.manifest.rows += 1,
+        &|it| it.manifest.columns.reverse(),
+        &|it| it.manifest.columns.clear(),
+        &|it| it.manifest.files[0].path = "../../part-00000.csv".into(),
+        &|it| it.manifest.files.push(it.manifest.files[0].clone()),
     ];
     for change in changes {
         let mut result = good.clone();

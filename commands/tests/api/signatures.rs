@@ -6,7 +6,7 @@ use chancery_governance::subject::Subject;
 use chancery_ledger::command::{LIFETIME_MS_MAX, SignedCommand};
 use chancery_ledger::cose::ContentType;
 use chancery_ledger::digest::Digest;
-use chancery_ledger::id::CollaborationId;
+use chancery_ledger::id::{CollaborationId, QueryId};
 use chancery_ledger::key::SigningKey;
 
 use crate::support::commands;
@@ -31,8 +31,7 @@ async fn a_signature_over_anything_else_is_refused() {
         (&|it| it.action = "query.reject".into(), "signature_other_subject"),
         (
             &|it| {
-                it.subject = Subject::Query(chancery_ledger::id::QueryId::new(room.next().uuid()))
-                    .to_string()
+                it.subject = Subject::Query(QueryId::new(room.next().uuid())).to_string();
             },
             "signature_other_subject",
         ),

@@ -96,6 +96,7 @@ impl Executor {
     pub async fn result(room: &Room) -> Attested {
         let state = room.service.state(room.id).await;
         let proposal = state.queries[&room.query].live_proposal();
+        let (_, output) = state.dataset_version(room.report).unwrap();
         Attested {
             query_digest: room.digest.parse().unwrap(),
             votes: proposal.map(Proposal::vote_leaves).unwrap_or_default(),
@@ -110,7 +111,7 @@ impl Executor {
                     bytes: 19,
                 }],
                 rows: 4,
-                columns: Vec::new(),
+                columns: output.descriptor.columns.clone(),
             },
             statistics: Statistics {
                 inputs: vec![InputRows { alias: "orders".into(), rows: 1000 }],

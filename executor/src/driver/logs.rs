@@ -19,7 +19,7 @@ pub struct Logs {
     client: Client,
     pin: KeyId,
     key: PublicKey,
-    logs: BTreeMap<CollaborationId, VerifiedLog>,
+    copies: BTreeMap<CollaborationId, VerifiedLog>,
     moved: BTreeSet<CollaborationId>,
     /// Logs that could not be fetched.
     failing: BTreeSet<CollaborationId>,
@@ -37,7 +37,7 @@ impl Logs {
             client,
             pin,
             key,
-            logs: BTreeMap::new(),
+            copies: BTreeMap::new(),
             moved: BTreeSet::new(),
             failing: BTreeSet::new(),
             halted: BTreeSet::new(),
@@ -105,14 +105,14 @@ impl Logs {
 
     /// Brings a log up to date.
     pub async fn newest(&mut self, id: CollaborationId) -> Result<(), SyncError> {
-        let log = self.logs.entry(id).or_insert_with(|| VerifiedLog::new(id, self.pin));
+        let log = self.copies.entry(id).or_insert_with(|| VerifiedLog::new(id, self.pin));
         let before = log.size();
         match log.sync(&self.client).await {
             Ok(()) => {}
             Err(SyncError::Log(error)) => {
                 tracing::error!(collaboration = %id, error = %chain(&error), "a log does not verify; nothing of it is run");
                 self.halted.insert(id);
-                self.logs.remove(&id);
+                self.copies.remove(&id);
                 return Err(error.into());
             }
             Err(error) => return Err(error),
@@ -134,7 +134,7 @@ impl Logs {
 
     /// The verified state of a log.
     pub fn state(&self, id: CollaborationId) -> Option<&Collaboration> {
-        self.logs.get(&id)?.state()
+        self.copies.get(&id)?.state()
     }
 
     /// The stage of a run.
@@ -154,7 +154,7 @@ impl Logs {
 
     /// How the runs stand that entries were about since this was asked last.
     pub fn take_touched(&mut self, collaboration: CollaborationId, jobs: &Jobs) -> Vec<Noted> {
-        let Some(log) = self.logs.get_mut(&collaboration) else { return Vec::new() };
+        let Some(log) = self.copies.get_mut(&collaboration) else { return Vec::new() };
         if log.state().is_none() {
             return Vec::new();
         }

@@ -1,25 +1,22 @@
-//! Each stage against each status; then every step of a run left out, done, or done twice.
+//! Each stage against each status.
 
 use chancery_governance::run::{Attested, Engine, Manifest, Platform, Statistics};
 use chancery_ledger::key::SigningKey;
 
 use super::*;
-use crate::backend::contract::run;
-use crate::backend::fake::Fake;
-use crate::backend::{self, Backend as _};
 use crate::ending::Told;
 
-const NOW_MS: u64 = 1_000_000;
+pub const NOW_MS: u64 = 1_000_000;
 
-fn key(seed: u8) -> PublicKey {
+pub fn key(seed: u8) -> PublicKey {
     SigningKey::from_seed(&[seed; 32]).unwrap().public().clone()
 }
 
-fn application() -> Digest {
+pub fn application() -> Digest {
     Digest::of(b"application")
 }
 
-fn admission() -> Admission {
+pub fn admission() -> Admission {
     Admission { executor: key(1), platform: Platform::InsecureVirtual, measurement: application() }
 }
 
@@ -27,11 +24,11 @@ fn submitted_job() -> Job {
     Job { tracking: "local/1".into(), job_spec: Digest::of(b"spec") }
 }
 
-fn facts() -> SpecFacts {
+pub fn facts() -> SpecFacts {
     SpecFacts { digest: Digest::of(b"spec"), expires_ms: NOW_MS + 1, application: application() }
 }
 
-fn told(job_spec: Digest) -> Ending {
+pub fn told(job_spec: Digest) -> Ending {
     Ending::Succeeded(Box::new(Told {
         run: "1".into(),
         query_digest: Digest::of(b"query"),
@@ -46,7 +43,7 @@ fn failed() -> Ending {
     Ending::Failed { code: "c".into(), detail: "d".into() }
 }
 
-fn succeeded() -> Outcome {
+pub fn succeeded() -> Outcome {
     Outcome::Succeeded {
         result: Box::new(Attested {
             query_digest: Digest::of(b"query"),
@@ -167,180 +164,5 @@ fn another_executors_run_is_taken_over_only_where_its_key_is_lost() {
         assert_eq!(next_of(&stage, &running, |_| {}), Effect::Clear { result: false });
         let effect = next_of(&stage, &job(0, Phase::Idle), |sight| sight.orphan = true);
         assert_eq!(effect, Effect::Admit);
-    }
-}
-
-/// The log, the disk and the engine of one run.
-struct World {
-    stage: Stage,
-    spec: Option<SpecFacts>,
-    remains: bool,
-    engine: Fake,
-    outcomes: u32,
-    launches: u32,
-    /// What the engine was started from.
-    started_from: Option<Digest>,
-    /// How many polls the engine takes from now.
-    work: u32,
-    now_ms: u64,
-}
-
-impl World {
-    fn new() -> Self {
-        Self {
-            stage: Stage::Requested,
-            spec: None,
-            remains: false,
-            engine: Fake::default(),
-            outcomes: 0,
-            launches: 0,
-            started_from: None,
-            work: 2,
-            now_ms: NOW_MS,
-        }
-    }
-
-    fn job() -> backend::Job {
-        backend::Job { run: run(1), folder: "/".into(), executor: Digest::of(b"key") }
-    }
-
-    async fn next(&self) -> Effect {
-        let key = key(1);
-        next(&Sight {
-            stage: &self.stage,
-            key: &key,
-            application: application(),
-            orphan: false,
-            spec: self.spec,
-            remains: self.remains,
-            job: &self.engine.status(&Self::job()).await.unwrap(),
-            now_ms: self.now_ms,
-        })
-    }
-
-    /// Does an effect as the driver does; the rules refuse what does not follow.
-    async fn perform(&mut self, effect: &Effect) {
-        let stage = self.stage.clone();
-        match (effect, stage) {
-            (Effect::Admit, Stage::Ended(_)) => {}
-            (Effect::Admit, _) => self.stage = Stage::Admitted(admission()),
-            (Effect::Submit, stage) => {
-                self.engine.cancel(&Self::job()).await.unwrap();
-                self.engine.forget(run(1));
-                self.now_ms += 1;
-                let digest = Digest::of(&self.now_ms.to_be_bytes());
-                self.spec = Some(SpecFacts { digest, expires_ms: self.now_ms + 1000, ..facts() });
-                self.remains = true;
-                if let Stage::Admitted(admission) = stage {
-                    let job = Job { tracking: "local/1".into(), job_spec: digest };
-                    self.stage = Stage::Submitted(admission, job);
-                }
-            }
-            (Effect::Launch, stage) => {
-                let (Stage::Submitted(_, job) | Stage::Started(_, job)) = &stage else {
-                    panic!("launched when {stage:?}")
-                };
-                assert_eq!(self.spec.map(|spec| spec.digest), Some(job.job_spec));
-                let before = self.engine.living();
-                self.engine.launch(&Self::job()).await.unwrap();
-                self.launches += u32::from(before == 0 && self.engine.living() == 1);
-                assert!(self.engine.living() <= 1);
-                self.started_from = Some(job.job_spec);
-                self.work = 2;
-            }
-            (Effect::ReportStarted, Stage::Submitted(admission, job)) => {
-                self.stage = Stage::Started(admission, job);
-            }
-            (Effect::Succeed, Stage::Started(..)) => self.end(succeeded()),
-            (
-                Effect::Fail { code, detail },
-                Stage::Admitted(_) | Stage::Submitted(..) | Stage::Started(..),
-            ) => self.end(Outcome::Failed { code: code.clone(), detail: detail.clone() }),
-            (Effect::Clear { .. }, _) => {
-                self.engine.cancel(&Self::job()).await.unwrap();
-                self.engine.forget(run(1));
-                self.spec = None;
-                self.remains = false;
-            }
-            (Effect::Wait, _) => {
-                self.work = self.work.saturating_sub(1);
-                if self.work == 0 {
-                    self.engine.end(run(1), told(self.started_from.unwrap()));
-                }
-            }
-            (Effect::ReportStarted | Effect::Succeed | Effect::Fail { .. } | Effect::Done, _) => {}
-        }
-    }
-
-    fn end(&mut self, outcome: Outcome) {
-        self.stage = Stage::Ended(outcome);
-        self.outcomes += 1;
-    }
-}
-
-/// What is done about a step.
-#[derive(Debug, Clone, Copy)]
-enum Fault {
-    /// It is done once, as it should be.
-    None,
-    /// The process is killed before it.
-    Skipped,
-    /// The process is killed after it and does not know: it is done again as it was.
-    Repeated,
-    /// The engine dies after it.
-    EngineDies,
-    /// The job spec is lost after it.
-    SpecLost,
-    /// Somebody cancels the run after it.
-    Cancelled,
-}
-
-const FAULTS: [Fault; 6] = [
-    Fault::None,
-    Fault::Skipped,
-    Fault::Repeated,
-    Fault::EngineDies,
-    Fault::SpecLost,
-    Fault::Cancelled,
-];
-const FAULTY_STEPS: u32 = 6;
-const STEPS_MAX: u32 = 60;
-
-#[tokio::test]
-async fn whatever_happens_at_any_step_a_run_has_one_outcome_and_leaves_nothing() {
-    let patterns = u32::try_from(FAULTS.len()).unwrap().pow(FAULTY_STEPS);
-    for pattern in 0..patterns {
-        let mut world = World::new();
-        let mut left = pattern;
-        let mut effect = world.next().await;
-        for step in 0.. {
-            assert!(step < STEPS_MAX, "pattern {pattern} does not end: {effect:?}");
-            if effect == Effect::Done {
-                break;
-            }
-            let fault = FAULTS[usize::try_from(left).unwrap() % FAULTS.len()];
-            left /= u32::try_from(FAULTS.len()).unwrap();
-            apply(&mut world, &effect, fault).await;
-            effect = world.next().await;
-        }
-        assert!(world.stage.ended(), "pattern {pattern}");
-        assert_eq!(world.outcomes, 1, "pattern {pattern}");
-        assert_eq!(world.engine.living(), 0, "pattern {pattern}");
-        assert!(!world.remains, "pattern {pattern}");
-        assert!(world.launches <= ATTEMPTS_MAX, "pattern {pattern}");
-    }
-}
-
-async fn apply(world: &mut World, effect: &Effect, fault: Fault) {
-    if !matches!(fault, Fault::Skipped) {
-        world.perform(effect).await;
-    }
-    match fault {
-        // A kill between the look and the deed: only what the driver re-checks is done blindly.
-        Fault::Repeated if *effect == world.next().await => world.perform(effect).await,
-        Fault::EngineDies if world.engine.living() == 1 => world.engine.die(run(1)),
-        Fault::SpecLost => world.spec = None,
-        Fault::Cancelled if !world.stage.ended() => world.end(Outcome::Cancelled(Vec::new())),
-        Fault::None | Fault::Skipped | Fault::Repeated | Fault::EngineDies | Fault::Cancelled => {}
     }
 }

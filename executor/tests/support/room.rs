@@ -146,7 +146,7 @@ impl Room {
             expected_version: None,
             content: codec::encode(&encode_command(&command)),
         });
-        self.take(subject, id, authority)
+        self.take(subject, id, &authority)
     }
 
     /// Decides and appends, as the command service does.
@@ -154,15 +154,15 @@ impl Room {
         &mut self,
         subject: Subject,
         command: CommandId,
-        authority: Authority,
+        authority: &Authority,
     ) -> Result<(), Rejection> {
         // The executor's signatures end by the machine's clock.
-        let signed = carried(&authority).ok().and_then(|carried| carried.signed);
+        let signed = carried(authority).ok().and_then(|carried| carried.signed);
         self.now_ms = match signed {
             Some(signed) => self.now_ms.max(signed.expires_ms - 60 * 60 * 1000),
             None => self.now_ms + 1000,
         };
-        let evidence = carried(&authority).ok().and_then(|carried| match carried.command {
+        let evidence = carried(authority).ok().and_then(|carried| match carried.command {
             Command::AdmitRun(command) => Some(command.evidence),
             Command::SucceedRun(command) => Some(command.evidence),
             _ => None,
@@ -172,7 +172,7 @@ impl Room {
             collaboration: id(),
             subject,
             command,
-            authority: &authority,
+            authority,
             now_ms: self.now_ms,
             facts: Facts {
                 service: Some(Service {

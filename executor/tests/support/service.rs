@@ -167,7 +167,7 @@ async fn report(
     let known = inner.outcomes.get(&command).cloned();
     let outcome = known.unwrap_or_else(|| {
         let authority = Authority::ExecutorSigned(SignedContent { message, content });
-        let taken = inner.room.take(Subject::Run(run), command, authority);
+        let taken = inner.room.take(Subject::Run(run), command, &authority);
         let outcome = match taken {
             Ok(()) if inner.room.stage_name(run) == "refused" => {
                 Err(("run_refused".to_owned(), step.clone()))

@@ -1,11 +1,11 @@
 //! Beginning a clean room and saying what may run in it.
 
-use super::{Events, check_text, wrong_subject};
+use super::{Events, check_text, in_flight, wrong_subject};
 use crate::authorise::Action;
 use crate::command::{CreateCollaboration, EnableWorkload, SetCleanRoomPolicy};
 use crate::event::{CleanRoomPolicySet, CollaborationCreated, WorkloadEnabled};
 use crate::member::Ability;
-use crate::reason::{Code, Rejection};
+use crate::reason::{Code, Reason, Rejection};
 use crate::state::{Collaboration, State};
 use crate::subject::Subject;
 use crate::submission::{Caller, Submission};
@@ -46,6 +46,7 @@ pub(super) fn create(
         ));
     }
     let created = CollaborationCreated {
+        rules: crate::RULES,
         name: command.name.clone(),
         organisation: command.organisation.clone(),
         identity: identity.clone(),
@@ -104,5 +105,16 @@ pub(super) fn set_policy(
             format!("a clean room policy names at most {APPLICATIONS_MAX} measurements"),
         ));
     }
-    Ok(vec![(subject, CleanRoomPolicySet { applications }.into())])
+    // A run that waits is looked at again when it is admitted; one that was admitted is stopped.
+    let reason = Reason::about(
+        Code::MeasurementNotAllowed,
+        subject,
+        "the clean room policy names the run's application no more",
+    );
+    let disowned = in_flight::cancel_runs(state, &reason, |run| {
+        run.stage.admission().is_some_and(|it| !applications.contains(&it.measurement))
+    });
+    let mut events = vec![(subject, CleanRoomPolicySet { applications }.into())];
+    events.extend(disowned);
+    Ok(events)
 }

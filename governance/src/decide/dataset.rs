@@ -173,11 +173,11 @@ fn descriptor_faults(descriptor: &Descriptor) -> Vec<Reason> {
             fault(Code::InvalidDescriptor, "policy.minimum_group.count: 1 or more".to_owned());
         }
         if let GroupIdentity::Column(column) = &group.identity
-            && !allowed.contains(column)
+            && !descriptor.columns.iter().any(|declared| declared.name == *column)
         {
             fault(
                 Code::InvalidDescriptor,
-                format!("policy.minimum_group.identity: {column} is no allowed column"),
+                format!("policy.minimum_group.identity: there is no column {column}"),
             );
         }
         if descriptor.access_mode == AccessMode::Write {

@@ -7,6 +7,7 @@ use crate::event::{QuerySuperseded, RunCancelled};
 use crate::reason::Reason;
 use crate::state::Collaboration;
 use crate::state::query::{Proposal, Query};
+use crate::state::run::Run;
 use crate::subject::Subject;
 
 /// The queries whose live proposal uses `dataset`.
@@ -41,11 +42,21 @@ pub(super) fn cancel(
     reason: &Reason,
     touched: impl Fn(QueryId, &Query) -> bool,
 ) -> Events {
+    cancel_runs(state, reason, |run| {
+        state.queries.get(&run.query).is_some_and(|query| touched(run.query, query))
+    })
+}
+
+/// Cancels the runs without an outcome that `touched` says yes to, for `reason`.
+pub(super) fn cancel_runs(
+    state: &Collaboration,
+    reason: &Reason,
+    touched: impl Fn(&Run) -> bool,
+) -> Events {
     state
         .runs
         .iter()
-        .filter(|(_, run)| !run.stage.ended())
-        .filter(|(_, run)| state.queries.get(&run.query).is_some_and(|query| touched(run.query, query)))
+        .filter(|(_, run)| !run.stage.ended() && touched(run))
         .map(|(id, _)| {
             (Subject::Run(*id), RunCancelled { reasons: vec![reason.clone()] }.into())
         })

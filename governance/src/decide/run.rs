@@ -24,6 +24,8 @@ use crate::wire::Wire;
 pub const RUNS_MAX: usize = 1_000_000;
 /// Longest tracking name, failure code and failure detail, in characters.
 pub const TRACKING_LEN_MAX: usize = 256;
+/// Longest name of a result's file, in bytes.
+pub const FILE_NAME_LEN_MAX: usize = 255;
 /// See [`TRACKING_LEN_MAX`].
 pub const FAILURE_CODE_LEN_MAX: usize = 64;
 /// See [`TRACKING_LEN_MAX`].
@@ -293,6 +295,19 @@ fn succeed(
         && verdict.measurement == admission.measurement
         && verdict.platform == admission.platform
         && result.job_spec == job.job_spec;
+    let output = proposal.and_then(|proposal| state.dataset_at(&proposal.binding.output));
+    let manifest = &result.manifest;
+    let fits = output.is_some_and(|output| manifest.columns == output.descriptor.columns)
+        && manifest.rows == result.statistics.rows_written
+        && manifest.files.iter().all(|file| is_file_name(&file.path))
+        && manifest.files.is_sorted_by(|one, next| one.path < next.path);
+    if !fits {
+        return Err(Rejection::new(
+            Code::ResultMismatch,
+            "the manifest is not of the output's columns, of plain file names in order, or of the \
+             rows that were written",
+        ));
+    }
     if !agrees {
         return Err(Rejection::new(
             Code::ResultMismatch,
@@ -305,6 +320,14 @@ fn succeed(
         evidence: command.evidence.clone(),
     }
     .into())
+}
+
+/// A name in the run's own folder: no path, nothing hidden.
+fn is_file_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= FILE_NAME_LEN_MAX
+        && !name.starts_with('.')
+        && name.chars().all(|char| char.is_ascii_alphanumeric() || "._-".contains(char))
 }
 
 fn fail(run: &Run, command: &FailRun) -> Result<crate::event::Event, Rejection> {

@@ -58,7 +58,7 @@ record! {
 
 record! {
     event::CollaborationCreated {
-        name, organisation, identity, terms, service, service_key, evidence,
+        rules, name, organisation, identity, terms, service, service_key, evidence,
     }
     event::WorkloadEnabled { workload }
     event::CleanRoomPolicySet { applications }

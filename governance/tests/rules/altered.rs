@@ -132,6 +132,14 @@ const FACTS: &[&str] = &[
     "CollaboratorInvited.email.ciphertext",
 ];
 
+/// Sentences for people, which releases may word differently.
+const PROSE: &[&str] =
+    &["RunCancelled.reasons[", "RunRefused.reasons[", "QuerySuperseded.reason."];
+
+fn is_prose(path: &str) -> bool {
+    path.ends_with("detail") && PROSE.iter().any(|prose| path.starts_with(prose))
+}
+
 #[test]
 fn an_altered_payload_is_refused_though_all_is_sealed_again() {
     let world = log();
@@ -149,7 +157,7 @@ fn an_altered_payload_is_refused_though_all_is_sealed_again() {
     for fact in FACTS {
         assert!(taken.iter().any(|path| path.starts_with(fact)), "{fact} is held by the rules");
     }
-    taken.retain(|path| !FACTS.iter().any(|fact| path.starts_with(fact)));
+    taken.retain(|path| !is_prose(path) && !FACTS.iter().any(|fact| path.starts_with(fact)));
     assert_eq!(taken, Vec::<String>::new(), "altered, and replayed");
 }
 

@@ -412,13 +412,41 @@ fn results() -> Vec<Case> {
             );
             world.report(run_id(), command)
         }),
-        case("a result after the policy changed", Code::MeasurementNotAllowed, || {
+        case("a result after the policy stopped the run", Code::RunAlreadyEnded, || {
             let mut world = World::started();
             world.set_policy(&[Digest::of(b"other")]);
             let command = succeed(&world, run_id(), &world.executor);
             world.report(run_id(), command)
         }),
+        case("a file outside the run's folder", Code::ResultMismatch, || {
+            with_manifest(|manifest| manifest.files[0].path = "../other".into())
+        }),
+        case("a file twice", Code::ResultMismatch, || {
+            with_manifest(|manifest| manifest.files.push(manifest.files[0].clone()))
+        }),
+        case("other columns than the output's", Code::ResultMismatch, || {
+            with_manifest(|manifest| drop(manifest.columns.pop()))
+        }),
+        case("other rows than were written", Code::ResultMismatch, || {
+            with_manifest(|manifest| manifest.rows += 1)
+        }),
     ]
+}
+
+/// A result whose manifest is changed before it is attested.
+fn with_manifest(change: fn(&mut chancery_governance::run::Manifest)) -> Tried {
+    let mut world = World::started();
+    let mut result = attested(&world, run_id());
+    change(&mut result.manifest);
+    let command = succeed_with(
+        &world,
+        run_id(),
+        &world.executor,
+        result,
+        Platform::InsecureVirtual,
+        application(),
+    );
+    world.report(run_id(), command)
 }
 
 #[test]

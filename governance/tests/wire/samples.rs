@@ -175,6 +175,7 @@ pub fn events() -> Vec<(Subject, Event)> {
     let key = Who::Litware.key();
     vec![
         (room(), event::CollaborationCreated {
+            rules: chancery_governance::RULES,
             name: "Flights".into(),
             organisation: "Litware".into(),
             identity: Who::Litware.identity(),
