@@ -29,10 +29,10 @@ pub fn evidence(measurement: Digest, report_data: Digest) -> Evidence {
 ///
 /// [`EvidenceError::Malformed`].
 pub fn verify(encoded: &str) -> Result<Verdict, EvidenceError> {
-    let bytes = URL_SAFE_NO_PAD
-        .decode(encoded)
-        .map_err(|_| EvidenceError::Malformed("not base64url"))?;
-    let value = codec::decode(&bytes).map_err(|_| EvidenceError::Malformed("not canonical CBOR"))?;
+    let bytes =
+        URL_SAFE_NO_PAD.decode(encoded).map_err(|_| EvidenceError::Malformed("not base64url"))?;
+    let value =
+        codec::decode(&bytes).map_err(|_| EvidenceError::Malformed("not canonical CBOR"))?;
     let digest = |name: &str| match &value {
         Value::Map(map) => match map.get(&name.into()) {
             Some(Value::Text(text)) => text.parse::<Digest>().ok(),
@@ -40,7 +40,8 @@ pub fn verify(encoded: &str) -> Result<Verdict, EvidenceError> {
         },
         _ => None,
     };
-    let (Some(measurement), Some(report_data)) = (digest("measurement"), digest("report_data")) else {
+    let (Some(measurement), Some(report_data)) = (digest("measurement"), digest("report_data"))
+    else {
         return Err(EvidenceError::Malformed("a digest is missing"));
     };
     if value != document(measurement, report_data) {

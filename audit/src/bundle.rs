@@ -293,10 +293,9 @@ impl<R: Read> Reader<R> {
                 if bytes.len() > TRAILER_LEN_MAX {
                     return Err(malformed("is too long"));
                 }
-                let trailer = self.trailer(value).map_err(|problem| ReadError::Malformed {
-                    place: Place::Trailer,
-                    problem,
-                })?;
+                let trailer = self
+                    .trailer(value)
+                    .map_err(|problem| ReadError::Malformed { place: Place::Trailer, problem })?;
                 self.end()?;
                 Ok(Item::Trailer(trailer))
             }
@@ -317,9 +316,10 @@ impl<R: Read> Reader<R> {
         let mut rest = Vec::new();
         match self.input.by_ref().take(1).read_to_end(&mut rest) {
             Ok(0) => Ok(()),
-            Ok(_) => {
-                Err(ReadError::Malformed { place: Place::End, problem: "is followed by more bytes" })
-            }
+            Ok(_) => Err(ReadError::Malformed {
+                place: Place::End,
+                problem: "is followed by more bytes",
+            }),
             Err(error) => Err(ReadError::Io(error)),
         }
     }

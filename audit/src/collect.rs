@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use chancery_governance::event::Event;
 use chancery_governance::run::{Platform, Verdict};
+use chancery_governance::state::Collaboration;
 use chancery_governance::state::query::{Query as QueryState, Stage as QueryStage};
 use chancery_governance::state::run::{Outcome, Run as RunState, Stage as RunStage};
-use chancery_governance::state::Collaboration;
 use chancery_governance::subject::Subject;
 use chancery_ledger::command::SignedCommand;
 use chancery_ledger::cose::ContentType;
@@ -265,7 +265,10 @@ fn datasets(state: &Collaboration) -> Vec<Dataset> {
             versions: dataset
                 .versions
                 .iter()
-                .map(|version| DatasetVersion { position: version.position, digest: version.digest })
+                .map(|version| DatasetVersion {
+                    position: version.position,
+                    digest: version.digest,
+                })
                 .collect(),
         })
     });

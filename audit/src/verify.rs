@@ -32,9 +32,7 @@ pub struct Options {
 /// Reads a bundle to its end and runs every check; the first that fails is the verdict.
 pub fn verify(bundle: impl Read, options: &Options) -> Report {
     match audit(bundle, options) {
-        Ok(contents) => {
-            Report { verdict: Verdict::Verified, contents: Some(Box::new(contents)) }
-        }
+        Ok(contents) => Report { verdict: Verdict::Verified, contents: Some(Box::new(contents)) },
         Err(verdict) => Report { verdict, contents: None },
     }
 }

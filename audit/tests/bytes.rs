@@ -53,7 +53,9 @@ fn a_claimed_length_beyond_the_bound_is_refused_before_it_is_read() {
         &[0xbb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
         &[0x5f],
     ] {
-        let mut reader = Reader::open(begun.iter().chain(head).copied().collect::<Vec<_>>().leak() as &[u8]).unwrap();
+        let mut reader =
+            Reader::open(begun.iter().chain(head).copied().collect::<Vec<_>>().leak() as &[u8])
+                .unwrap();
         let error = reader.next_item().unwrap_err().to_string();
         assert!(error.contains("too long") || error.contains("no definite length"), "{error}");
     }

@@ -5,7 +5,9 @@ mod story;
 use std::num::NonZero;
 
 use chancery_audit::{Check, Options, Verdict, verify};
-use chancery_governance::command::{ApproveQuery, Command, PublishDataset, RetireDataset, SucceedRun};
+use chancery_governance::command::{
+    ApproveQuery, Command, PublishDataset, RetireDataset, SucceedRun,
+};
 use chancery_governance::event::{DatasetRetired, Event, QueryApproved, RunSucceeded};
 use chancery_governance::run::Platform;
 use chancery_governance::subject::Subject;
@@ -272,10 +274,14 @@ fn service_evidence_must_bind_the_key() {
     story.entries.truncate(1);
     let entry = story.entries[0].entry().clone();
     let Value::Map(mut payload) = entry.payload.clone() else { panic!("a map") };
-    let other = chancery_attestation::insecure_virtual::evidence(Digest::of(b"service"), Digest::of(b"x"));
+    let other =
+        chancery_attestation::insecure_virtual::evidence(Digest::of(b"service"), Digest::of(b"x"));
     payload.insert(
         "evidence".into(),
-        Value::map([("kind", Value::text(&other.kind)), ("document", Value::text(&other.document))]),
+        Value::map([
+            ("kind", Value::text(&other.kind)),
+            ("document", Value::text(&other.document)),
+        ]),
     );
     let entry = entry::Entry { payload: Value::Map(payload), ..entry };
     story.entries[0] = entry::seal(entry, &service_key());

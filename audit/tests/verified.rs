@@ -5,8 +5,8 @@ mod story;
 use chancery_audit::render::{render_json, render_text};
 use chancery_audit::report::{By, ServiceWord};
 use chancery_audit::{Options, Verdict, verify};
-use chancery_governance::run::Platform;
 use chancery_governance::command::{ProposeQuery, ReviseQuery, WithdrawQuery};
+use chancery_governance::run::Platform;
 use chancery_governance::subject::Subject;
 use story::{Person, Right, Story};
 
@@ -26,9 +26,13 @@ fn the_whole_story_verifies_and_the_report_tells_it() {
     assert_eq!(contents.collaboration, story::room());
     assert_eq!(contents.checkpoint.size, story.entries.len() as u64);
     assert_eq!(contents.exported_at_ms, story::EXPORT_MS);
-    assert_eq!((contents.first_time_ms, contents.last_time_ms), (story::BEGIN_MS + 60_000, story.now_ms));
+    assert_eq!(
+        (contents.first_time_ms, contents.last_time_ms),
+        (story::BEGIN_MS + 60_000, story.now_ms)
+    );
 
-    let organisations: Vec<_> = contents.members.iter().map(|one| one.organisation.as_str()).collect();
+    let organisations: Vec<_> =
+        contents.members.iter().map(|one| one.organisation.as_str()).collect();
     assert_eq!(organisations, ["Litware", "Contosso", "Fabrikam", "Woodgrove"]);
     let contosso = &contents.members[1];
     let [own, spare] = contosso.keys.as_slice() else { panic!("two keys") };
@@ -53,7 +57,10 @@ fn the_whole_story_verifies_and_the_report_tells_it() {
     assert_eq!(states, ["succeeded", "cancelled", "refused"]);
     let succeeded = &contents.runs[0];
     assert_eq!(succeeded.result.as_deref(), Some(&Story::started().result()));
-    assert_eq!(succeeded.votes, accepted.votes.iter().map(|vote| vote.position).collect::<Vec<_>>());
+    assert_eq!(
+        succeeded.votes,
+        accepted.votes.iter().map(|vote| vote.position).collect::<Vec<_>>()
+    );
     let executor = succeeded.executor.as_ref().unwrap();
     assert_eq!(executor.measurement, story::application());
     assert_eq!(executor.platform, Platform::InsecureVirtual);
@@ -86,7 +93,13 @@ fn votes_on_a_proposal_that_was_taken_back_are_void() {
 
 #[test]
 fn every_stage_of_the_story_verifies() {
-    for story in [Story::founded(), Story::gathered(), Story::proposed(), Story::requested(), Story::started()] {
+    for story in [
+        Story::founded(),
+        Story::gathered(),
+        Story::proposed(),
+        Story::requested(),
+        Story::started(),
+    ] {
         assert_eq!(verify(&story.bundle()[..], &pinned()).verdict, Verdict::Verified);
     }
 }

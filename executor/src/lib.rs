@@ -44,7 +44,7 @@ use chancery_ledger::id::{CollaborationId, RunId};
 pub use client::Client;
 pub use config::{Config, Credentials, Secret, Spark};
 pub use driver::{Executor, ExecutorError, StartError, subscribe};
-pub use paths::{DataRoot, PathError};
+pub use paths::{DataRoot, Home, PathError};
 
 /// A run in its collaboration. Run ids are chosen by clients, so they are no name alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,19 +1,38 @@
-//! Where local datasets lie: always below the data root, by whatever links.
+//! Where local datasets lie: below their owner's folder in the data root, by whatever links.
+//!
+//! That folder is `<root>/<collaboration>/<owner>`. A member can't name another's data, in the same
+//! collaboration or in any other, whatever path it publishes.
 
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use chancery_governance::dataset::Store;
+use chancery_ledger::id::{CollaborationId, MemberId};
 
 /// Most files and folders of an input that are looked at.
 pub const ENTRIES_MAX: usize = 100_000;
 /// Deepest folder of an input.
 pub const DEPTH_MAX: usize = 32;
 
-/// The folder that the paths of local datasets are relative to.
+/// The folder under which local datasets lie.
 #[derive(Debug, Clone)]
 pub struct DataRoot(PathBuf);
+
+/// A member's own folder, as the paths of its datasets are relative to.
+#[derive(Debug, Clone, Copy)]
+pub struct Home {
+    /// The collaboration.
+    pub collaboration: CollaborationId,
+    /// The member.
+    pub owner: MemberId,
+}
+
+impl Home {
+    fn path(self) -> PathBuf {
+        Path::new(&self.collaboration.to_string()).join(self.owner.to_string())
+    }
+}
 
 /// Why a path is not used. No text names the path: details of failures are events.
 #[derive(Debug, thiserror::Error)]
@@ -48,8 +67,8 @@ impl DataRoot {
     /// # Errors
     ///
     /// [`PathError`].
-    pub fn input(&self, store: &Store) -> Result<PathBuf, PathError> {
-        let path = self.below(store)?;
+    pub fn input(&self, home: Home, store: &Store) -> Result<PathBuf, PathError> {
+        let path = self.below(home, store)?;
         self.check_real(&path)?;
         let mut left = ENTRIES_MAX;
         check_no_links(&path, 0, &mut left)?;
@@ -61,8 +80,8 @@ impl DataRoot {
     /// # Errors
     ///
     /// [`PathError`].
-    pub fn output(&self, store: &Store, name: &str) -> Result<PathBuf, PathError> {
-        let wanted = self.below(store)?;
+    pub fn output(&self, home: Home, store: &Store, name: &str) -> Result<PathBuf, PathError> {
+        let wanted = self.below(home, store)?;
         let relative = wanted.strip_prefix(&self.0).map_err(|_| PathError::Escapes)?;
         let mut path = self.0.clone();
         for part in relative.components() {
@@ -87,10 +106,14 @@ impl DataRoot {
             && path.parent().is_some_and(|parent| self.check_real(parent).is_ok())
     }
 
-    fn below(&self, store: &Store) -> Result<PathBuf, PathError> {
+    fn below(&self, home: Home, store: &Store) -> Result<PathBuf, PathError> {
         let Store::Local { path } = store;
         let path = Path::new(path);
-        if is_plain(path) { Ok(self.0.join(path)) } else { Err(PathError::NotPlain) }
+        if is_plain(path) {
+            Ok(self.0.join(home.path()).join(path))
+        } else {
+            Err(PathError::NotPlain)
+        }
     }
 
     fn check_real(&self, path: &Path) -> Result<(), PathError> {
@@ -129,6 +152,13 @@ mod tests {
 
     use super::*;
 
+    fn home(owner: u128) -> Home {
+        Home {
+            collaboration: CollaborationId::new(uuid::Uuid::from_u128(1)),
+            owner: MemberId::new(uuid::Uuid::from_u128(owner)),
+        }
+    }
+
     fn local(path: &str) -> Store {
         Store::Local { path: path.into() }
     }
@@ -138,22 +168,25 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let outside = tempfile::tempdir().unwrap();
         let root = DataRoot::open(folder.path()).unwrap();
-        fs::create_dir_all(folder.path().join("a/b")).unwrap();
-        fs::write(folder.path().join("a/b/part.csv"), "x").unwrap();
-        let real = folder.path().canonicalize().unwrap();
-        assert_eq!(root.input(&local("a/b")).unwrap(), real.join("a/b"));
+        let mine = folder.path().join(home(2).path());
+        fs::create_dir_all(mine.join("a/b")).unwrap();
+        fs::write(mine.join("a/b/part.csv"), "x").unwrap();
+        let real = mine.canonicalize().unwrap();
+        // The same path of another member is another folder.
+        assert!(matches!(root.input(home(3), &local("a/b")), Err(PathError::Unreadable(_))));
+        assert_eq!(root.input(home(2), &local("a/b")).unwrap(), real.join("a/b"));
 
         for bad in ["", "/etc", "../x", "a/../../x", "./a", "a/./b/.."] {
-            let refused = root.input(&local(bad));
+            let refused = root.input(home(2), &local(bad));
             assert!(matches!(refused, Err(PathError::NotPlain)), "{bad}: {refused:?}");
         }
-        assert!(matches!(root.input(&local("none")), Err(PathError::Unreadable(_))));
+        assert!(matches!(root.input(home(2), &local("none")), Err(PathError::Unreadable(_))));
 
-        symlink(outside.path(), folder.path().join("link")).unwrap();
-        assert!(matches!(root.input(&local("link")), Err(PathError::Escapes)));
-        symlink("/etc/hostname", folder.path().join("a/b/more.csv")).unwrap();
-        assert!(matches!(root.input(&local("a/b")), Err(PathError::Escapes)));
-        assert!(matches!(root.input(&local("a")), Err(PathError::Escapes)));
+        symlink(outside.path(), mine.join("link")).unwrap();
+        assert!(matches!(root.input(home(2), &local("link")), Err(PathError::Escapes)));
+        symlink("/etc/hostname", mine.join("a/b/more.csv")).unwrap();
+        assert!(matches!(root.input(home(2), &local("a/b")), Err(PathError::Escapes)));
+        assert!(matches!(root.input(home(2), &local("a")), Err(PathError::Escapes)));
     }
 
     #[test]
@@ -161,16 +194,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let outside = tempfile::tempdir().unwrap();
         let root = DataRoot::open(folder.path()).unwrap();
-        let path = root.output(&local("out/deep"), "run-1").unwrap();
+        let path = root.output(home(2), &local("out/deep"), "run-1").unwrap();
         assert!(path.parent().unwrap().is_dir() && !path.exists());
         assert!(root.is_output(&path, "run-1"));
         assert!(!root.is_output(&path, "run-2"));
         assert!(!root.is_output(&outside.path().join("run-1"), "run-1"));
-        assert!(matches!(root.output(&local("out"), ".."), Err(PathError::NotPlain)));
-        assert!(matches!(root.output(&local("out"), "a/b"), Err(PathError::NotPlain)));
+        assert!(matches!(root.output(home(2), &local("out"), ".."), Err(PathError::NotPlain)));
+        assert!(matches!(root.output(home(2), &local("out"), "a/b"), Err(PathError::NotPlain)));
 
-        symlink(outside.path(), folder.path().join("link")).unwrap();
-        assert!(matches!(root.output(&local("link/deep"), "run-1"), Err(PathError::Escapes)));
+        symlink(outside.path(), folder.path().join(home(2).path()).join("link")).unwrap();
+        assert!(matches!(
+            root.output(home(2), &local("link/deep"), "run-1"),
+            Err(PathError::Escapes)
+        ));
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
     }
 }

@@ -16,11 +16,11 @@ use chancery_governance::state::{Collaboration, PublishedVersion};
 use chancery_ledger::codec::{self, Value};
 use chancery_ledger::cose::{self, ContentType};
 use chancery_ledger::digest::Digest;
-use chancery_ledger::id::RunId;
+use chancery_ledger::id::{DatasetId, RunId};
 use chancery_ledger::key::{PublicKey, SigningKey};
 
 use crate::machine::SpecFacts;
-use crate::paths::{DataRoot, PathError};
+use crate::paths::{DataRoot, Home, PathError};
 
 /// The format's version.
 pub const VERSION: u64 = 1;
@@ -103,10 +103,14 @@ fn payload(request: &Request<'_>, key: &PublicKey) -> Result<Value, Refusal> {
         .inputs
         .iter()
         .zip(&versions)
-        .map(|(input, version)| encode_input(input, version, &analysis, root))
+        .map(|(input, version)| {
+            let home = home(state, input.dataset).ok_or_else(missing)?;
+            encode_input(input, version, &analysis, (root, home))
+        })
         .collect::<Result<_, _>>()?;
+    let output_home = home(state, bound.output.dataset).ok_or_else(missing)?;
     let folder = root
-        .output(&output.descriptor.store, &id.to_string())
+        .output(output_home, &output.descriptor.store, &id.to_string())
         .map_err(|error| Refusal::path("the output", &error))?;
     let segments = analysis.segments.iter().map(|segment| encode_segment(segment, definition));
     Ok(Value::map([
@@ -145,15 +149,21 @@ fn analysis(bound: &Binding, versions: &[&PublishedVersion]) -> Result<Analysis,
     if same { Ok(analysis) } else { Err(differs()) }
 }
 
+/// The folder of a dataset's owner.
+fn home(state: &Collaboration, dataset: DatasetId) -> Option<Home> {
+    let owner = state.datasets.get(&dataset)?.owner;
+    Some(Home { collaboration: state.id, owner })
+}
+
 fn encode_input(
     input: &Input,
     version: &PublishedVersion,
     analysis: &Analysis,
-    root: &DataRoot,
+    (root, home): (&DataRoot, Home),
 ) -> Result<Value, Refusal> {
     let descriptor = &version.descriptor;
     let path =
-        root.input(&descriptor.store).map_err(|error| Refusal::path(&input.alias, &error))?;
+        root.input(home, &descriptor.store).map_err(|error| Refusal::path(&input.alias, &error))?;
     let loads = analysis.loads.get(&input.alias);
     let read = |name: &str| {
         loads.is_some_and(|loads| loads.iter().any(|load| load.eq_ignore_ascii_case(name)))

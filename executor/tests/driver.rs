@@ -154,7 +154,8 @@ async fn a_result_of_somebody_else_is_never_written_over_nor_removed() {
 #[tokio::test]
 async fn a_dataset_outside_the_data_root_fails_the_run() {
     let bench = Bench::new().await;
-    let link = bench.folder.path().join("data/litware/orders/link.csv");
+    let orders = bench.folder.path().join("data").join(support::room::orders_folder());
+    let link = orders.join("link.csv");
     std::os::unix::fs::symlink("/etc/hostname", link).unwrap();
     let running = bench.start().await;
     bench.until_stage("failed").await;

@@ -19,7 +19,7 @@ const EXPIRES_MS: u64 = 4_102_444_800_000;
 /// The run's id in the vector. Nothing runs under it.
 const RUN: &str = "01932b6c-7d3a-7c1e-8f00-0123456789ab";
 /// SHA-256 of the payload, with `/data` for the data root and names for what others hash.
-const VECTOR: &str = "sha256:fd76a39090ccbac0511201fb0f74355d41e12d8a1a5dfdcbe78f2608d51e452f";
+const VECTOR: &str = "sha256:4bbaae1e63902a39881aa3dc5dc3e1840fcdd25ca87cdae1563252c18afc51c6";
 
 fn key() -> SigningKey {
     SigningKey::from_seed(&[9; 32]).unwrap()
@@ -40,9 +40,12 @@ fn build(room: &Room, id: RunId, application: Digest, root: &DataRoot) -> Vec<u8
 }
 
 fn data(folder: &Path) -> DataRoot {
-    std::fs::create_dir_all(folder.join("litware/orders")).unwrap();
-    std::fs::write(folder.join("litware/orders/part.csv"), "customer,region,amount,note\n")
-        .unwrap();
+    std::fs::create_dir_all(folder.join(room::orders_folder())).unwrap();
+    std::fs::write(
+        folder.join(room::orders_folder()).join("part.csv"),
+        "customer,region,amount,note\n",
+    )
+    .unwrap();
     DataRoot::open(folder).unwrap()
 }
 
@@ -86,8 +89,14 @@ fn the_bytes_of_a_job_spec_are_frozen() {
     let real = folder.path().canonicalize().unwrap();
     // The folder is another each time.
     let payload = replaced(payload, real.to_str().unwrap(), "/data");
-    assert_eq!(text(&payload, &["inputs", "0", "path"]), "/data/litware/orders");
-    assert_eq!(text(&payload, &["output", "path"]), format!("/data/fabrikam/report/{RUN}"));
+    assert_eq!(
+        text(&payload, &["inputs", "0", "path"]),
+        format!("/data/{}", room::orders_folder())
+    );
+    assert_eq!(
+        text(&payload, &["output", "path"]),
+        format!("/data/{}/{RUN}", room::report_folder())
+    );
     assert_eq!(text(&payload, &["nonce"]), room.state().runs[&id].request_leaf.to_string());
     // What the log and the rules hash is theirs to freeze.
     let state = room.state();
@@ -106,7 +115,7 @@ fn the_bytes_of_a_job_spec_are_frozen() {
     let stored = spec::read(&signed, id, key().public()).unwrap();
     assert_eq!(stored.facts.digest, Digest::of(&signed));
     assert_eq!((stored.facts.expires_ms, stored.facts.application), (EXPIRES_MS, application));
-    assert_eq!(stored.output, real.join("fabrikam/report").join(RUN));
+    assert_eq!(stored.output, real.join(room::report_folder()).join(RUN));
     let other = SigningKey::from_seed(&[8; 32]).unwrap();
     assert_eq!(spec::read(&signed, id, other.public()), None);
     assert_eq!(spec::read(&signed, room::fresh_run(), key().public()), None);

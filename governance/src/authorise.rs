@@ -40,10 +40,9 @@ pub fn authorise(state: &State, action: &Action<'_>) -> Result<(), Rejection> {
     match (requirement, action.caller) {
         (Requirement::Anybody, Caller::Stranger(_) | Caller::Member { .. })
         | (Requirement::Executor, Caller::Executor(_)) => Ok(()),
-        (Requirement::Executor, Caller::Member { .. } | Caller::Stranger(_)) => Err(Rejection::new(
-            Code::NotAnExecutor,
-            "only an attested executor reports on runs",
-        )),
+        (Requirement::Executor, Caller::Member { .. } | Caller::Stranger(_)) => {
+            Err(Rejection::new(Code::NotAnExecutor, "only an attested executor reports on runs"))
+        }
         (Requirement::Member | Requirement::AnyOf(_), Caller::Stranger(_)) => {
             present(state)?;
             Err(Rejection::new(Code::NotAMember, "the caller is no member of the collaboration"))

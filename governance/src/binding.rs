@@ -30,11 +30,15 @@ pub fn digest(binding: &Binding) -> Digest {
 /// Every reason that could be told at once.
 pub fn bind(state: &Collaboration, definition: &Definition) -> Result<Binding, Vec<Reason>> {
     let mut faults = shape_faults(definition);
-    let inputs: Vec<_> =
-        definition.inputs.iter().map(|input| lookup(state, input.dataset, AccessMode::Read)).collect();
+    let inputs: Vec<_> = definition
+        .inputs
+        .iter()
+        .map(|input| lookup(state, input.dataset, AccessMode::Read))
+        .collect();
     let output = lookup(state, definition.output, AccessMode::Write);
     faults.extend(inputs.iter().chain([&output]).filter_map(|found| found.as_ref().err().cloned()));
-    let (Ok(inputs), Ok(output)) = (inputs.into_iter().collect::<Result<Vec<_>, _>>(), output) else {
+    let (Ok(inputs), Ok(output)) = (inputs.into_iter().collect::<Result<Vec<_>, _>>(), output)
+    else {
         return Err(faults);
     };
     if !faults.is_empty() {
@@ -56,7 +60,10 @@ pub fn bind(state: &Collaboration, definition: &Definition) -> Result<Binding, V
             .inputs
             .iter()
             .zip(&inputs)
-            .map(|(input, version)| DatasetVersion { dataset: input.dataset, digest: version.digest })
+            .map(|(input, version)| DatasetVersion {
+                dataset: input.dataset,
+                digest: version.digest,
+            })
             .collect(),
         output: DatasetVersion { dataset: definition.output, digest: output.digest },
         applications: state.applications.clone(),
@@ -105,7 +112,10 @@ pub fn analyse(
                     format!("segment/{}", refusal.segment),
                     format!(
                         "{} at line {}, column {}: {}",
-                        refusal.clause.as_str(), refusal.line, refusal.column, refusal.detail
+                        refusal.clause.as_str(),
+                        refusal.line,
+                        refusal.column,
+                        refusal.detail
                     ),
                 )
             })
@@ -140,7 +150,8 @@ fn shape_faults(definition: &Definition) -> Vec<Reason> {
     let mut faults = Vec::new();
     let mut limit = |what: &str, count: usize, max: usize, min: usize| {
         if count < min || count > max {
-            faults.push(Reason::new(Code::LimitExceeded, format!("{what}: {min} to {max} of them")));
+            faults
+                .push(Reason::new(Code::LimitExceeded, format!("{what}: {min} to {max} of them")));
         }
     };
     limit("segments", definition.segments.len(), SEGMENTS_MAX, 1);
@@ -188,12 +199,17 @@ fn post_filter_faults(definition: &Definition, analysis: &Analysis) -> Vec<Reaso
     };
     let mut faults = Vec::new();
     for segment in &definition.segments {
-        let Some(analysed) = analysis.segments.iter().find(|analysed| analysed.view == segment.view)
+        let Some(analysed) =
+            analysis.segments.iter().find(|analysed| analysed.view == segment.view)
         else {
             continue;
         };
         for filter in &segment.post_filters {
-            match analysed.output.iter().find(|column| column.name.eq_ignore_ascii_case(&filter.column)) {
+            match analysed
+                .output
+                .iter()
+                .find(|column| column.name.eq_ignore_ascii_case(&filter.column))
+            {
                 None => faults.push(fault(&segment.view, &filter.column, "is no column of it")),
                 Some(column) => match column.kind {
                     None | Some(ColumnType::Long | ColumnType::Double) => {}

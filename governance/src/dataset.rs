@@ -70,7 +70,8 @@ pub enum Format {
 /// Where a dataset's files lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Store {
-    /// A folder under the executor's data root: relative, `/` between parts, no `.` or `..` part.
+    /// A folder of its owner under the executor's data root, `<root>/<collaboration>/<owner>/<path>`.
+    /// Whoever may write there is the owner, so nobody's data can be published by somebody else.
     Local {
         /// The folder.
         path: String,

@@ -39,7 +39,9 @@ pub fn decide(
         return Ok(Decision { actor: Actor::Member(owner_of(submission.collaboration)), events });
     }
     let state = present(state)?;
-    if let (Command::AcceptInvitation(_), Subject::Invitation(invitation)) = (action.command, subject) {
+    if let (Command::AcceptInvitation(_), Subject::Invitation(invitation)) =
+        (action.command, subject)
+    {
         let events = member::accept(state, invitation, action.caller, facts)?;
         return Ok(Decision { actor: Actor::Member(member_of(invitation)), events });
     }
@@ -48,7 +50,10 @@ pub fn decide(
         return Ok(Decision { actor: Actor::Executor(key.id()), events });
     }
     let Caller::Member { id: caller, .. } = action.caller else {
-        return Err(Rejection::new(Code::NotAMember, "the caller is no member of the collaboration"));
+        return Err(Rejection::new(
+            Code::NotAMember,
+            "the caller is no member of the collaboration",
+        ));
     };
     let events = match action.command {
         Command::EnableWorkload(command) => collaboration::enable_workload(state, subject, command),
@@ -70,10 +75,14 @@ pub fn decide(
         Command::DraftQuery(command) => query::draft(state, query_id(subject)?, command),
         Command::ReviseQuery(command) => query::revise(state, query_id(subject)?, caller, command),
         Command::ProposeQuery(_) => query::propose(state, query_id(subject)?, caller),
-        Command::ApproveQuery(command) => query::approve(state, query_id(subject)?, caller, command),
+        Command::ApproveQuery(command) => {
+            query::approve(state, query_id(subject)?, caller, command)
+        }
         Command::RejectQuery(command) => query::reject(state, query_id(subject)?, caller, command),
         Command::WithdrawQuery(_) => query::withdraw(state, query_id(subject)?, caller),
-        Command::WithdrawConsent(command) => consent::withdraw(state, subject, caller, command.kind),
+        Command::WithdrawConsent(command) => {
+            consent::withdraw(state, subject, caller, command.kind)
+        }
         Command::RestoreConsent(command) => consent::restore(state, subject, caller, command.kind),
         Command::RequestRun(command) => run::request(state, run_id(subject)?, caller, command),
         Command::CancelRun(_) => run::cancel(state, run_id(subject)?, caller),

@@ -92,7 +92,8 @@ pub fn seal(
     key: &SigningKey,
 ) -> Result<(Vec<Sealed>, State), FoldError> {
     let first = state.collaboration().map_or(0, |state| state.size);
-    let time_ms = submission.now_ms.max(state.collaboration().map_or(0, |state| state.last_time_ms));
+    let time_ms =
+        submission.now_ms.max(state.collaboration().map_or(0, |state| state.last_time_ms));
     let mut state = state;
     let mut sealed = Vec::with_capacity(decision.events.len());
     for (position, (subject, event)) in (first..).zip(decision.events) {

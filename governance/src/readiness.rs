@@ -9,8 +9,8 @@ use crate::binding;
 use crate::consent::{ConsentKind, Scope};
 use crate::member::Ability;
 use crate::reason::{Code, Reason};
-use crate::state::query::{Proposal, Query, Stage};
 use crate::state::Collaboration;
+use crate::state::query::{Proposal, Query, Stage};
 use crate::subject::Subject;
 
 /// Every reason against a run of `query` now, by `runner` where one is named; none means ready.
@@ -80,9 +80,7 @@ fn approval_reasons(state: &Collaboration, id: QueryId, query: &Query) -> Vec<Re
                     format!("{} has not voted yet", organisation(state, member)),
                 )
             });
-            std::iter::once(not_accepted("not every approver has voted"))
-                .chain(missing)
-                .collect()
+            std::iter::once(not_accepted("not every approver has voted")).chain(missing).collect()
         }
     }
 }
@@ -144,7 +142,8 @@ fn binding_reasons(state: &Collaboration, proposal: &Proposal) -> Vec<Reason> {
         ));
     }
     if reasons.is_empty() {
-        let again = binding::bind(state, &bound.definition).map(|binding| binding::digest(&binding));
+        let again =
+            binding::bind(state, &bound.definition).map(|binding| binding::digest(&binding));
         if again != Ok(proposal.digest) {
             reasons.push(Reason::new(
                 Code::QueryDigestMismatch,
@@ -166,8 +165,9 @@ fn scope_name(state: &Collaboration, scope: Scope) -> String {
     match scope {
         Scope::Collaboration(_) => "the collaboration".to_owned(),
         Scope::Query(_) => "the query".to_owned(),
-        Scope::Dataset(id) => state
-            .dataset_version(id)
-            .map_or_else(|| format!("dataset {id}"), |(_, version)| version.descriptor.name.clone()),
+        Scope::Dataset(id) => state.dataset_version(id).map_or_else(
+            || format!("dataset {id}"),
+            |(_, version)| version.descriptor.name.clone(),
+        ),
     }
 }

@@ -20,7 +20,10 @@ impl Reason {
     }
 
     /// A reason about something else.
-    #[expect(clippy::needless_pass_by_value, reason = "subjects are Copy; `&` at each call is noise")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "subjects are Copy; `&` at each call is noise"
+    )]
     pub fn about(code: Code, subject: impl ToString, detail: impl Into<String>) -> Self {
         Self { code, subject: Some(subject.to_string()), detail: detail.into() }
     }

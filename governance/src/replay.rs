@@ -26,7 +26,10 @@ pub enum ReplayError {
     #[error(transparent)]
     Fold(#[from] FoldError),
     /// The log was begun under rules that this release does not have.
-    #[error("position 0: the log is under version {version} of the rules, and this release has {}", crate::RULES)]
+    #[error(
+        "position 0: the log is under version {version} of the rules, and this release has {}",
+        crate::RULES
+    )]
     Rules {
         /// The version that the log names.
         version: u64,
@@ -142,7 +145,8 @@ impl Replay {
                 && due.clone().without_prose() == event.clone().without_prose()
         });
         if !same {
-            let name = |(subject, event): &(Subject, Event)| format!("{} on {subject}", event.kind());
+            let name =
+                |(subject, event): &(Subject, Event)| format!("{} on {subject}", event.kind());
             return Err(ReplayError::OtherEvent {
                 position,
                 expected: due.as_ref().map_or("nothing".to_owned(), name),

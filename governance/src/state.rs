@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::Actor;
-use chancery_ledger::id::{CollaborationId, CommandId, DatasetId, InvitationId, MemberId, QueryId, RunId};
+use chancery_ledger::id::{
+    CollaborationId, CommandId, DatasetId, InvitationId, MemberId, QueryId, RunId,
+};
 use chancery_ledger::key::{KeyId, PublicKey};
 
 pub use evolve::{Corrupt, evolve};
@@ -174,7 +176,10 @@ pub struct PublishedVersion {
 impl Collaboration {
     /// The member whom an issuer knows by this identity.
     pub fn member_by_identity(&self, identity: &Identity) -> Option<(MemberId, &Member)> {
-        self.members.iter().find(|(_, member)| member.identity == *identity).map(|(id, member)| (*id, member))
+        self.members
+            .iter()
+            .find(|(_, member)| member.identity == *identity)
+            .map(|(id, member)| (*id, member))
     }
 
     /// The member that a key is registered to, revoked or not.

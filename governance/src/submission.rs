@@ -125,7 +125,8 @@ pub fn handle(state: &State, submission: &Submission<'_>) -> Result<Decision, Re
     let identity = witness_identity(submission.authority);
     let admitted = executor_key(state, &carried.command, submission.subject);
     let caller = caller(state, submission, &carried, identity.as_ref(), admitted)?;
-    let action = authorise::Action { command: &carried.command, subject: submission.subject, caller };
+    let action =
+        authorise::Action { command: &carried.command, subject: submission.subject, caller };
     authorise::authorise(state, &action)?;
     check_version(state, submission.subject, carried.expected_version)?;
     let decision = decide::decide(state, &action, submission)?;
@@ -155,7 +156,10 @@ fn check_size(decision: &Decision, authority: &Authority) -> Result<(), Rejectio
         if payload_len + authority_len + ENVELOPE_LEN_MAX > SEALED_LEN_MAX {
             return Err(Rejection::new(
                 Code::LimitExceeded,
-                format!("{} takes more than an entry of {SEALED_LEN_MAX} bytes holds", event.kind()),
+                format!(
+                    "{} takes more than an entry of {SEALED_LEN_MAX} bytes holds",
+                    event.kind()
+                ),
             ));
         }
         // Only the first entry carries the command; the others name its position.
@@ -214,7 +218,11 @@ fn witness_identity(authority: &Authority) -> Option<Identity> {
 }
 
 /// The key that an executor's report must be signed with: the one that asks, or the one admitted.
-fn executor_key<'a>(state: &'a State, command: &'a Command, subject: Subject) -> Option<&'a PublicKey> {
+fn executor_key<'a>(
+    state: &'a State,
+    command: &'a Command,
+    subject: Subject,
+) -> Option<&'a PublicKey> {
     if let Command::AdmitRun(admit) = command {
         return Some(&admit.executor);
     }
@@ -235,8 +243,8 @@ fn caller<'a>(
             Err(Rejection::new(Code::InvalidContent, "a consequence carries no command"))
         }
         Authority::ServiceWitnessed(_) => {
-            let identity =
-                identity.ok_or_else(|| Rejection::new(Code::NotAMember, "no identity came along"))?;
+            let identity = identity
+                .ok_or_else(|| Rejection::new(Code::NotAMember, "no identity came along"))?;
             let member = state.collaboration().and_then(|state| state.member_by_identity(identity));
             Ok(match member {
                 Some((id, member)) => Caller::Member { id, member, signed: false },
@@ -259,8 +267,9 @@ fn caller<'a>(
         }
         Authority::ExecutorSigned(signed) => {
             let state = present(state)?;
-            let (_, message) = SignedCommand::parse(ContentType::ExecutorReport, &signed.message)
-                .map_err(|error| Rejection::new(Code::SignatureInvalid, error.to_string()))?;
+            let (_, message) =
+                SignedCommand::parse(ContentType::ExecutorReport, &signed.message)
+                    .map_err(|error| Rejection::new(Code::SignatureInvalid, error.to_string()))?;
             let key = executor.ok_or_else(|| match submission.subject {
                 Subject::Run(run) => decide::run::no_admission(state, run),
                 _ => Rejection::new(Code::WrongSubject, "the action is about a run"),
@@ -313,11 +322,7 @@ fn check_signed(
             Code::SignatureCommand,
             "the signature names another command id",
         ),
-        (
-            signed.expires_ms < now_ms,
-            Code::SignatureExpired,
-            "the signature has ended; sign again",
-        ),
+        (signed.expires_ms < now_ms, Code::SignatureExpired, "the signature has ended; sign again"),
         (
             signed.expires_ms > now_ms.saturating_add(LIFETIME_MS_MAX),
             Code::SignatureLifetime,
@@ -350,9 +355,9 @@ fn check_version(state: &State, subject: Subject, expected: Option<u64>) -> Resu
 ///
 /// [`Code::CollaborationNotFound`].
 pub fn present(state: &State) -> Result<&Collaboration, Rejection> {
-    state
-        .collaboration()
-        .ok_or_else(|| Rejection::new(Code::CollaborationNotFound, "there is no such collaboration"))
+    state.collaboration().ok_or_else(|| {
+        Rejection::new(Code::CollaborationNotFound, "there is no such collaboration")
+    })
 }
 
 /// The commitment to an e-mail address: `SHA-256(CBOR ["chancery/v1/personal", salt, e-mail])`,

@@ -113,7 +113,11 @@ impl Wire for String {
     }
 
     fn decode(value: Value) -> Result<Self, WireError> {
-        if let Value::Text(text) = value { Ok(text) } else { Err(WireError::here("expected a text")) }
+        if let Value::Text(text) = value {
+            Ok(text)
+        } else {
+            Err(WireError::here("expected a text"))
+        }
     }
 }
 
@@ -143,16 +147,16 @@ impl<T: Wire> Wire for Vec<T> {
         }
         let numbered = items.into_iter().enumerate();
         numbered
-            .map(|(index, item)| T::decode(item).map_err(|error| error.within(&format!("[{index}]"))))
+            .map(|(index, item)| {
+                T::decode(item).map_err(|error| error.within(&format!("[{index}]")))
+            })
             .collect()
     }
 }
 
 /// Reads a text by its own parser.
 fn decode_text<T: FromStr>(value: Value, expected: &str) -> Result<T, WireError> {
-    String::decode(value)?
-        .parse()
-        .map_err(|_| WireError::here(format!("expected {expected}")))
+    String::decode(value)?.parse().map_err(|_| WireError::here(format!("expected {expected}")))
 }
 
 impl Wire for Digest {

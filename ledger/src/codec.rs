@@ -296,7 +296,11 @@ mod tests {
             ("tag", &[0xc1, 0x01], DecodeError::Unsupported("tag")),
             ("byte-string key", &[0xa1, 0x41, 0x01, 0x01], DecodeError::Unsupported("map key")),
             ("empty", &[], DecodeError::Malformed),
-            ("length beyond the input", &[0x5b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], DecodeError::Malformed),
+            (
+                "length beyond the input",
+                &[0x5b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+                DecodeError::Malformed,
+            ),
             ("invalid UTF-8", &[0x61, 0xff], DecodeError::Malformed),
         ];
         for (name, bytes, error) in cases {

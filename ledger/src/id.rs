@@ -84,7 +84,8 @@ mod tests {
     fn only_the_canonical_spelling_parses() {
         let text = "01932b6c-7d3a-7c1e-8f00-0123456789ab";
         assert_eq!(text.parse::<MemberId>().map(|id| id.to_string()), Ok(text.to_owned()));
-        for bad in ["01932B6C-7D3A-7C1E-8F00-0123456789AB", "01932b6c7d3a7c1e8f000123456789ab", "x"] {
+        for bad in ["01932B6C-7D3A-7C1E-8F00-0123456789AB", "01932b6c7d3a7c1e8f000123456789ab", "x"]
+        {
             assert_eq!(bad.parse::<MemberId>(), Err(ParseIdError), "{bad}");
         }
     }

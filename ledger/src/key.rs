@@ -182,7 +182,9 @@ impl SigningKey {
     ///
     /// [`BadPrivateKey`].
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, BadPrivateKey> {
-        Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map_err(|_| BadPrivateKey).and_then(Self::of)
+        Ed25519KeyPair::from_pkcs8_maybe_unchecked(der)
+            .map_err(|_| BadPrivateKey)
+            .and_then(Self::of)
     }
 
     /// Makes the key of a 32-byte seed, as drawn by the caller (RFC 8032 section 5.1.5).

@@ -160,7 +160,10 @@ mod tests {
         let (note, key) = signed();
         let opened = Checkpoint::open(&note, "chancery.test/log", key.public()).unwrap();
         assert_eq!(opened.size, 42);
-        assert_eq!(Checkpoint::open(&note, "chancery.test/other", key.public()), Err(NoteError::Origin));
+        assert_eq!(
+            Checkpoint::open(&note, "chancery.test/other", key.public()),
+            Err(NoteError::Origin)
+        );
         let other = SigningKey::from_seed(&[4; 32]).unwrap();
         assert_eq!(
             Checkpoint::open(&note, "chancery.test/log", other.public()),

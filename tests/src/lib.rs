@@ -4,6 +4,9 @@
 //! Everything is real: NATS, SQLite, the development issuer, Spark. `./test` installs what these
 //! need and names the Python in `CHANCERY_TEST_PYTHON`.
 
+#![expect(clippy::expect_used, reason = "a test that can't go on says why")]
+#![expect(clippy::missing_panics_doc, reason = "everything here panics: that is how a test fails")]
+
 mod person;
 mod process;
 mod room;
@@ -12,7 +15,7 @@ use std::path::PathBuf;
 
 pub use person::{Outcome, Person};
 pub use process::{Background, free_port, wait_until};
-pub use room::{QUERY, Room, Shape, demo_data, sales};
+pub use room::{QUERY, Room, Shape, demo_data, sales, write};
 
 /// The root of the repository.
 pub fn root() -> PathBuf {
@@ -20,10 +23,6 @@ pub fn root() -> PathBuf {
 }
 
 /// The `chancery` program, beside the test programs. `cargo build` makes it.
-///
-/// # Panics
-///
-/// Where it was not built.
 pub fn chancery() -> PathBuf {
     let deps = std::env::current_exe().expect("this test has a path");
     let built = deps.parent().and_then(std::path::Path::parent).expect("target/debug/deps");
@@ -33,10 +32,6 @@ pub fn chancery() -> PathBuf {
 }
 
 /// The Python environment with `PySpark`.
-///
-/// # Panics
-///
-/// Where it is not installed; `./test` does that.
 pub fn venv() -> PathBuf {
     let python = std::env::var_os("CHANCERY_TEST_PYTHON")
         .map_or_else(|| root().join(".venv/bin/python"), PathBuf::from);

@@ -30,10 +30,6 @@ pub struct Outcome {
 
 impl Person {
     /// Runs a command with `--output json`.
-    ///
-    /// # Panics
-    ///
-    /// Where it does not write exactly one document.
     pub fn run(&self, arguments: &[&str]) -> Outcome {
         let mut command = Command::new(chancery());
         command.env_remove("CHANCERY_COLLABORATION").env_remove("CHANCERY_PROFILE");
@@ -51,10 +47,6 @@ impl Person {
     }
 
     /// Runs a command that must succeed.
-    ///
-    /// # Panics
-    ///
-    /// Where it does not.
     pub fn does(&self, arguments: &[&str]) -> Value {
         let outcome = self.run(arguments);
         assert_eq!(outcome.code, 0, "{arguments:?}: {:#}\n{}", outcome.document, outcome.notes);
@@ -62,10 +54,6 @@ impl Person {
     }
 
     /// Runs a command that must be refused; gives the codes of all reasons.
-    ///
-    /// # Panics
-    ///
-    /// Where it is not refused.
     pub fn is_refused(&self, arguments: &[&str]) -> Vec<String> {
         let outcome = self.run(arguments);
         assert_eq!(outcome.code, 1, "{arguments:?}: {:#}\n{}", outcome.document, outcome.notes);

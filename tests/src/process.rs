@@ -17,10 +17,6 @@ pub struct Background {
 
 impl Background {
     /// Starts `command`, adding what it says to `log`.
-    ///
-    /// # Panics
-    ///
-    /// Where it can't be started.
     pub fn start(command: &mut Command, log: &Path) -> Self {
         let file = File::options().create(true).append(true).open(log).expect("a log file");
         let errors = file.try_clone().expect("a log file");
@@ -35,10 +31,6 @@ impl Background {
     }
 
     /// `kill -9`: it has no chance to put anything in order.
-    ///
-    /// # Panics
-    ///
-    /// Where it was gone already.
     pub fn kill(&mut self) {
         assert!(self.child.try_wait().expect("a child").is_none(), "it had ended: {}", self.said());
         self.child.kill().expect("it can be killed");
@@ -54,10 +46,6 @@ impl Drop for Background {
 }
 
 /// A port that nobody listens on.
-///
-/// # Panics
-///
-/// Where the system has none.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").port()
@@ -69,10 +57,6 @@ pub fn is_open(port: u16) -> bool {
 }
 
 /// Looks at `condition` until it gives something.
-///
-/// # Panics
-///
-/// When `limit` is over.
 pub fn wait_until<T>(what: &str, limit: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + limit;
     loop {

@@ -173,8 +173,15 @@ impl Room {
         self.litware.does(&["login", "--as", "olivia@litware.example"]);
         self.litware.does(&["key", "generate"]);
         let created = self.litware.does(&[
-            "collaboration", "create", "--name", "Test room", "--organisation", "Litware",
-            "--member-signed", "votes,consents,runs", "--allow-insecure-virtual",
+            "collaboration",
+            "create",
+            "--name",
+            "Test room",
+            "--organisation",
+            "Litware",
+            "--member-signed",
+            "votes,consents,runs",
+            "--allow-insecure-virtual",
         ]);
         let id = text(&created["collaboration"]);
         for person in [&mut self.litware, &mut self.contosso, &mut self.fabrikam] {
@@ -186,9 +193,20 @@ impl Room {
             &["register-key"][..],
             &["enable-workload", "spark-sql"],
             &["set-policy", "--application", measurement.trim()],
-            &["invite", "carlos@contosso.example", "--organisation", "Contosso", "--ability", "data_provider"],
             &[
-                "invite", "fatima@fabrikam.example", "--organisation", "Fabrikam", "--ability",
+                "invite",
+                "carlos@contosso.example",
+                "--organisation",
+                "Contosso",
+                "--ability",
+                "data_provider",
+            ],
+            &[
+                "invite",
+                "fatima@fabrikam.example",
+                "--organisation",
+                "Fabrikam",
+                "--ability",
                 "analyst,runner,result_receiver",
             ],
         ] {
@@ -207,17 +225,18 @@ impl Room {
 
     /// Publishes two small inputs and an output, and brings a query over them to `accepted`.
     pub fn agree(&self) {
-        self.write("litware/sales/sales.csv", &sales(200));
-        self.write("contosso/kinds/kinds.csv", "kind,label\n0,even\n1,odd\n");
-        let dataset = |name: &str, path: &str, mode: &str, columns: Value, floor: Value| {
-            let names: Vec<_> = columns.as_array().expect("a list").iter().map(|it| it["name"].clone()).collect();
+        write(&self.home(&self.litware).join("sales/sales.csv"), &sales(200));
+        write(&self.home(&self.contosso).join("kinds/kinds.csv"), "kind,label\n0,even\n1,odd\n");
+        let dataset = |name: &str, mode: &str, columns: Value, floor: Value| {
+            let names: Vec<_> =
+                columns.as_array().expect("a list").iter().map(|it| it["name"].clone()).collect();
             self.file(
                 &format!("{name}.json"),
                 &json!({
                     "name": name,
                     "format": {"kind": "csv", "null_value": ""},
                     "columns": columns,
-                    "store": {"kind": "local", "path": path},
+                    "store": {"kind": "local", "path": name},
                     "access_mode": mode,
                     "policy": {"allowed_columns": names, "minimum_group": floor},
                 }),
@@ -231,9 +250,9 @@ impl Room {
             {"name": "total", "type": "long"}
         ]);
         let published = [
-            (&self.litware, dataset("sales", "litware/sales", "read", sales, floor)),
-            (&self.contosso, dataset("kinds", "contosso/kinds", "read", kinds, Value::Null)),
-            (&self.fabrikam, dataset("totals", "fabrikam/totals", "write", totals, Value::Null)),
+            (&self.litware, dataset("sales", "read", sales, floor)),
+            (&self.contosso, dataset("kinds", "read", kinds, Value::Null)),
+            (&self.fabrikam, dataset("totals", "write", totals, Value::Null)),
         ];
         for (owner, file) in published {
             owner.does(&["dataset", "publish", &file]);
@@ -269,11 +288,9 @@ impl Room {
         path.to_string_lossy().into_owned()
     }
 
-    /// Writes a file under the data root.
-    pub fn write(&self, path: &str, content: &str) {
-        let path = self.data_root().join(path);
-        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-        std::fs::write(path, content).expect("a file");
+    /// A person's own folder under the data root.
+    pub fn home(&self, person: &Person) -> PathBuf {
+        self.data_root().join(text(&person.does(&["dataset", "folder"])["folder"]))
     }
 
     /// Asks for a run and gives its id.
@@ -308,6 +325,12 @@ impl Room {
         self.contosso.does(&["audit", "export", &path]);
         path
     }
+}
+
+/// Writes a file and the folders on the way.
+pub fn write(path: &Path, content: &str) {
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    std::fs::write(path, content).expect("a file");
 }
 
 /// Sales of two kinds, in CSV: `kind` is the parity of the row, `amount` its number.

@@ -44,14 +44,33 @@ const PURE: &[(&str, &str)] = &[
 
 /// What brings a runtime, a database or a network.
 const IMPURE: &[&str] = &[
-    "tokio", "sqlx", "sqlx-core", "async-nats", "axum", "hyper", "reqwest", "mio", "socket2",
-    "rustls", "async-std", "smol", "ureq", "libsqlite3-sys",
+    "tokio",
+    "sqlx",
+    "sqlx-core",
+    "async-nats",
+    "axum",
+    "hyper",
+    "reqwest",
+    "mio",
+    "socket2",
+    "rustls",
+    "async-std",
+    "smol",
+    "ureq",
+    "libsqlite3-sys",
 ];
 
 /// Ways of the standard library to the world outside.
 const OUTSIDE: &[&str] = &[
-    "SystemTime", "Instant::now", "std::net", "std::fs", "std::env", "std::process",
-    "std::thread::sleep", "SystemRandom", "Utc::now",
+    "SystemTime",
+    "Instant::now",
+    "std::net",
+    "std::fs",
+    "std::env",
+    "std::process",
+    "std::thread::sleep",
+    "SystemRandom",
+    "Utc::now",
 ];
 
 struct Graph {
@@ -76,7 +95,11 @@ fn graph() -> Graph {
         .iter()
         .map(|node| {
             let dependencies = node["deps"].as_array().unwrap().iter().filter(|dependency| {
-                dependency["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"].is_null())
+                dependency["dep_kinds"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .any(|kind| kind["kind"].is_null())
             });
             (text(&node["id"]), dependencies.map(|it| text(&it["pkg"])).collect())
         })
@@ -149,7 +172,16 @@ fn the_pure_crates_name_no_way_out_of_the_process() {
 
 #[test]
 fn only_the_codec_touches_ciborium() {
-    for folder in ["ledger", "governance", "attestation", "audit", "projections", "commands", "executor", "cli"] {
+    for folder in [
+        "ledger",
+        "governance",
+        "attestation",
+        "audit",
+        "projections",
+        "commands",
+        "executor",
+        "cli",
+    ] {
         for (path, text) in sources(&root().join(folder)) {
             let codec = path.ends_with("ledger/src/codec.rs");
             assert!(codec || !text.contains("ciborium::"), "{path} touches ciborium");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use chancery_tests::{QUERY, Room, Shape, sales, wait_until};
+use chancery_tests::{QUERY, Room, Shape, sales, wait_until, write};
 use serde_json::Value;
 
 fn ready(shape: Shape) -> Room {
@@ -31,7 +31,7 @@ fn outcomes(events: &[String]) -> usize {
 }
 
 fn output_folder(room: &Room, run: &str) -> PathBuf {
-    room.data_root().join("fabrikam/totals").join(run)
+    room.home(&room.fabrikam).join("totals").join(run)
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_run_that_nats_never_told_of_still_runs() {
 fn data_that_does_not_match_its_schema_fails_the_run_by_name() {
     let room = ready(Shape::Embedded);
     for content in ["kind,sum\n1,2\n".to_owned(), sales(50).replace("0,40", "zero,40")] {
-        room.write("litware/sales/sales.csv", &content);
+        write(&room.home(&room.litware).join("sales/sales.csv"), &content);
         let run = room.request();
         let view = room.wait_for_stage(&run, &["failed"]);
         assert_eq!(view["failure"]["code"], "dataset_schema_mismatch", "{view:#}");

@@ -22,17 +22,23 @@ fn the_first_steps_by_hand() {
         "port {PORT} is in use; is a demo up? stop it first"
     );
     let folder = tempfile::tempdir().unwrap();
-    std::os::unix::fs::symlink(root().canonicalize().unwrap().join("deploy"), folder.path().join("deploy"))
-        .unwrap();
+    std::os::unix::fs::symlink(
+        root().canonicalize().unwrap().join("deploy"),
+        folder.path().join("deploy"),
+    )
+    .unwrap();
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let steps = block(&readme, "by-hand");
     let built = "cargo build --bin chancery\n";
     assert!(steps.contains(built));
     // Built already; and a person takes a breath after starting the server.
     let up = format!("until (exec 3<>/dev/tcp/127.0.0.1/{PORT}) 2>/dev/null; do sleep 0.1; done\n");
-    let steps = steps.replace(built, "").replace("my-room &\n", &format!("my-room &\ntrap 'kill %1' EXIT\n{up}"));
+    let steps = steps
+        .replace(built, "")
+        .replace("my-room &\n", &format!("my-room &\ntrap 'kill %1' EXIT\n{up}"));
     let program = chancery().canonicalize().unwrap();
-    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let path =
+        format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
     let output = Command::new("timeout")
         .args(["120", "bash", "-euo", "pipefail", "-c", &steps])
         .env("PATH", path)

@@ -27,8 +27,19 @@ fn verify(bundle: &Path, service_key: &str) -> (i32, Value) {
 #[test]
 fn the_story_of_the_seed() {
     let mut room = Room::start(Shape::Apart);
-    demo_data(&room.data_root());
     room.gather();
+    let source = room.folder.path().join("source");
+    demo_data(&source);
+    for (person, dataset) in [
+        (&room.litware, "litware/flights"),
+        (&room.contosso, "contosso/weather"),
+        (&room.contosso, "contosso/planes"),
+    ] {
+        let home = room.home(person);
+        std::fs::create_dir_all(&home).unwrap();
+        let name = dataset.rsplit('/').next().unwrap();
+        std::fs::rename(source.join(dataset), home.join(name)).unwrap();
+    }
 
     room.litware.does(&["dataset", "publish", &demo("flights.json")]);
     room.contosso.does(&["dataset", "publish", &demo("weather.json")]);

@@ -48,11 +48,8 @@ fn log(page: &mut Page, contents: &Contents) {
     if !contents.hardware {
         page.line(0, "INSECURE-VIRTUAL  no hardware stands behind this log's evidence");
     }
-    let names: BTreeMap<_, _> = contents
-        .members
-        .iter()
-        .map(|member| (member.id, member.organisation.as_str()))
-        .collect();
+    let names: BTreeMap<_, _> =
+        contents.members.iter().map(|member| (member.id, member.organisation.as_str())).collect();
     let service = &contents.service;
     page.heading("Log");
     page.line(2, &format!("name     {}", contents.name));
@@ -97,14 +94,17 @@ fn log(page: &mut Page, contents: &Contents) {
     page.heading("On the service's word only");
     page.line(2, "the times of all entries");
     for word in &contents.service_word {
-        page.line(2, &match word {
-            ServiceWord::Witnessed { position, action, identity } => {
-                format!("{position}  service-witnessed: {action} by {}", who(identity))
-            }
-            ServiceWord::EmailMatched { position, invitation } => {
-                format!("{position}  the e-mail was that of invitation {invitation}")
-            }
-        });
+        page.line(
+            2,
+            &match word {
+                ServiceWord::Witnessed { position, action, identity } => {
+                    format!("{position}  service-witnessed: {action} by {}", who(identity))
+                }
+                ServiceWord::EmailMatched { position, invitation } => {
+                    format!("{position}  the e-mail was that of invitation {invitation}")
+                }
+            },
+        );
     }
 
     page.heading("Not checked");
@@ -206,7 +206,8 @@ fn name<'a>(names: &BTreeMap<MemberId, &'a str>, member: MemberId) -> &'a str {
 }
 
 fn who(identity: &Identity) -> String {
-    let tenant = identity.tenant.as_ref().map_or(String::new(), |tenant| format!(", tenant {tenant}"));
+    let tenant =
+        identity.tenant.as_ref().map_or(String::new(), |tenant| format!(", tenant {tenant}"));
     format!("{} at {}{tenant}", identity.subject, identity.issuer)
 }
 
@@ -266,7 +267,8 @@ impl Page {
 
     /// One line, broken between words where it is too long; what follows hangs by two more.
     fn line(&mut self, indent: usize, line: &str) {
-        let shown: String = line.chars().map(|char| if is_plain(char) { char } else { '\u{fffd}' }).collect();
+        let shown: String =
+            line.chars().map(|char| if is_plain(char) { char } else { '\u{fffd}' }).collect();
         let mut used = indent;
         let mut gap = "";
         let _ = write!(self.text, "{:indent$}", "");

@@ -267,7 +267,12 @@ impl Story {
         publish(Right::Key(Person::Fabrikam), results(), "results", &columns, write, None);
         let sql = "SELECT p.model, COUNT(*) AS flights, AVG(f.delay) AS delay FROM flights f \
                    JOIN planes p ON f.tailnum = p.tailnum GROUP BY p.model";
-        story.propose(delays(), "Delays by model", sql, &[("flights", flights()), ("planes", planes())]);
+        story.propose(
+            delays(),
+            "Delays by model",
+            sql,
+            &[("flights", flights()), ("planes", planes())],
+        );
         story
     }
 
@@ -396,15 +401,26 @@ impl Story {
                 expected_version: None,
                 content,
             }),
-            Right::Key(person) => Authority::MemberSigned(signed(ContentType::Command, &person.key())),
-            Right::Executor(key) => Authority::ExecutorSigned(signed(ContentType::ExecutorReport, key)),
+            Right::Key(person) => {
+                Authority::MemberSigned(signed(ContentType::Command, &person.key()))
+            }
+            Right::Executor(key) => {
+                Authority::ExecutorSigned(signed(ContentType::ExecutorReport, key))
+            }
         };
         (id, authority)
     }
 
     /// Seals an event with the service's own key, whatever the rules say: what a dishonest service
     /// could write. The state no longer follows.
-    pub fn forge(&mut self, right: Right<'_>, actor: Actor, subject: Subject, command: &Command, event: &Event) {
+    pub fn forge(
+        &mut self,
+        right: Right<'_>,
+        actor: Actor,
+        subject: Subject,
+        command: &Command,
+        event: &Event,
+    ) {
         let (command, authority) = self.authority(right, subject, command);
         self.forge_as(command, authority, actor, subject, event.kind(), v1::encode_event(event));
     }
@@ -452,15 +468,20 @@ impl Story {
             email_commitment: email_commitment(&[person as u8; 16], "someone@example.com"),
             tenant: Some(person.name().to_lowercase()),
         };
-        let facts =
-            Facts { email_ciphertext: Some(URL_SAFE_NO_PAD.encode([person as u8; 60])), ..Facts::default() };
+        let facts = Facts {
+            email_ciphertext: Some(URL_SAFE_NO_PAD.encode([person as u8; 60])),
+            ..Facts::default()
+        };
         self.send_with(Right::Key(Person::Litware), subject, invite, facts);
         let facts = Facts { email: EmailProof::Matches, ..Facts::default() };
         self.send_with(Right::Token(person), subject, AcceptInvitation {}, facts);
     }
 
     fn propose(&mut self, id: QueryId, name: &str, sql: &str, inputs: &[(&str, DatasetId)]) {
-        let input = |(alias, dataset): &(&str, DatasetId)| Input { alias: (*alias).into(), dataset: *dataset };
+        let input = |(alias, dataset): &(&str, DatasetId)| Input {
+            alias: (*alias).into(),
+            dataset: *dataset,
+        };
         let definition = Definition {
             name: name.into(),
             segments: vec![Segment {
@@ -501,7 +522,9 @@ impl Story {
         let data = admission_report_data(audience, room(), run(number), nonce, executor.public());
         let evidence = insecure_virtual::evidence(application(), data);
         let facts = Facts {
-            verdict: Some(chancery_attestation::verify(&evidence).map_err(|error| error.to_string())),
+            verdict: Some(
+                chancery_attestation::verify(&evidence).map_err(|error| error.to_string()),
+            ),
             ..Facts::default()
         };
         let admit = AdmitRun { executor: executor.public().clone(), evidence };
@@ -513,7 +536,11 @@ impl Story {
         let proposal = self.collaboration().queries[&delays()].live_proposal().unwrap();
         let file =
             File { path: "part-0.parquet".into(), digest: Digest::of(b"rows"), bytes: 1_234 };
-        let columns = [("model", ColumnType::String), ("flights", ColumnType::Long), ("delay", ColumnType::Double)];
+        let columns = [
+            ("model", ColumnType::String),
+            ("flights", ColumnType::Long),
+            ("delay", ColumnType::Double),
+        ];
         Attested {
             query_digest: proposal.digest,
             votes: proposal.vote_leaves(),
@@ -521,7 +548,11 @@ impl Story {
             application: application(),
             engine: Engine { name: "apache-spark".into(), version: "4.0.0".into() },
             job_spec: Digest::of(b"job spec"),
-            manifest: Manifest { files: vec![file], rows: 7, columns: columns.map(column).to_vec() },
+            manifest: Manifest {
+                files: vec![file],
+                rows: 7,
+                columns: columns.map(column).to_vec(),
+            },
             statistics: Statistics {
                 inputs: [("flights", 9_000), ("planes", 800)]
                     .map(|(alias, rows)| InputRows { alias: alias.into(), rows })
@@ -545,10 +576,8 @@ impl Story {
         let result = self.result();
         let succeed = self.success(number, result.clone(), &result);
         let verdict = chancery_attestation::verify(&succeed.evidence);
-        let facts = Facts {
-            verdict: Some(verdict.map_err(|error| error.to_string())),
-            ..Facts::default()
-        };
+        let facts =
+            Facts { verdict: Some(verdict.map_err(|error| error.to_string())), ..Facts::default() };
         self.send_with(Right::Executor(&executor()), Subject::Run(run(number)), succeed, facts);
     }
 

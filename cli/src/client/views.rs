@@ -165,6 +165,8 @@ views! {
     Dataset {
         /// Its id.
         id: String,
+        /// The owner's member id.
+        owner: String,
         /// The owner's organisation.
         owner_organisation: String,
         /// The digest of its newest version.

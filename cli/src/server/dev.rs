@@ -35,7 +35,7 @@ pub struct Args {
     /// Loopback address to listen on.
     #[arg(long, default_value = "127.0.0.1:8787")]
     listen: SocketAddr,
-    /// NATS server to publish events to, as in nats://127.0.0.1:4222.
+    /// NATS server to publish events to, as in `nats://127.0.0.1:4222`.
     #[arg(long)]
     nats: Option<String>,
     /// Run the executor in this process too; then --data-root and --venv say how.

@@ -121,8 +121,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 async fn run_apart(args: RunArgs) -> anyhow::Result<()> {
     start_log(args.log_format);
     let file = &args.client_secret_file;
-    let secret = std::fs::read_to_string(file)
-        .with_context(|| format!("can't read {}", file.display()))?;
+    let secret =
+        std::fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))?;
     let token_endpoint = token_endpoint(&args.issuer).await?;
     let wakeup = match &args.nats {
         Some(url) => Wakeup::nats(

@@ -125,8 +125,8 @@ impl Node {
         let views = open_views(&settings.data_dir).await?;
         let bound = service::report_data(&settings.name, key.public());
         let evidence = insecure_virtual::evidence(own_measurement()?, bound);
-        let verifier =
-            Verifier::new(settings.issuers, http_client()?).context("an issuer is not acceptable")?;
+        let verifier = Verifier::new(settings.issuers, http_client()?)
+            .context("an issuer is not acceptable")?;
         let mut tasks = JoinSet::new();
         let projector = Projector::new(store.clone(), views.clone());
         tasks.spawn(async move { projector.run(std::future::pending()).await });

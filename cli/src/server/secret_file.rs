@@ -32,8 +32,12 @@ pub fn load_or_make(
     let bytes = make()?;
     let temporary = path.with_extension("new");
     let written = (|| {
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
         // A link fails where the file exists, so the first of two processes wins.

@@ -37,7 +37,7 @@ pub struct Args {
     /// The `sub` of the executor's tokens, from the same issuer.
     #[arg(long)]
     executor_subject: Option<String>,
-    /// NATS server to publish events to, as in nats://127.0.0.1:4222.
+    /// NATS server to publish events to, as in `nats://127.0.0.1:4222`.
     #[arg(long)]
     nats: Option<String>,
     /// Form of the log on standard error.

@@ -33,7 +33,7 @@ FILE.json holds the descriptor: name, format, columns, store, access_mode
 Example:
   {\"name\": \"planes\", \"format\": {\"kind\": \"csv\", \"null_value\": \"NA\"},
    \"columns\": [{\"name\": \"tailnum\", \"type\": \"string\"}],
-   \"store\": {\"kind\": \"local\", \"path\": \"contosso/planes\"},
+   \"store\": {\"kind\": \"local\", \"path\": \"planes\"},
    \"access_mode\": \"read\",
    \"policy\": {\"allowed_columns\": [\"tailnum\"], \"minimum_group\": null}}")]
     Publish {
@@ -44,6 +44,11 @@ Example:
         #[arg(long, value_name = "NAME")]
         update: Option<String>,
     },
+    /// Your own folder under the executor's data root
+    ///
+    /// The paths of local datasets are relative to it: what lies elsewhere, you
+    /// can't publish, and nobody else can publish what lies here.
+    Folder,
     /// The datasets here
     List,
     /// A dataset's schema, policy, versions and marks
@@ -81,6 +86,10 @@ pub async fn run(global: &Global, command: Command) -> Result<()> {
     let room = Room::open(global).await?;
     match command {
         Command::Publish { file, update } => publish(&room, &file, update.as_deref()).await,
+        Command::Folder => {
+            let folder = format!("{}/{}", room.view.id, room.myself().await?);
+            Ok(output::answer(&json!({ "folder": folder }), &folder)?)
+        }
         Command::List => list(&room).await,
         Command::Show { name } => show(&room, &name).await,
         Command::Retire { name } => {
@@ -196,7 +205,7 @@ async fn show(room: &Room, name: &str) -> Result<()> {
         ("state", state(&it).to_owned()),
         ("access", it.descriptor.access_mode.clone()),
         ("format", format),
-        ("store", format!("local folder {path}")),
+        ("store", format!("local folder {path} of its owner")),
         ("minimum", floor),
     ];
     pairs.extend(it.versions.iter().map(|version| {

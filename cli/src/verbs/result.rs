@@ -39,9 +39,10 @@ pub async fn show(room: &Room, run: &Run, wanted: &Wanted) -> Result<()> {
     let attested = run.result.as_ref().ok_or_else(|| {
         Failure::refused("no_result", "The run has no result", format!("it is {}", run.stage))
     })?;
-    let output = output_of(room, run).await?;
+    let (owner, output) = output_of(room, run).await?;
     let Store::Local { path: store } = &output.store;
-    let folder = wanted.data_root.join(relative(store)?).join(&run.id);
+    let home = Path::new(&room.view.id).join(relative(&owner)?);
+    let folder = wanted.data_root.join(home).join(relative(store)?).join(&run.id);
     let files = checked(&folder, attested)?;
     let whole = match (&wanted.to, files.as_slice()) {
         (None, _) => None,
@@ -83,15 +84,15 @@ pub async fn show(room: &Room, run: &Run, wanted: &Wanted) -> Result<()> {
     Ok(output::answer(&document, &text)?)
 }
 
-/// The descriptor of the output dataset, in the version that the query was bound to.
-async fn output_of(room: &Room, run: &Run) -> Result<api::Descriptor> {
+/// The owner of the output dataset, and its descriptor in the version that the query was bound to.
+async fn output_of(room: &Room, run: &Run) -> Result<(String, api::Descriptor)> {
     let query: Query = view(&room.document(&format!("/queries/{}", run.query)).await?)?;
     let id = &query.definition.output;
     let dataset: Dataset = view(&room.document(&format!("/datasets/{id}")).await?)?;
     let bound = query.proposal.map(|proposal| proposal.output.digest);
     let version =
         dataset.versions.into_iter().find(|version| Some(&version.digest) == bound.as_ref());
-    Ok(version.map_or(dataset.descriptor, |version| version.descriptor))
+    Ok((dataset.owner, version.map_or(dataset.descriptor, |version| version.descriptor)))
 }
 
 /// A path that stays below where it is joined to.

@@ -47,8 +47,9 @@ impl Bench {
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let engine = Engine::make(&folder.path().join("engine"));
-        fs::create_dir_all(folder.path().join("data/litware/orders")).unwrap();
-        fs::write(folder.path().join("data/litware/orders/part.csv"), "customer,region\n").unwrap();
+        let orders = folder.path().join("data").join(room::orders_folder());
+        fs::create_dir_all(&orders).unwrap();
+        fs::write(orders.join("part.csv"), "customer,region\n").unwrap();
         let mut room = Room::accepted(measurement::application());
         let run = room::fresh_run();
         room.request(run);
@@ -117,13 +118,17 @@ impl Bench {
         folder.join(self.run.to_string())
     }
 
+    fn reports(&self) -> PathBuf {
+        self.folder.path().join("data").join(room::report_folder())
+    }
+
     pub fn output(&self) -> PathBuf {
-        self.folder.path().join("data/fabrikam/report").join(self.run.to_string())
+        self.reports().join(self.run.to_string())
     }
 
     /// What lies in the output dataset's folder.
     pub fn results(&self) -> usize {
-        fs::read_dir(self.folder.path().join("data/fabrikam/report")).map_or(0, Iterator::count)
+        fs::read_dir(self.reports()).map_or(0, Iterator::count)
     }
 
     pub fn outcomes(&self) -> usize {

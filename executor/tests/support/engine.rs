@@ -13,7 +13,7 @@ data = open(argument("--spec"), "rb").read()
 folder = argument("--status-dir")
 digest = "sha256:" + hashlib.sha256(data).hexdigest()
 query = re.search(rb"query_digest.{2}(sha256:[0-9a-f]{64})", data, re.S).group(1).decode()
-out = re.search(rb"(/[ -~]*/fabrikam/report/[0-9a-f-]{36})", data).group(1).decode()
+out = re.search(rb"(/[ -~]*/report/[0-9a-f-]{36})", data).group(1).decode()
 run = os.path.basename(out)
 with open(os.path.join(control, "began"), "a") as file:
     file.write(run + "\n")

@@ -73,6 +73,16 @@ pub struct Room {
     commands: u64,
 }
 
+/// The folder of Litware's orders under a data root.
+pub fn orders_folder() -> String {
+    format!("{}/{}/orders", id(), id())
+}
+
+/// The folder of Fabrikam's reports under a data root.
+pub fn report_folder() -> String {
+    format!("{}/{}/report", id(), uuid(0xa, 1))
+}
+
 impl Room {
     /// A log in which the query is accepted for `application`.
     pub fn accepted(application: Digest) -> Self {
@@ -224,7 +234,7 @@ pub fn orders_descriptor() -> Descriptor {
             ("amount", ColumnType::Long),
             ("note", ColumnType::String),
         ]),
-        store: Store::Local { path: "litware/orders".into() },
+        store: Store::Local { path: "orders".into() },
         access_mode: AccessMode::Read,
         policy: AccessPolicy {
             allowed_columns: ["customer", "region", "amount"].map(Into::into).into(),
@@ -243,7 +253,7 @@ fn report_descriptor() -> Descriptor {
             minimum_group: None,
         },
         columns,
-        store: Store::Local { path: "fabrikam/report".into() },
+        store: Store::Local { path: "report".into() },
         access_mode: AccessMode::Write,
     }
 }

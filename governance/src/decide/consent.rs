@@ -26,13 +26,11 @@ fn scope(state: &Collaboration, subject: Subject, caller: MemberId) -> Result<Sc
                 .queries
                 .get(&id)
                 .ok_or_else(|| Rejection::new(Code::QueryNotFound, "there is no such query"))?;
-            let approver = query
-                .live_proposal()
-                .is_some_and(|proposal| proposal.approvers.contains(&caller));
-            let marked = state
-                .marks
-                .iter()
-                .any(|((scope, _), members)| *scope == Scope::Query(id) && members.contains(&caller));
+            let approver =
+                query.live_proposal().is_some_and(|proposal| proposal.approvers.contains(&caller));
+            let marked = state.marks.iter().any(|((scope, _), members)| {
+                *scope == Scope::Query(id) && members.contains(&caller)
+            });
             if approver || marked || query.author == caller {
                 Ok(Scope::Query(id))
             } else {

@@ -49,7 +49,10 @@ pub(super) fn publish(
     let name_taken = state.datasets.iter().any(|(other, dataset)| {
         *other != id
             && !dataset.retired
-            && dataset.versions.last().is_some_and(|version| version.descriptor.name == descriptor.name)
+            && dataset
+                .versions
+                .last()
+                .is_some_and(|version| version.descriptor.name == descriptor.name)
     });
     if name_taken {
         return Err(Rejection::new(
@@ -125,10 +128,7 @@ fn descriptor_faults(descriptor: &Descriptor) -> Vec<Reason> {
     let mut faults = Vec::new();
     let mut fault = |code, detail: String| faults.push(Reason::new(code, detail));
     if !is_dataset_name(&descriptor.name) {
-        fault(
-            Code::InvalidName,
-            "name: a dataset's name is [a-z][a-z0-9_-]{0,63}".to_owned(),
-        );
+        fault(Code::InvalidName, "name: a dataset's name is [a-z][a-z0-9_-]{0,63}".to_owned());
     }
     let count = descriptor.columns.len();
     if count == 0 || count > COLUMNS_MAX {

@@ -30,9 +30,7 @@ pub(super) fn uses(query: &Query, dataset: DatasetId) -> bool {
 /// Ends the live proposals on `dataset`, for `reason`.
 pub(super) fn supersede(state: &Collaboration, dataset: DatasetId, reason: &Reason) -> Events {
     queries_on(state, dataset)
-        .map(|(id, _)| {
-            (Subject::Query(id), QuerySuperseded { reason: reason.clone() }.into())
-        })
+        .map(|(id, _)| (Subject::Query(id), QuerySuperseded { reason: reason.clone() }.into()))
         .collect()
 }
 
@@ -57,8 +55,6 @@ pub(super) fn cancel_runs(
         .runs
         .iter()
         .filter(|(_, run)| !run.stage.ended() && touched(run))
-        .map(|(id, _)| {
-            (Subject::Run(*id), RunCancelled { reasons: vec![reason.clone()] }.into())
-        })
+        .map(|(id, _)| (Subject::Run(*id), RunCancelled { reasons: vec![reason.clone()] }.into()))
         .collect()
 }

@@ -66,7 +66,11 @@ pub(super) fn request(
     Ok(vec![(Subject::Run(id), event)])
 }
 
-pub(super) fn cancel(state: &Collaboration, id: RunId, caller: MemberId) -> Result<Events, Rejection> {
+pub(super) fn cancel(
+    state: &Collaboration,
+    id: RunId,
+    caller: MemberId,
+) -> Result<Events, Rejection> {
     let run = live(state, id)?;
     let approver = state
         .queries
@@ -337,7 +341,9 @@ fn fail(run: &Run, command: &FailRun) -> Result<crate::event::Event, Rejection> 
     let code = &command.code;
     let fine = !code.is_empty()
         && code.len() <= FAILURE_CODE_LEN_MAX
-        && code.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_');
+        && code
+            .chars()
+            .all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_');
     if !fine {
         return Err(Rejection::new(
             Code::InvalidContent,

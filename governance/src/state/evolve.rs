@@ -89,10 +89,7 @@ fn created_collaboration(
         queries: BTreeMap::new(),
         runs: BTreeMap::new(),
         marks: BTreeMap::new(),
-        versions: BTreeMap::from([
-            (at.subject, 0),
-            (Subject::Member(owner), 0),
-        ]),
+        versions: BTreeMap::from([(at.subject, 0), (Subject::Member(owner), 0)]),
         size: 1,
         last_leaf: at.leaf,
         last_time_ms: at.time_ms,
@@ -123,9 +120,7 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
                 Some(_) => Err("the invitation exists"),
             }
         }
-        Event::InvitationWithdrawn(_) => {
-            settle_invitation(state, at, InvitationStage::Withdrawn)
-        }
+        Event::InvitationWithdrawn(_) => settle_invitation(state, at, InvitationStage::Withdrawn),
         Event::InvitationAccepted(event) => {
             settle_invitation(state, at, InvitationStage::Accepted(event.identity))
         }
@@ -142,7 +137,11 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
         Event::DatasetRetired(_) => {
             let Subject::Dataset(id) = at.subject else { return Err(SUBJECT) };
             let dataset = state.datasets.get_mut(&id).ok_or("no such dataset")?;
-            if std::mem::replace(&mut dataset.retired, true) { Err("it is retired") } else { Ok(()) }
+            if std::mem::replace(&mut dataset.retired, true) {
+                Err("it is retired")
+            } else {
+                Ok(())
+            }
         }
         Event::ConsentWithdrawn(event) => {
             let marks = state.marks.entry((scope(at)?, event.kind)).or_default();
@@ -270,8 +269,7 @@ fn settle_invitation(
     at: &Recorded,
     stage: InvitationStage,
 ) -> Result<(), &'static str> {
-    let invitation =
-        state.invitations.get_mut(&invitation_id(at)?).ok_or("no such invitation")?;
+    let invitation = state.invitations.get_mut(&invitation_id(at)?).ok_or("no such invitation")?;
     if invitation.stage != InvitationStage::Pending {
         return Err("the invitation is not open");
     }
@@ -313,10 +311,11 @@ fn publish(
         digest: event.digest,
         position: at.position,
     };
-    let dataset = state
-        .datasets
-        .entry(id)
-        .or_insert_with(|| Dataset { owner, versions: Vec::new(), retired: false });
+    let dataset = state.datasets.entry(id).or_insert_with(|| Dataset {
+        owner,
+        versions: Vec::new(),
+        retired: false,
+    });
     if dataset.owner != owner || dataset.retired {
         return Err("the dataset is another's, or retired");
     }

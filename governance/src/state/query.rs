@@ -73,7 +73,9 @@ impl Query {
     pub const fn live_proposal(&self) -> Option<&Proposal> {
         match &self.stage {
             Stage::Proposed(proposal) | Stage::Accepted(proposal) => Some(proposal),
-            Stage::Draft | Stage::Rejected { .. } | Stage::Withdrawn | Stage::Superseded { .. } => None,
+            Stage::Draft | Stage::Rejected { .. } | Stage::Withdrawn | Stage::Superseded { .. } => {
+                None
+            }
         }
     }
 }

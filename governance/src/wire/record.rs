@@ -11,7 +11,11 @@ pub(super) struct Fields(BTreeMap<Key, Value>);
 
 impl Fields {
     pub(super) fn of(value: Value) -> Result<Self, WireError> {
-        if let Value::Map(map) = value { Ok(Self(map)) } else { Err(WireError::here("expected a map")) }
+        if let Value::Map(map) = value {
+            Ok(Self(map))
+        } else {
+            Err(WireError::here("expected a map"))
+        }
     }
 
     pub(super) fn take<T: Wire>(&mut self, name: &str) -> Result<T, WireError> {

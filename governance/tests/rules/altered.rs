@@ -11,11 +11,11 @@ use crate::support::{World, evidence, replay};
 
 /// A log with every kind of authority, and every stage of a query and a run.
 fn log() -> World {
+    use crate::support::fixtures::{invite, room};
     use chancery_governance::command::{WithdrawConsent, WithdrawInvitation};
     use chancery_governance::consent::ConsentKind;
     use chancery_governance::member::Ability;
     use chancery_governance::subject::Subject;
-    use crate::support::fixtures::{invite, room};
     let mut world = World::succeeded();
     let subject = Subject::Invitation(Who::Mallory.invitation());
     world.litware().does(subject, invite(Who::Mallory, &[Ability::Auditor])).unwrap();
@@ -133,8 +133,7 @@ const FACTS: &[&str] = &[
 ];
 
 /// Sentences for people, which releases may word differently.
-const PROSE: &[&str] =
-    &["RunCancelled.reasons[", "RunRefused.reasons[", "QuerySuperseded.reason."];
+const PROSE: &[&str] = &["RunCancelled.reasons[", "RunRefused.reasons[", "QuerySuperseded.reason."];
 
 fn is_prose(path: &str) -> bool {
     path.ends_with("detail") && PROSE.iter().any(|prose| path.starts_with(prose))
@@ -204,7 +203,8 @@ fn a_time_after_the_signature_ended_is_refused() {
     let world = log();
     let altered = Altered::of(&world);
     for (at, sealed) in world.log.iter().enumerate() {
-        if let Authority::MemberSigned(_) | Authority::ExecutorSigned(_) = sealed.entry().authority {
+        if let Authority::MemberSigned(_) | Authority::ExecutorSigned(_) = sealed.entry().authority
+        {
             let replayed = altered.replayed(at, |entry| entry.time_ms += 24 * 60 * 60 * 1000);
             assert!(matches!(replayed, Err(ReplayError::Refused { .. })));
         }
@@ -247,11 +247,14 @@ fn an_altered_authority_is_refused_though_all_is_sealed_again() {
             }
             Authority::MemberSigned(signed) => {
                 altered.push(("kind", Authority::ExecutorSigned(signed.clone())));
-                altered.extend(signatures(signed).map(|signed| ("", Authority::MemberSigned(signed))));
+                altered
+                    .extend(signatures(signed).map(|signed| ("", Authority::MemberSigned(signed))));
             }
             Authority::ExecutorSigned(signed) => {
                 altered.push(("kind", Authority::MemberSigned(signed.clone())));
-                altered.extend(signatures(signed).map(|signed| ("", Authority::ExecutorSigned(signed))));
+                altered.extend(
+                    signatures(signed).map(|signed| ("", Authority::ExecutorSigned(signed))),
+                );
             }
         }
         for (name, authority) in altered {

@@ -74,9 +74,11 @@ pub fn cases() -> Vec<Case> {
         case("a control character in the organisation", Code::InvalidName, || {
             created_as(|create| create.organisation = "Lit\u{7}ware".into())
         }),
-        case("terms that want hardware, a service without", Code::InsecureVirtualNotAllowed, || {
-            created_as(|create| create.terms.insecure_virtual = false)
-        }),
+        case(
+            "terms that want hardware, a service without",
+            Code::InsecureVirtualNotAllowed,
+            || created_as(|create| create.terms.insecure_virtual = false),
+        ),
         case("a service without evidence", Code::EvidenceInvalid, || {
             let mut world = World::empty();
             let command = create(terms(&[], true)).into();

@@ -30,7 +30,8 @@ fn withdrawing_on_anything_that_a_run_uses_cancels_it() {
         (Who::Fabrikam, report_s()),
         (Who::Contosso, query_s()),
     ];
-    let stages: [fn() -> World; 4] = [World::requested, World::admitted, World::submitted, World::started];
+    let stages: [fn() -> World; 4] =
+        [World::requested, World::admitted, World::submitted, World::started];
     for (who, subject) in uses {
         for stage in stages {
             let mut world = stage();
@@ -93,7 +94,9 @@ pub fn cases() -> Vec<Case> {
         case("a query without a say in it", Code::NotAnApprover, || {
             withdraw(&mut World::drafted(), Who::Litware, query_s())
         }),
-        case("a run", Code::WrongSubject, || withdraw(&mut World::started(), Who::Litware, run_s())),
+        case("a run", Code::WrongSubject, || {
+            withdraw(&mut World::started(), Who::Litware, run_s())
+        }),
         case("another collaboration", Code::WrongSubject, || {
             let other = Subject::Collaboration(CollaborationId::new(uuid(0xc, 2)));
             withdraw(&mut World::accepted(), Who::Litware, other)

@@ -8,10 +8,10 @@ use proptest::prelude::*;
 use crate::support::World;
 
 fn pool() -> Vec<(Recorded, Event)> {
+    use crate::support::fixtures::{orders_s, query_s, room, run_s};
     use chancery_governance::command::{CancelRun, RejectQuery, RestoreConsent, RetireDataset};
     use chancery_governance::command::{WithdrawConsent, WithdrawQuery};
     use chancery_governance::consent::ConsentKind;
-    use crate::support::fixtures::{orders_s, query_s, room, run_s};
     let mut pool = World::succeeded().events();
     let mut rejected = World::proposed();
     let digest = rejected.digest();
@@ -85,7 +85,9 @@ fn every_event_of_a_log_is_corrupt_at_every_wrong_position_time_and_log() {
             Recorded { position: at.position + 1, ..at },
             Recorded { time_ms: 0, ..at },
             Recorded {
-                collaboration: chancery_ledger::id::CollaborationId::new(crate::support::uuid(0xc, 2)),
+                collaboration: chancery_ledger::id::CollaborationId::new(crate::support::uuid(
+                    0xc, 2,
+                )),
                 ..at
             },
         ];
@@ -93,7 +95,11 @@ fn every_event_of_a_log_is_corrupt_at_every_wrong_position_time_and_log() {
             if index == 1 && at.position == 0 {
                 continue; // The first entry may be of any time.
             }
-            assert!(evolve(state.clone(), wrong, event.clone()).is_err(), "{index} {}", at.position);
+            assert!(
+                evolve(state.clone(), wrong, event.clone()).is_err(),
+                "{index} {}",
+                at.position
+            );
         }
         state = evolve(state, &at, event).unwrap();
     }

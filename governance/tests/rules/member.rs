@@ -228,9 +228,7 @@ fn keys() -> Vec<Case> {
                 command.proof = URL_SAFE_NO_PAD.encode(signature);
             })
         }),
-        case("no proof", Code::KeyProofInvalid, || {
-            register_as(|_, command| command.proof.clear())
-        }),
+        case("no proof", Code::KeyProofInvalid, || register_as(|_, command| command.proof.clear())),
         case("a proof for another member", Code::KeyProofInvalid, || {
             register_as(|world, command| {
                 *command = registration(world, Who::Contosso, &key(second(Who::Fabrikam)));

@@ -13,12 +13,12 @@ use chancery_governance::log;
 use chancery_governance::member::Ability;
 use chancery_governance::reason::Code;
 use chancery_governance::replay::{Replay, ReplayError};
-use chancery_governance::submission::Decision;
 use chancery_governance::subject::Subject;
+use chancery_governance::submission::Decision;
 use chancery_governance::wire::v1;
-use chancery_ledger::entry::{Actor, Authority, Entry, Sealed, SignedContent, seal};
 use chancery_ledger::cose::ContentType;
 use chancery_ledger::digest::Digest;
+use chancery_ledger::entry::{Actor, Authority, Entry, Sealed, SignedContent, seal};
 
 use crate::support::fixtures::{application, query_id, query_s, room, run_id, run_s};
 use crate::support::people::{Who, registration};
@@ -98,7 +98,8 @@ fn invariant_8_no_witnessed_command_for_a_member_with_a_key() {
     for who in [Who::Litware, Who::Fabrikam] {
         for (subject, command, event) in as_member(&world, who) {
             let authority = world.witnessed(who, &command);
-            let log = forge(&world, Actor::Member(who.member()), &authority, &[(subject, event)], id);
+            let log =
+                forge(&world, Actor::Member(who.member()), &authority, &[(subject, event)], id);
             let code = refusal(&world, &log);
             assert_eq!(code, Code::MemberSignatureRequired, "{who:?} {}", command.action());
         }
@@ -111,10 +112,12 @@ fn invariant_8_no_signature_of_the_services_key_for_a_member() {
     let id = world.next_command();
     for who in Who::MEMBERS {
         for (subject, command, event) in as_member(&world, who) {
-            let message = world.to_sign(subject, &command, id).sign(ContentType::Command, &world.service);
+            let message =
+                world.to_sign(subject, &command, id).sign(ContentType::Command, &world.service);
             let content = crate::support::content(&command);
             let authority = Authority::MemberSigned(SignedContent { message, content });
-            let log = forge(&world, Actor::Member(who.member()), &authority, &[(subject, event)], id);
+            let log =
+                forge(&world, Actor::Member(who.member()), &authority, &[(subject, event)], id);
             assert_eq!(refusal(&world, &log), Code::KeyUnknown);
         }
     }
@@ -127,7 +130,13 @@ fn invariant_8_no_signature_of_a_member_twice_or_elsewhere() {
     let last = world.log.last().unwrap().entry().clone();
     let event = QueryApproved { digest: world.digest() };
     // The same command again.
-    let log = forge(&world, last.actor, &last.authority, &[(query_s(), event.clone().into())], last.command);
+    let log = forge(
+        &world,
+        last.actor,
+        &last.authority,
+        &[(query_s(), event.clone().into())],
+        last.command,
+    );
     assert!(matches!(replayed(&world, &log), Err(ReplayError::CommandReused { .. })));
     // Its signature under another command id, and for another subject.
     let id = world.next_command();
@@ -178,7 +187,8 @@ fn invariant_8_no_member_that_was_not_invited_and_no_ability_that_was_not_given(
     let subject = Subject::Invitation(Who::Mallory.invitation());
     let command = AcceptInvitation {}.into();
     let authority = world.witnessed(Who::Mallory, &command);
-    let accepted = chancery_governance::event::InvitationAccepted { identity: Who::Mallory.identity() };
+    let accepted =
+        chancery_governance::event::InvitationAccepted { identity: Who::Mallory.identity() };
     let activated = |abilities: &[Ability]| CollaboratorActivated {
         organisation: "Mallory".into(),
         abilities: abilities.to_vec(),
@@ -245,8 +255,8 @@ fn invariant_8_no_run_for_a_member_with_a_key() {
 /// What stands against invariant 8 by design: a member without a key has only the service's word.
 #[test]
 fn a_member_without_a_key_relies_on_the_service_unless_the_terms_say_otherwise() {
-    use chancery_governance::member::SignedAct;
     use crate::support::fixtures::terms;
+    use chancery_governance::member::SignedAct;
     let vote = |world: &mut World| {
         let digest = world.digest();
         let id = world.next_command();

@@ -131,12 +131,16 @@ fn definitions() -> Vec<Case> {
                 query.segments[0].pre_conditions.push(condition);
             })
         }),
-        case("a post-filter on a column that the segment does not give", Code::InvalidQuery, || {
-            draft_as(|query| {
-                let filter = PostFilter { column: "totals".into(), minimum: 1 };
-                query.segments[0].post_filters.push(filter);
-            })
-        }),
+        case(
+            "a post-filter on a column that the segment does not give",
+            Code::InvalidQuery,
+            || {
+                draft_as(|query| {
+                    let filter = PostFilter { column: "totals".into(), minimum: 1 };
+                    query.segments[0].post_filters.push(filter);
+                })
+            },
+        ),
         case("a post-filter on a text", Code::InvalidQuery, || {
             draft_as(|query| {
                 let filter = PostFilter { column: "region".into(), minimum: 1 };
@@ -319,7 +323,8 @@ fn rejections() {
 fn the_same_dataset_may_stand_under_two_names() {
     let mut world = World::stocked();
     let mut twice = definition();
-    twice.segments[0] = segment(1, "totals", "SELECT region, COUNT(*) AS total FROM orders GROUP BY region");
+    twice.segments[0] =
+        segment(1, "totals", "SELECT region, COUNT(*) AS total FROM orders GROUP BY region");
     twice.segments[1] = segment(
         2,
         "result",

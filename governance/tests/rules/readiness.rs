@@ -98,9 +98,9 @@ fn a_query_that_is_not_there_has_its_reason() {
 
 #[test]
 fn a_mark_on_a_dataset_that_stands_under_two_names_is_told_once() {
+    use crate::support::fixtures::{campaigns_id, definition, orders_id, segment};
     use chancery_governance::command::DraftQuery;
     use chancery_governance::query::Input;
-    use crate::support::fixtures::{campaigns_id, definition, orders_id, segment};
     let mut world = World::stocked();
     let mut twice = definition();
     twice.parameters.clear();

@@ -97,7 +97,9 @@ pub fn cases() -> Vec<Case> {
 fn requests() -> Vec<Case> {
     vec![
         case("a request on a draft", Code::QueryNotAccepted, || requested_on(World::drafted)),
-        case("a request before the votes", Code::QueryNotAccepted, || requested_on(World::proposed)),
+        case("a request before the votes", Code::QueryNotAccepted, || {
+            requested_on(World::proposed)
+        }),
         case("a request on what was withdrawn", Code::QueryNotAccepted, || {
             let mut world = World::accepted();
             let digest = world.digest();
@@ -163,11 +165,7 @@ fn requests() -> Vec<Case> {
     ]
 }
 
-fn admitted_with(
-    world: &mut World,
-    platform: Platform,
-    measurement: Digest,
-) -> Tried {
+fn admitted_with(world: &mut World, platform: Platform, measurement: Digest) -> Tried {
     let command = admit_with(world, run_id(), &world.executor, platform, measurement);
     world.report(run_id(), command)
 }
@@ -281,7 +279,9 @@ fn reports() -> Vec<Case> {
         case("started before submitted", Code::RunWrongStep, || {
             World::admitted().report(run_id(), StartRun {})
         }),
-        case("started twice", Code::RunWrongStep, || World::started().report(run_id(), StartRun {})),
+        case("started twice", Code::RunWrongStep, || {
+            World::started().report(run_id(), StartRun {})
+        }),
         case("succeeded before started", Code::RunWrongStep, || {
             let mut world = World::submitted();
             let command = succeed(&world, run_id(), &world.executor);

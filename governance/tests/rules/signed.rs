@@ -33,7 +33,8 @@ fn vote_by(key: &SigningKey, kind: ContentType, change: fn(&mut SignedCommand)) 
     let mut signed = world.to_sign(query_s(), &command, attempt.command);
     change(&mut signed);
     let message = signed.sign(kind, key);
-    attempt.authority = Authority::MemberSigned(SignedContent { message, content: content(&command) });
+    attempt.authority =
+        Authority::MemberSigned(SignedContent { message, content: content(&command) });
     world.submit(&attempt)
 }
 
@@ -161,8 +162,7 @@ fn signatures() -> Vec<Case> {
         }),
         case("a version of what is not there", Code::StaleVersion, || {
             let mut world = World::accepted();
-            let command: Command =
-                RequestRun { query: query_id(), digest: world.digest() }.into();
+            let command: Command = RequestRun { query: query_id(), digest: world.digest() }.into();
             let mut attempt = world.prepare(Who::Fabrikam, run_s(), &command);
             let mut signed = world.to_sign(run_s(), &command, attempt.command);
             signed.expected_version = Some(1);
@@ -299,7 +299,8 @@ fn contents() -> Vec<Case> {
             witnessed("query.approve", codec::encode(&Value::map([("digest", Value::from(1))])))
         }),
         case("content in another encoding", Code::InvalidContent, || {
-            let command = content(&RejectQuery { digest: Digest::of(b"x"), comment: "n".into() }.into());
+            let command =
+                content(&RejectQuery { digest: Digest::of(b"x"), comment: "n".into() }.into());
             let mut long = vec![0xb8, 0x02];
             long.extend_from_slice(&command[1..]);
             witnessed("query.reject", long)
@@ -323,13 +324,17 @@ fn demands() -> Vec<Case> {
             attempt.authority = world.witnessed(Who::Litware, &command);
             world.submit(&attempt)
         }),
-        case("a token for a member whose first key was revoked", Code::MemberSignatureRequired, || {
-            let mut world = crate::member::revoked();
-            let command: Command = EnableWorkload { workload: "spark-sql".into() }.into();
-            let mut attempt = world.prepare(Who::Fabrikam, room(), &command);
-            attempt.authority = world.witnessed(Who::Fabrikam, &command);
-            world.submit(&attempt)
-        }),
+        case(
+            "a token for a member whose first key was revoked",
+            Code::MemberSignatureRequired,
+            || {
+                let mut world = crate::member::revoked();
+                let command: Command = EnableWorkload { workload: "spark-sql".into() }.into();
+                let mut attempt = world.prepare(Who::Fabrikam, room(), &command);
+                attempt.authority = world.witnessed(Who::Fabrikam, &command);
+                world.submit(&attempt)
+            },
+        ),
         case("a token for a vote that must be signed", Code::MemberSignatureRequired, || {
             demanding(SignedAct::Votes).approve(Who::Contosso)
         }),

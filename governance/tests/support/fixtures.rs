@@ -7,9 +7,7 @@ use chancery_governance::dataset::{
 };
 use chancery_governance::decide::run::{admission_report_data, result_report_data};
 use chancery_governance::member::{Ability, SignedAct, Terms};
-use chancery_governance::query::{
-    Definition, Input, Parameter, PostFilter, PreCondition, Segment,
-};
+use chancery_governance::query::{Definition, Input, Parameter, PostFilter, PreCondition, Segment};
 use chancery_governance::run::{
     Attested, Engine, File, InputRows, Manifest, Platform, SegmentRows, Statistics,
 };
@@ -208,13 +206,8 @@ pub fn admit_with(
     measurement: Digest,
 ) -> AdmitRun {
     let nonce = world.room().runs.get(&run).map_or(Digest::of(b"none"), |run| run.request_leaf);
-    let bound = admission_report_data(
-        world.service.public().id(),
-        world.id,
-        run,
-        nonce,
-        executor.public(),
-    );
+    let bound =
+        admission_report_data(world.service.public().id(), world.id, run, nonce, executor.public());
     AdmitRun {
         executor: executor.public().clone(),
         evidence: evidence::make(platform, measurement, bound),
@@ -231,7 +224,9 @@ pub fn attested(world: &World, run: RunId) -> Attested {
     let proposal = world.room().queries[&run.query].live_proposal();
     Attested {
         query_digest: run.digest.unwrap_or(Digest::of(b"none")),
-        votes: proposal.map(chancery_governance::state::query::Proposal::vote_leaves).unwrap_or_default(),
+        votes: proposal
+            .map(chancery_governance::state::query::Proposal::vote_leaves)
+            .unwrap_or_default(),
         inputs: proposal.map(|proposal| proposal.binding.inputs.clone()).unwrap_or_default(),
         application: application(),
         engine: Engine { name: "apache-spark".into(), version: "4.0.1".into() },
@@ -260,7 +255,14 @@ pub fn attested(world: &World, run: RunId) -> Attested {
 }
 
 pub fn succeed(world: &World, run: RunId, executor: &SigningKey) -> SucceedRun {
-    succeed_with(world, run, executor, attested(world, run), Platform::InsecureVirtual, application())
+    succeed_with(
+        world,
+        run,
+        executor,
+        attested(world, run),
+        Platform::InsecureVirtual,
+        application(),
+    )
 }
 
 pub fn succeed_with(

@@ -45,9 +45,7 @@ pub type Tried = Result<Vec<(Subject, Event)>, Rejection>;
 /// A UUID of version 7 form: the kind of thing in front, a number behind.
 pub fn uuid(kind: u16, number: u64) -> Uuid {
     Uuid::from_u128(
-        0x0194_1f29_7c00_7000_8000_0000_0000_0000
-            | u128::from(kind) << 64
-            | u128::from(number),
+        0x0194_1f29_7c00_7000_8000_0000_0000_0000 | u128::from(kind) << 64 | u128::from(number),
     )
 }
 
@@ -141,7 +139,13 @@ impl World {
     }
 
     /// The authority of a member's signature.
-    pub fn signed(&self, who: Who, subject: Subject, command: &Command, id: CommandId) -> Authority {
+    pub fn signed(
+        &self,
+        who: Who,
+        subject: Subject,
+        command: &Command,
+        id: CommandId,
+    ) -> Authority {
         let message = self.to_sign(subject, command, id).sign(ContentType::Command, &who.key());
         Authority::MemberSigned(SignedContent { message, content: content(command) })
     }
@@ -194,7 +198,9 @@ impl World {
             Command::CreateCollaboration(_) => facts.service = Some(self.service_facts()),
             Command::Invite(_) => facts.email_ciphertext = Some("c2VhbGVk".into()),
             Command::AdmitRun(command) => facts.verdict = Some(evidence::verify(&command.evidence)),
-            Command::SucceedRun(command) => facts.verdict = Some(evidence::verify(&command.evidence)),
+            Command::SucceedRun(command) => {
+                facts.verdict = Some(evidence::verify(&command.evidence))
+            }
             _ => {}
         }
         facts
@@ -228,10 +234,15 @@ impl World {
         assert!(!events.is_empty(), "a decision without events");
         assert_eq!(events[0].0, attempt.subject, "the first event is about the command's subject");
         let sealed = log::seal(self.state.clone(), decision, &submission, &self.service);
-        let (entries, state) = sealed.unwrap_or_else(|error| panic!("decided, not sealed: {error}"));
+        let (entries, state) =
+            sealed.unwrap_or_else(|error| panic!("decided, not sealed: {error}"));
         for entry in &entries {
             let stored = Sealed::open(entry.bytes().to_vec(), self.service.public());
-            assert!(stored.as_ref() == Ok(entry), "sealed, and can't be opened: {:?}", stored.err());
+            assert!(
+                stored.as_ref() == Ok(entry),
+                "sealed, and can't be opened: {:?}",
+                stored.err()
+            );
         }
         self.used.insert(attempt.command);
         self.log.extend(entries);

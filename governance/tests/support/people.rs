@@ -72,12 +72,8 @@ impl Who {
 
 /// The registration of `new` by `who`, with its proof.
 pub fn registration(world: &World, who: Who, new: &SigningKey) -> RegisterSigningKey {
-    let message = registration_message(
-        world.service.public().id(),
-        world.id,
-        who.member(),
-        new.public(),
-    );
+    let message =
+        registration_message(world.service.public().id(), world.id, who.member(), new.public());
     RegisterSigningKey {
         key: new.public().clone(),
         proof: URL_SAFE_NO_PAD.encode(new.sign(&message)),

@@ -29,7 +29,13 @@ fn records(text: &str) -> BTreeMap<String, BTreeSet<String>> {
             let rest = rest.trim();
             let closed = rest.ends_with('}');
             for field in rest.trim_end_matches('}').split(',') {
-                fields.extend(field.trim().trim_start_matches("? ").split_once(':').map(|(name, _)| name.trim().to_owned()));
+                fields.extend(
+                    field
+                        .trim()
+                        .trim_start_matches("? ")
+                        .split_once(':')
+                        .map(|(name, _)| name.trim().to_owned()),
+                );
             }
             if closed {
                 records.insert(name.to_owned(), fields);
@@ -39,7 +45,12 @@ fn records(text: &str) -> BTreeMap<String, BTreeSet<String>> {
         } else if line == "}" {
             records.extend(open.take());
         } else if let Some((_, fields)) = &mut open {
-            fields.extend(line.trim().trim_start_matches("? ").split_once(':').map(|(name, _)| name.trim().to_owned()));
+            fields.extend(
+                line.trim()
+                    .trim_start_matches("? ")
+                    .split_once(':')
+                    .map(|(name, _)| name.trim().to_owned()),
+            );
         }
     }
     records
@@ -92,8 +103,7 @@ fn every_reason_code_is_in_the_list() {
     let text = text();
     let (_, list) = text.split_once("\nreason-code = ").expect("a rule reason-code");
     let list = list.split("\n\n").next().unwrap_or("");
-    let named: BTreeSet<_> =
-        list.split('"').skip(1).step_by(2).map(ToOwned::to_owned).collect();
+    let named: BTreeSet<_> = list.split('"').skip(1).step_by(2).map(ToOwned::to_owned).collect();
     let sql = RefusalCode::ALL.iter().copied().map(Code::Sql);
     let codes: BTreeSet<_> =
         Code::ALL.iter().copied().chain(sql).map(|code| code.as_str().to_owned()).collect();

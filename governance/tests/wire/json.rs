@@ -52,9 +52,7 @@ pub fn entry(entry: &Entry) -> Json {
 }
 
 fn authority(authority: &Authority) -> Json {
-    let signed = |kind: &str, signed: &SignedContent| {
-        json!({ kind: { "message": hex(&signed.message), "content": hex(&signed.content) } })
-    };
+    let signed = |kind: &str, signed: &SignedContent| json!({ kind: { "message": hex(&signed.message), "content": hex(&signed.content) } });
     match authority {
         Authority::MemberSigned(content) => signed("member-signed", content),
         Authority::ExecutorSigned(content) => signed("executor-signed", content),

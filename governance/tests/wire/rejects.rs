@@ -57,7 +57,9 @@ fn refusal(read_as: As, bytes: &[u8]) -> Option<String> {
         }
         As::Content => match codec::decode(bytes) {
             Err(error) => Some(chain(&error)),
-            Ok(value) => v1::decode_command("query.approve", value).err().map(|error| chain(&error)),
+            Ok(value) => {
+                v1::decode_command("query.approve", value).err().map(|error| chain(&error))
+            }
         },
         As::Checkpoint => {
             let note = String::from_utf8(bytes.to_vec()).unwrap();
@@ -156,14 +158,46 @@ fn envelopes() -> Vec<Reject> {
     let typed = cose::sign(ContentType::Command, &payload, &samples::service());
     let of = |name, bytes, expected| reject(name, As::Entry, bytes, expected);
     vec![
-        of("entry-trailing-byte", longer, "the entry is not a signed message of its kind: the message is not canonical CBOR: not the canonical encoding of its value"),
-        of("entry-without-tag", bytes[1..].to_vec(), "the entry is not a signed message of its kind: not a tagged COSE_Sign1"),
-        of("entry-indefinite-array", indefinite, "the entry is not a signed message of its kind: the message is not canonical CBOR: not the canonical encoding of its value"),
-        of("entry-unprotected-header", unprotected, "the entry is not a signed message of its kind: not the expected COSE_Sign1 structure: the unprotected header is not empty"),
-        of("entry-content-type-of-command", typed, "the entry is not a signed message of its kind: not the expected COSE_Sign1 structure: another content type"),
-        of("entry-by-another-key", other, "the seal of the entry does not verify: the signature does not verify"),
-        of("entry-signature-flipped", flipped, "the seal of the entry does not verify: the signature does not verify"),
-        of("entry-empty", Vec::new(), "the entry is not a signed message of its kind: not a tagged COSE_Sign1"),
+        of(
+            "entry-trailing-byte",
+            longer,
+            "the entry is not a signed message of its kind: the message is not canonical CBOR: not the canonical encoding of its value",
+        ),
+        of(
+            "entry-without-tag",
+            bytes[1..].to_vec(),
+            "the entry is not a signed message of its kind: not a tagged COSE_Sign1",
+        ),
+        of(
+            "entry-indefinite-array",
+            indefinite,
+            "the entry is not a signed message of its kind: the message is not canonical CBOR: not the canonical encoding of its value",
+        ),
+        of(
+            "entry-unprotected-header",
+            unprotected,
+            "the entry is not a signed message of its kind: not the expected COSE_Sign1 structure: the unprotected header is not empty",
+        ),
+        of(
+            "entry-content-type-of-command",
+            typed,
+            "the entry is not a signed message of its kind: not the expected COSE_Sign1 structure: another content type",
+        ),
+        of(
+            "entry-by-another-key",
+            other,
+            "the seal of the entry does not verify: the signature does not verify",
+        ),
+        of(
+            "entry-signature-flipped",
+            flipped,
+            "the seal of the entry does not verify: the signature does not verify",
+        ),
+        of(
+            "entry-empty",
+            Vec::new(),
+            "the entry is not a signed message of its kind: not a tagged COSE_Sign1",
+        ),
     ]
 }
 
@@ -180,19 +214,77 @@ fn entries() -> Vec<Reject> {
     float.splice(2..3, [0xf9, 0x3c, 0x00]);
     let of = |name, bytes, expected| reject(name, As::Entry, bytes, expected);
     vec![
-        of("entry-map-head-too-long", sealed_payload(&minimal), "the entry is not canonical CBOR: not the canonical encoding of its value"),
-        of("entry-duplicate-key", sealed_payload(&duplicate), "the entry is not canonical CBOR: not the canonical encoding of its value"),
-        of("entry-payload-trailing-byte", sealed_payload(&trailing), "the entry is not canonical CBOR: not the canonical encoding of its value"),
-        of("entry-float", sealed_payload(&float), "the entry is not canonical CBOR: a data item outside the data model: float"),
-        of("entry-version-2", with(|map| drop(map.insert(1.into(), Value::from(2)))), "the entry is not of a known wire version: version"),
-        of("entry-unknown-field", with(|map| drop(map.insert(12.into(), Value::Null))), "the entry is not of a known wire version: an unknown field"),
-        of("entry-field-missing", with(|map| drop(map.remove(&11.into()))), "the entry is not of a known wire version: a field is missing"),
-        of("entry-first-with-previous", with(|map| drop(map.insert(4.into(), Value::from(0)))), "the entry is not of a known wire version: previous leaf hash and position disagree"),
-        of("entry-later-without-previous", with(|map| drop(map.insert(5.into(), Value::Null))), "the entry is not of a known wire version: previous leaf hash and position disagree"),
-        of("entry-authority-of-unknown-kind", with(|map| drop(map.insert(11.into(), Value::Array(vec![Value::from(4), Value::from(1)])))), "the entry is not of a known wire version: authority"),
-        of("entry-actor-of-unknown-kind", with(|map| drop(map.insert(7.into(), Value::Array(vec![Value::from(2), Value::bytes([0; 16])])))), "the entry is not of a known wire version: actor"),
-        of("entry-collaboration-of-15-bytes", with(|map| drop(map.insert(3.into(), Value::bytes([0; 15])))), "the entry is not of a known wire version: not 16 bytes"),
-        of("entry-negative-time", with(|map| drop(map.insert(9.into(), Value::Int(-1)))), "the entry is not of a known wire version: not an unsigned integer"),
+        of(
+            "entry-map-head-too-long",
+            sealed_payload(&minimal),
+            "the entry is not canonical CBOR: not the canonical encoding of its value",
+        ),
+        of(
+            "entry-duplicate-key",
+            sealed_payload(&duplicate),
+            "the entry is not canonical CBOR: not the canonical encoding of its value",
+        ),
+        of(
+            "entry-payload-trailing-byte",
+            sealed_payload(&trailing),
+            "the entry is not canonical CBOR: not the canonical encoding of its value",
+        ),
+        of(
+            "entry-float",
+            sealed_payload(&float),
+            "the entry is not canonical CBOR: a data item outside the data model: float",
+        ),
+        of(
+            "entry-version-2",
+            with(|map| drop(map.insert(1.into(), Value::from(2)))),
+            "the entry is not of a known wire version: version",
+        ),
+        of(
+            "entry-unknown-field",
+            with(|map| drop(map.insert(12.into(), Value::Null))),
+            "the entry is not of a known wire version: an unknown field",
+        ),
+        of(
+            "entry-field-missing",
+            with(|map| drop(map.remove(&11.into()))),
+            "the entry is not of a known wire version: a field is missing",
+        ),
+        of(
+            "entry-first-with-previous",
+            with(|map| drop(map.insert(4.into(), Value::from(0)))),
+            "the entry is not of a known wire version: previous leaf hash and position disagree",
+        ),
+        of(
+            "entry-later-without-previous",
+            with(|map| drop(map.insert(5.into(), Value::Null))),
+            "the entry is not of a known wire version: previous leaf hash and position disagree",
+        ),
+        of(
+            "entry-authority-of-unknown-kind",
+            with(|map| {
+                drop(map.insert(11.into(), Value::Array(vec![Value::from(4), Value::from(1)])))
+            }),
+            "the entry is not of a known wire version: authority",
+        ),
+        of(
+            "entry-actor-of-unknown-kind",
+            with(|map| {
+                drop(
+                    map.insert(7.into(), Value::Array(vec![Value::from(2), Value::bytes([0; 16])])),
+                )
+            }),
+            "the entry is not of a known wire version: actor",
+        ),
+        of(
+            "entry-collaboration-of-15-bytes",
+            with(|map| drop(map.insert(3.into(), Value::bytes([0; 15])))),
+            "the entry is not of a known wire version: not 16 bytes",
+        ),
+        of(
+            "entry-negative-time",
+            with(|map| drop(map.insert(9.into(), Value::Int(-1)))),
+            "the entry is not of a known wire version: not an unsigned integer",
+        ),
     ]
 }
 
@@ -216,16 +308,56 @@ fn payloads() -> Vec<Reject> {
         payload_with(move |map| drop(map.insert("digest".into(), Value::text(text))))
     };
     vec![
-        of("entry-event-of-unknown-type", entry_with(|entry| entry.kind = "QueryVetoed".into()), "position 14: the payload is not that of its type: QueryVetoed is not an event type of version 1"),
-        of("entry-event-unknown-field", payload_with(|map| drop(map.insert("note".into(), Value::Null))), "position 14: the payload is not that of its type: note: is not a known field"),
-        of("entry-event-field-missing", payload_with(|map| drop(map.remove(&"digest".into()))), "position 14: the payload is not that of its type: digest: is missing"),
-        of("entry-event-integer-key", payload_with(|map| drop(map.insert(1.into(), Value::Null))), "position 14: the payload is not that of its type: a key is not a text"),
-        of("entry-event-null-left-out", null_left_out, "position 3: the payload is not that of its type: not the one encoding of this event"),
-        of("entry-event-digest-without-prefix", digest(&"0".repeat(64)), "position 14: the payload is not that of its type: digest: expected `sha256:` and 64 lower-case hex digits"),
-        of("entry-event-digest-in-capitals", digest(&format!("sha256:{}", "A".repeat(64))), "position 14: the payload is not that of its type: digest: expected `sha256:` and 64 lower-case hex digits"),
-        of("entry-event-not-a-map", entry_with(|entry| entry.payload = Value::Array(Vec::new())), "position 14: the payload is not that of its type: expected a map"),
-        of("entry-subject-in-capitals", entry_with(upper), "position 14: the subject is not `kind/id`: not an id: expected a hyphenated lower-case UUID"),
-        of("entry-subject-of-unknown-kind", entry_with(|entry| entry.subject = entry.subject.replace("query", "quest")), "position 14: the subject is not `kind/id`: not an id: expected a hyphenated lower-case UUID"),
+        of(
+            "entry-event-of-unknown-type",
+            entry_with(|entry| entry.kind = "QueryVetoed".into()),
+            "position 14: the payload is not that of its type: QueryVetoed is not an event type of version 1",
+        ),
+        of(
+            "entry-event-unknown-field",
+            payload_with(|map| drop(map.insert("note".into(), Value::Null))),
+            "position 14: the payload is not that of its type: note: is not a known field",
+        ),
+        of(
+            "entry-event-field-missing",
+            payload_with(|map| drop(map.remove(&"digest".into()))),
+            "position 14: the payload is not that of its type: digest: is missing",
+        ),
+        of(
+            "entry-event-integer-key",
+            payload_with(|map| drop(map.insert(1.into(), Value::Null))),
+            "position 14: the payload is not that of its type: a key is not a text",
+        ),
+        of(
+            "entry-event-null-left-out",
+            null_left_out,
+            "position 3: the payload is not that of its type: not the one encoding of this event",
+        ),
+        of(
+            "entry-event-digest-without-prefix",
+            digest(&"0".repeat(64)),
+            "position 14: the payload is not that of its type: digest: expected `sha256:` and 64 lower-case hex digits",
+        ),
+        of(
+            "entry-event-digest-in-capitals",
+            digest(&format!("sha256:{}", "A".repeat(64))),
+            "position 14: the payload is not that of its type: digest: expected `sha256:` and 64 lower-case hex digits",
+        ),
+        of(
+            "entry-event-not-a-map",
+            entry_with(|entry| entry.payload = Value::Array(Vec::new())),
+            "position 14: the payload is not that of its type: expected a map",
+        ),
+        of(
+            "entry-subject-in-capitals",
+            entry_with(upper),
+            "position 14: the subject is not `kind/id`: not an id: expected a hyphenated lower-case UUID",
+        ),
+        of(
+            "entry-subject-of-unknown-kind",
+            entry_with(|entry| entry.subject = entry.subject.replace("query", "quest")),
+            "position 14: the subject is not `kind/id`: not an id: expected a hyphenated lower-case UUID",
+        ),
     ]
 }
 
@@ -238,17 +370,72 @@ fn commands() -> Vec<Reject> {
     let good = Value::text(chancery_ledger::digest::Digest::of(b"binding").to_string());
     let of = reject;
     vec![
-        of("command-trailing-byte", As::Command, longer, "not a signed command: the message is not canonical CBOR: not the canonical encoding of its value"),
-        of("command-that-is-a-report", As::Command, report, "not a signed command: not the expected COSE_Sign1 structure: another content type"),
-        of("report-that-is-a-command", As::ExecutorReport, command, "not a signed command: not the expected COSE_Sign1 structure: another content type"),
-        of("command-version-2", As::Command, command_with(|map| drop(map.insert(1.into(), Value::from(2)))), "the signed command is not of a known wire version: version"),
-        of("command-unknown-field", As::Command, command_with(|map| drop(map.insert(10.into(), Value::Null))), "the signed command is not of a known wire version: an unknown field"),
-        of("command-without-expiry", As::Command, command_with(|map| drop(map.remove(&9.into()))), "the signed command is not of a known wire version: a field is missing"),
-        of("command-audience-of-31-bytes", As::Command, command_with(|map| drop(map.insert(2.into(), Value::bytes([0; 31])))), "the signed command is not of a known wire version: not 32 bytes"),
-        of("content-unknown-field", As::Content, content(vec![("digest", good.clone()), ("approver", Value::Null)]), "invalid_content: approver: is not a known field"),
-        of("content-field-missing", As::Content, content(Vec::new()), "invalid_content: digest: is missing"),
-        of("content-of-another-type", As::Content, content(vec![("digest", Value::from(1))]), "invalid_content: digest: expected a text"),
-        of("content-trailing-byte", As::Content, [content(vec![("digest", good)]), vec![0]].concat(), "not the canonical encoding of its value"),
+        of(
+            "command-trailing-byte",
+            As::Command,
+            longer,
+            "not a signed command: the message is not canonical CBOR: not the canonical encoding of its value",
+        ),
+        of(
+            "command-that-is-a-report",
+            As::Command,
+            report,
+            "not a signed command: not the expected COSE_Sign1 structure: another content type",
+        ),
+        of(
+            "report-that-is-a-command",
+            As::ExecutorReport,
+            command,
+            "not a signed command: not the expected COSE_Sign1 structure: another content type",
+        ),
+        of(
+            "command-version-2",
+            As::Command,
+            command_with(|map| drop(map.insert(1.into(), Value::from(2)))),
+            "the signed command is not of a known wire version: version",
+        ),
+        of(
+            "command-unknown-field",
+            As::Command,
+            command_with(|map| drop(map.insert(10.into(), Value::Null))),
+            "the signed command is not of a known wire version: an unknown field",
+        ),
+        of(
+            "command-without-expiry",
+            As::Command,
+            command_with(|map| drop(map.remove(&9.into()))),
+            "the signed command is not of a known wire version: a field is missing",
+        ),
+        of(
+            "command-audience-of-31-bytes",
+            As::Command,
+            command_with(|map| drop(map.insert(2.into(), Value::bytes([0; 31])))),
+            "the signed command is not of a known wire version: not 32 bytes",
+        ),
+        of(
+            "content-unknown-field",
+            As::Content,
+            content(vec![("digest", good.clone()), ("approver", Value::Null)]),
+            "invalid_content: approver: is not a known field",
+        ),
+        of(
+            "content-field-missing",
+            As::Content,
+            content(Vec::new()),
+            "invalid_content: digest: is missing",
+        ),
+        of(
+            "content-of-another-type",
+            As::Content,
+            content(vec![("digest", Value::from(1))]),
+            "invalid_content: digest: expected a text",
+        ),
+        of(
+            "content-trailing-byte",
+            As::Content,
+            [content(vec![("digest", good)]), vec![0]].concat(),
+            "not the canonical encoding of its value",
+        ),
     ]
 }
 
@@ -260,12 +447,17 @@ fn notes() -> Vec<Reject> {
     let zero = Checkpoint { size: 0, ..checkpoint.clone() }.text().replace("\n0\n", "\n00\n");
     let zero = format!("{zero}\n{}", note.rsplit_once("\n\n").unwrap().1);
     let origin = Checkpoint { origin: "elsewhere.test/log".into(), ..checkpoint };
-    let of = |name, note: String, expected| reject(name, As::Checkpoint, note.into_bytes(), expected);
+    let of =
+        |name, note: String, expected| reject(name, As::Checkpoint, note.into_bytes(), expected);
     vec![
         of("checkpoint-of-another-size", other, "the note's signature does not verify"),
         of("checkpoint-without-signature", unsigned, "not a signed note: no signature"),
         of("checkpoint-by-another-key", by_other, "not signed by the expected key"),
-        of("checkpoint-of-another-log", origin.sign(&samples::service()), "the checkpoint is of another log"),
+        of(
+            "checkpoint-of-another-log",
+            origin.sign(&samples::service()),
+            "the checkpoint is of another log",
+        ),
         of("checkpoint-size-with-leading-zero", zero, "not a checkpoint: the origin or the size"),
     ]
 }

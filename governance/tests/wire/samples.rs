@@ -174,98 +174,144 @@ pub fn events() -> Vec<(Subject, Event)> {
     let identity = Who::Contosso.identity();
     let key = Who::Litware.key();
     vec![
-        (room(), event::CollaborationCreated {
-            rules: chancery_governance::RULES,
-            name: "Flights".into(),
-            organisation: "Litware".into(),
-            identity: Who::Litware.identity(),
-            terms: terms(),
-            service: SERVICE.into(),
-            service_key: service().public().clone(),
-            evidence: evidence("insecure-virtual"),
-        }.into()),
+        (
+            room(),
+            event::CollaborationCreated {
+                rules: chancery_governance::RULES,
+                name: "Flights".into(),
+                organisation: "Litware".into(),
+                identity: Who::Litware.identity(),
+                terms: terms(),
+                service: SERVICE.into(),
+                service_key: service().public().clone(),
+                evidence: evidence("insecure-virtual"),
+            }
+            .into(),
+        ),
         (room(), event::WorkloadEnabled { workload: "spark-sql".into() }.into()),
         (room(), event::CleanRoomPolicySet { applications: vec![digest("application 1")] }.into()),
-        (invitation, event::CollaboratorInvited {
-            organisation: "Contosso".into(),
-            abilities: vec![Ability::DataProvider, Ability::Auditor],
-            email: SealedPersonal { commitment: digest("e-mail"), ciphertext: "c2VhbGVk".into() },
-            tenant: None,
-        }.into()),
+        (
+            invitation,
+            event::CollaboratorInvited {
+                organisation: "Contosso".into(),
+                abilities: vec![Ability::DataProvider, Ability::Auditor],
+                email: SealedPersonal {
+                    commitment: digest("e-mail"),
+                    ciphertext: "c2VhbGVk".into(),
+                },
+                tenant: None,
+            }
+            .into(),
+        ),
         (invitation, event::InvitationWithdrawn {}.into()),
         (invitation, event::InvitationAccepted { identity: identity.clone() }.into()),
-        (Who::Contosso.itself(), event::CollaboratorActivated {
-            organisation: "Contosso".into(),
-            abilities: vec![Ability::Analyst, Ability::Runner, Ability::ResultReceiver],
-        }.into()),
-        (Who::Litware.itself(), event::SigningKeyRegistered {
-            key: key.public().clone(),
-            proof: "cHJvb2Y".into(),
-        }.into()),
+        (
+            Who::Contosso.itself(),
+            event::CollaboratorActivated {
+                organisation: "Contosso".into(),
+                abilities: vec![Ability::Analyst, Ability::Runner, Ability::ResultReceiver],
+            }
+            .into(),
+        ),
+        (
+            Who::Litware.itself(),
+            event::SigningKeyRegistered { key: key.public().clone(), proof: "cHJvb2Y".into() }
+                .into(),
+        ),
         (Who::Litware.itself(), event::SigningKeyRevoked { key: key.public().id() }.into()),
-        (orders_s(), event::DatasetPublished {
-            descriptor: descriptor(),
-            digest: digest("orders 1"),
-        }.into()),
+        (
+            orders_s(),
+            event::DatasetPublished { descriptor: descriptor(), digest: digest("orders 1") }.into(),
+        ),
         (orders_s(), event::DatasetRetired {}.into()),
         (query_s(), event::QueryDrafted { definition: definition() }.into()),
         (query_s(), event::QueryRevised { definition: definition() }.into()),
-        (query_s(), event::QueryProposed {
-            binding: binding(),
-            digest: digest("binding"),
-            approvers: vec![Who::Contosso.member(), Who::Fabrikam.member()],
-        }.into()),
+        (
+            query_s(),
+            event::QueryProposed {
+                binding: binding(),
+                digest: digest("binding"),
+                approvers: vec![Who::Contosso.member(), Who::Fabrikam.member()],
+            }
+            .into(),
+        ),
         (query_s(), event::QueryApproved { digest: digest("binding") }.into()),
-        (query_s(), event::QueryRejected {
-            digest: digest("binding"),
-            comment: "Not \"yet\".\nSee §3.".into(),
-        }.into()),
+        (
+            query_s(),
+            event::QueryRejected {
+                digest: digest("binding"),
+                comment: "Not \"yet\".\nSee §3.".into(),
+            }
+            .into(),
+        ),
         (query_s(), event::QueryWithdrawn {}.into()),
         (query_s(), event::QueryAccepted { digest: digest("binding"), votes: vec![3, 256] }.into()),
-        (query_s(), event::QuerySuperseded {
-            reason: Reason::about(Code::DatasetVersionChanged, orders_s(), "a new version"),
-        }.into()),
+        (
+            query_s(),
+            event::QuerySuperseded {
+                reason: Reason::about(Code::DatasetVersionChanged, orders_s(), "a new version"),
+            }
+            .into(),
+        ),
         (campaigns_s(), event::ConsentWithdrawn { kind: ConsentKind::Execution }.into()),
         (room(), event::ConsentRestored { kind: ConsentKind::Logging }.into()),
         (run_s(), event::RunRequested { query: query_id(), digest: digest("binding") }.into()),
-        (run_s(), event::RunRefused {
-            query: query_id(),
-            stage: RefusedAt::Admission,
-            reasons: reasons(),
-        }.into()),
-        (run_s(), event::RunAdmitted {
-            executor: executor().public().clone(),
-            platform: Platform::SevSnp,
-            measurement: digest("application 1"),
-            evidence: evidence("sev-snp"),
-        }.into()),
-        (run_s(), event::RunSubmitted {
-            tracking: "local/4711".into(),
-            job_spec: digest("job spec"),
-        }.into()),
+        (
+            run_s(),
+            event::RunRefused {
+                query: query_id(),
+                stage: RefusedAt::Admission,
+                reasons: reasons(),
+            }
+            .into(),
+        ),
+        (
+            run_s(),
+            event::RunAdmitted {
+                executor: executor().public().clone(),
+                platform: Platform::SevSnp,
+                measurement: digest("application 1"),
+                evidence: evidence("sev-snp"),
+            }
+            .into(),
+        ),
+        (
+            run_s(),
+            event::RunSubmitted { tracking: "local/4711".into(), job_spec: digest("job spec") }
+                .into(),
+        ),
         (run_s(), event::RunStarted {}.into()),
-        (run_s(), event::RunSucceeded {
-            result: attested(),
-            platform: Platform::InsecureVirtual,
-            evidence: evidence("insecure-virtual"),
-        }.into()),
-        (run_s(), event::RunFailed { code: "out_of_memory".into(), detail: "Killed.".into() }.into()),
+        (
+            run_s(),
+            event::RunSucceeded {
+                result: attested(),
+                platform: Platform::InsecureVirtual,
+                evidence: evidence("insecure-virtual"),
+            }
+            .into(),
+        ),
+        (
+            run_s(),
+            event::RunFailed { code: "out_of_memory".into(), detail: "Killed.".into() }.into(),
+        ),
         (run_s(), event::RunCancelled { reasons: reasons() }.into()),
         // Further variants of types that stand in one event only.
-        (orders_s(), event::DatasetPublished {
-            descriptor: rows_descriptor(),
-            digest: digest("orders 2"),
-        }.into()),
-        (report_s(), event::DatasetPublished {
-            descriptor: output_descriptor(),
-            digest: digest("report 1"),
-        }.into()),
+        (
+            orders_s(),
+            event::DatasetPublished { descriptor: rows_descriptor(), digest: digest("orders 2") }
+                .into(),
+        ),
+        (
+            report_s(),
+            event::DatasetPublished { descriptor: output_descriptor(), digest: digest("report 1") }
+                .into(),
+        ),
         (query_s(), event::ConsentWithdrawn { kind: ConsentKind::Telemetry }.into()),
-        (run_s(), event::RunRefused {
-            query: query_id(),
-            stage: RefusedAt::Request,
-            reasons: reasons(),
-        }.into()),
+        (
+            run_s(),
+            event::RunRefused { query: query_id(), stage: RefusedAt::Request, reasons: reasons() }
+                .into(),
+        ),
     ]
 }
 
@@ -274,25 +320,37 @@ pub fn commands() -> Vec<(Subject, Command)> {
     let invitation = Subject::Invitation(Who::Contosso.invitation());
     let key = Who::Litware.key();
     vec![
-        (room(), command::CreateCollaboration {
-            name: "Flights".into(),
-            organisation: "Litware".into(),
-            terms: terms(),
-        }.into()),
+        (
+            room(),
+            command::CreateCollaboration {
+                name: "Flights".into(),
+                organisation: "Litware".into(),
+                terms: terms(),
+            }
+            .into(),
+        ),
         (room(), command::EnableWorkload { workload: "spark-sql".into() }.into()),
-        (room(), command::SetCleanRoomPolicy { applications: vec![digest("application 1")] }.into()),
-        (invitation, command::Invite {
-            organisation: "Contosso".into(),
-            abilities: vec![Ability::Owner, Ability::DataProvider],
-            email_commitment: digest("e-mail"),
-            tenant: Some("contosso".into()),
-        }.into()),
+        (
+            room(),
+            command::SetCleanRoomPolicy { applications: vec![digest("application 1")] }.into(),
+        ),
+        (
+            invitation,
+            command::Invite {
+                organisation: "Contosso".into(),
+                abilities: vec![Ability::Owner, Ability::DataProvider],
+                email_commitment: digest("e-mail"),
+                tenant: Some("contosso".into()),
+            }
+            .into(),
+        ),
         (invitation, command::WithdrawInvitation {}.into()),
         (invitation, command::AcceptInvitation {}.into()),
-        (Who::Litware.itself(), command::RegisterSigningKey {
-            key: key.public().clone(),
-            proof: "cHJvb2Y".into(),
-        }.into()),
+        (
+            Who::Litware.itself(),
+            command::RegisterSigningKey { key: key.public().clone(), proof: "cHJvb2Y".into() }
+                .into(),
+        ),
         (Who::Litware.itself(), command::RevokeSigningKey { key: key.public().id() }.into()),
         (orders_s(), command::PublishDataset { descriptor: descriptor() }.into()),
         (orders_s(), command::RetireDataset {}.into()),
@@ -300,26 +358,38 @@ pub fn commands() -> Vec<(Subject, Command)> {
         (query_s(), command::ReviseQuery { definition: definition() }.into()),
         (query_s(), command::ProposeQuery {}.into()),
         (query_s(), command::ApproveQuery { digest: digest("binding") }.into()),
-        (query_s(), command::RejectQuery { digest: digest("binding"), comment: "No.".into() }.into()),
+        (
+            query_s(),
+            command::RejectQuery { digest: digest("binding"), comment: "No.".into() }.into(),
+        ),
         (query_s(), command::WithdrawQuery {}.into()),
         (room(), command::WithdrawConsent { kind: ConsentKind::Execution }.into()),
         (room(), command::RestoreConsent { kind: ConsentKind::Telemetry }.into()),
         (run_s(), command::RequestRun { query: query_id(), digest: digest("binding") }.into()),
         (run_s(), command::CancelRun {}.into()),
-        (run_s(), command::AdmitRun {
-            executor: executor().public().clone(),
-            evidence: evidence("insecure-virtual"),
-        }.into()),
-        (run_s(), command::SubmitRun {
-            tracking: "local/4711".into(),
-            job_spec: digest("job spec"),
-        }.into()),
+        (
+            run_s(),
+            command::AdmitRun {
+                executor: executor().public().clone(),
+                evidence: evidence("insecure-virtual"),
+            }
+            .into(),
+        ),
+        (
+            run_s(),
+            command::SubmitRun { tracking: "local/4711".into(), job_spec: digest("job spec") }
+                .into(),
+        ),
         (run_s(), command::StartRun {}.into()),
-        (run_s(), command::SucceedRun {
-            result: attested(),
-            evidence: evidence("insecure-virtual"),
-        }.into()),
-        (run_s(), command::FailRun { code: "out_of_memory".into(), detail: "Killed.".into() }.into()),
+        (
+            run_s(),
+            command::SucceedRun { result: attested(), evidence: evidence("insecure-virtual") }
+                .into(),
+        ),
+        (
+            run_s(),
+            command::FailRun { code: "out_of_memory".into(), detail: "Killed.".into() }.into(),
+        ),
     ]
 }
 
@@ -338,7 +408,12 @@ fn command_id(number: u64) -> CommandId {
 }
 
 /// The signed command over `command`.
-pub fn to_sign(subject: Subject, command: &Command, number: u64, expected: Option<u64>) -> SignedCommand {
+pub fn to_sign(
+    subject: Subject,
+    command: &Command,
+    number: u64,
+    expected: Option<u64>,
+) -> SignedCommand {
     SignedCommand {
         audience: service().public().id(),
         collaboration: collaboration(),
@@ -367,11 +442,14 @@ pub fn executor_report() -> (SignedCommand, Vec<u8>) {
 
 /// The P-256 key of the private scalar 0x0505..05.
 pub fn es256_key() -> PublicKey {
-    PublicKey::new(Algorithm::Es256, &unhex(concat!(
-        "0407810ea974cea5773e63b897f37e3be9a09e7a5fe9b971a44d1065ac2a3a93",
-        "11637e47a4f99464a0fdce44a88ec7d703a9183c1d06552d9e2d6b76069481c5",
-        "77",
-    )))
+    PublicKey::new(
+        Algorithm::Es256,
+        &unhex(concat!(
+            "0407810ea974cea5773e63b897f37e3be9a09e7a5fe9b971a44d1065ac2a3a93",
+            "11637e47a4f99464a0fdce44a88ec7d703a9183c1d06552d9e2d6b76069481c5",
+            "77",
+        )),
+    )
     .unwrap()
 }
 
@@ -408,8 +486,8 @@ fn authority(position: u64, subject: Subject) -> (Actor, Authority) {
     let start: Command = command::StartRun {}.into();
     match position % 4 {
         0 => {
-            let message =
-                to_sign(subject, &vote, position, None).sign(ContentType::Command, &Who::Litware.key());
+            let message = to_sign(subject, &vote, position, None)
+                .sign(ContentType::Command, &Who::Litware.key());
             let signed = SignedContent { message, content: content(&vote) };
             (Actor::Member(Who::Litware.member()), Authority::MemberSigned(signed))
         }
@@ -428,8 +506,8 @@ fn authority(position: u64, subject: Subject) -> (Actor, Authority) {
             (Actor::Member(Who::Contosso.member()), Authority::ServiceWitnessed(witness))
         }
         2 => {
-            let message =
-                to_sign(subject, &start, position, None).sign(ContentType::ExecutorReport, &executor());
+            let message = to_sign(subject, &start, position, None)
+                .sign(ContentType::ExecutorReport, &executor());
             let signed = SignedContent { message, content: content(&start) };
             (Actor::Executor(executor().public().id()), Authority::ExecutorSigned(signed))
         }

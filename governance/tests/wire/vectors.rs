@@ -95,12 +95,7 @@ pub fn signed() -> Vec<Vector> {
             samples::executor().public(),
             samples::executor_report(),
         ),
-        one(
-            "command-es256",
-            ContentType::Command,
-            &samples::es256_key(),
-            samples::es256_command(),
-        ),
+        one("command-es256", ContentType::Command, &samples::es256_key(), samples::es256_command()),
     ]
 }
 
@@ -272,10 +267,36 @@ fn every_event_action_and_variant_has_its_vector() {
     // Every text that an enum can have stands in some vector.
     let all: String = all().iter().map(|vector| vector.index.to_string()).collect();
     for text in [
-        "owner", "data_provider", "analyst", "runner", "result_receiver", "auditor", "votes",
-        "consents", "runs", "execution", "logging", "telemetry", "read", "write", "string", "long",
-        "double", "boolean", "date", "timestamp", "insecure-virtual", "sev-snp", "request",
-        "admission", "csv", "json", "parquet", "row", "column", "local",
+        "owner",
+        "data_provider",
+        "analyst",
+        "runner",
+        "result_receiver",
+        "auditor",
+        "votes",
+        "consents",
+        "runs",
+        "execution",
+        "logging",
+        "telemetry",
+        "read",
+        "write",
+        "string",
+        "long",
+        "double",
+        "boolean",
+        "date",
+        "timestamp",
+        "insecure-virtual",
+        "sev-snp",
+        "request",
+        "admission",
+        "csv",
+        "json",
+        "parquet",
+        "row",
+        "column",
+        "local",
     ] {
         assert!(all.contains(&format!("\"{text}\"")), "{text}");
     }

@@ -122,12 +122,16 @@ fn decode_authority(value: Value) -> Result<Authority, Unexpected> {
     let mut parts = parts.into_iter();
     let kind = parts.next().as_ref().and_then(uint);
     let authority = match (kind, parts.next(), parts.next()) {
-        (Some(AUTHORITY_MEMBER_SIGNED), Some(Value::Bytes(message)), Some(Value::Bytes(content))) => {
-            Authority::MemberSigned(SignedContent { message, content })
-        }
-        (Some(AUTHORITY_EXECUTOR_SIGNED), Some(Value::Bytes(message)), Some(Value::Bytes(content))) => {
-            Authority::ExecutorSigned(SignedContent { message, content })
-        }
+        (
+            Some(AUTHORITY_MEMBER_SIGNED),
+            Some(Value::Bytes(message)),
+            Some(Value::Bytes(content)),
+        ) => Authority::MemberSigned(SignedContent { message, content }),
+        (
+            Some(AUTHORITY_EXECUTOR_SIGNED),
+            Some(Value::Bytes(message)),
+            Some(Value::Bytes(content)),
+        ) => Authority::ExecutorSigned(SignedContent { message, content }),
         (Some(AUTHORITY_CONSEQUENCE), Some(of), None) => {
             Authority::Consequence(uint(&of).ok_or(Unexpected("authority"))?)
         }
@@ -236,7 +240,11 @@ impl Fields {
     }
 
     fn text(&mut self, label: i64) -> Result<String, Unexpected> {
-        if let Value::Text(text) = self.take(label)? { Ok(text) } else { Err(Unexpected("not a text")) }
+        if let Value::Text(text) = self.take(label)? {
+            Ok(text)
+        } else {
+            Err(Unexpected("not a text"))
+        }
     }
 
     fn bytes(&mut self, label: i64) -> Result<Vec<u8>, Unexpected> {

@@ -39,10 +39,13 @@ impl Facts {
         match (event, at.subject) {
             (Event::CollaborationCreated(_), subject) => {
                 self.room = Some(subject);
-                self.abilities.extend(actor.map(|id| (id, vec![Ability::Owner, Ability::DataProvider])));
+                self.abilities
+                    .extend(actor.map(|id| (id, vec![Ability::Owner, Ability::DataProvider])));
             }
             (Event::WorkloadEnabled(_), _) => self.workload = true,
-            (Event::CleanRoomPolicySet(event), _) => self.applications.clone_from(&event.applications),
+            (Event::CleanRoomPolicySet(event), _) => {
+                self.applications.clone_from(&event.applications)
+            }
             (Event::CollaboratorActivated(event), Subject::Member(id)) => {
                 self.abilities.insert(id, event.abilities.clone());
             }

@@ -2,8 +2,8 @@
 
 use chancery_governance::command::{
     ApproveQuery, CancelRun, Command, DraftQuery, FailRun, ProposeQuery, PublishDataset,
-    RejectQuery, RequestRun, RestoreConsent, RetireDataset, ReviseQuery, RevokeSigningKey, SetCleanRoomPolicy,
-    StartRun, WithdrawConsent, WithdrawQuery,
+    RejectQuery, RequestRun, RestoreConsent, RetireDataset, ReviseQuery, RevokeSigningKey,
+    SetCleanRoomPolicy, StartRun, WithdrawConsent, WithdrawQuery,
 };
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::event::Event;
@@ -149,7 +149,10 @@ fn who() -> impl Strategy<Value = Who> {
 }
 
 fn report_op() -> impl Strategy<Value = Report> {
-    use Report::{Admit, AdmitOther, AdmitUnbound, AdmitUnmeasured, Fail, Start, Submit, Succeed, SucceedOther};
+    use Report::{
+        Admit, AdmitOther, AdmitUnbound, AdmitUnmeasured, Fail, Start, Submit, Succeed,
+        SucceedOther,
+    };
     prop_oneof![
         5 => Just(Admit), 5 => Just(Submit), 5 => Just(Start), 4 => Just(Succeed), 3 => Just(Fail),
         1 => Just(AdmitOther), 1 => Just(AdmitUnbound), 1 => Just(AdmitUnmeasured),
@@ -160,7 +163,14 @@ fn report_op() -> impl Strategy<Value = Report> {
 fn forgery() -> impl Strategy<Value = Forgery> {
     use Forgery::{Audience, Consequence, Content, Expired, Flipped, Kind, OtherKey, Stranger};
     prop::sample::select(vec![
-        OtherKey, Stranger, Flipped, Audience, Kind, Content, Expired, Consequence,
+        OtherKey,
+        Stranger,
+        Flipped,
+        Audience,
+        Kind,
+        Content,
+        Expired,
+        Consequence,
     ])
 }
 
@@ -188,11 +198,19 @@ fn act() -> impl Strategy<Value = Act> {
 /// Somebody who is likely to be let do it.
 fn fit(act: &Act) -> Who {
     match act {
-        Act::RegisterKey(n) | Act::RevokeKey(n) | Act::Approve(n, _) | Act::Publish(n, _) | Act::Retire(n)
+        Act::RegisterKey(n)
+        | Act::RevokeKey(n)
+        | Act::Approve(n, _)
+        | Act::Publish(n, _)
+        | Act::Retire(n)
         | Act::Consent(n, ..) => Who::MEMBERS[usize::from(*n) % 3],
         Act::Policy(_) => Who::Litware,
         Act::Reject(..) => Who::Contosso,
-        Act::Draft(..) | Act::Revise(..) | Act::Propose(_) | Act::Withdraw(_) | Act::Request(..)
+        Act::Draft(..)
+        | Act::Revise(..)
+        | Act::Propose(_)
+        | Act::Withdraw(_)
+        | Act::Request(..)
         | Act::Cancel(_) => Who::Fabrikam,
     }
 }
@@ -229,7 +247,8 @@ fn command(world: &World, who: Who, act: &Act) -> (Subject, Command) {
         }
         Act::Policy(n) => {
             let other = Digest::of(&[n]);
-            let applications = if n == 0 { vec![application()] } else { vec![application(), other] };
+            let applications =
+                if n == 0 { vec![application()] } else { vec![application(), other] };
             (room(), SetCleanRoomPolicy { applications }.into())
         }
         Act::Publish(n, version) => {
@@ -244,7 +263,9 @@ fn command(world: &World, who: Who, act: &Act) -> (Subject, Command) {
             ([orders_s(), campaigns_s(), report_s()][usize::from(n)], RetireDataset {}.into())
         }
         Act::Draft(n, s) => (Subject::Query(query(n)), DraftQuery { definition: shape(s) }.into()),
-        Act::Revise(n, s) => (Subject::Query(query(n)), ReviseQuery { definition: shape(s) }.into()),
+        Act::Revise(n, s) => {
+            (Subject::Query(query(n)), ReviseQuery { definition: shape(s) }.into())
+        }
         Act::Propose(n) => (Subject::Query(query(n)), ProposeQuery {}.into()),
         Act::Approve(n, named) => {
             (Subject::Query(query(n)), ApproveQuery { digest: digest(n, named) }.into())
@@ -283,7 +304,8 @@ fn report_command(world: &World, run: RunId, report: Report, by: u8) -> Option<(
         Report::AdmitOther => admit(world, run, &key(202)).into(),
         Report::AdmitUnbound => {
             let mut admit = admit(world, run, &executor);
-            admit.evidence = crate::support::evidence::make(virtually, application(), Digest::of(b"x"));
+            admit.evidence =
+                crate::support::evidence::make(virtually, application(), Digest::of(b"x"));
             admit.into()
         }
         Report::AdmitUnmeasured => {
@@ -346,7 +368,9 @@ fn step(world: &mut World, op: &Op) -> Option<Tried> {
             let taken: Vec<_> = world
                 .attempts
                 .iter()
-                .filter(|attempt| world.log.iter().any(|sealed| sealed.entry().command == attempt.command))
+                .filter(|attempt| {
+                    world.log.iter().any(|sealed| sealed.entry().command == attempt.command)
+                })
                 .cloned()
                 .collect();
             let mut attempt = at.get(&taken).clone();
