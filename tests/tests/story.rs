@@ -1,5 +1,7 @@
 //! The seed's story on the demo's data: real NATS, real Spark, every process of its own.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on says why")]
+
 use std::path::Path;
 use std::process::Command;
 
