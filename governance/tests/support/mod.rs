@@ -199,7 +199,7 @@ impl World {
             Command::Invite(_) => facts.email_ciphertext = Some("c2VhbGVk".into()),
             Command::AdmitRun(command) => facts.verdict = Some(evidence::verify(&command.evidence)),
             Command::SucceedRun(command) => {
-                facts.verdict = Some(evidence::verify(&command.evidence))
+                facts.verdict = Some(evidence::verify(&command.evidence));
             }
             _ => {}
         }

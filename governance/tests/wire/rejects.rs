@@ -262,7 +262,7 @@ fn entries() -> Vec<Reject> {
         of(
             "entry-authority-of-unknown-kind",
             with(|map| {
-                drop(map.insert(11.into(), Value::Array(vec![Value::from(4), Value::from(1)])))
+                drop(map.insert(11.into(), Value::Array(vec![Value::from(4), Value::from(1)])));
             }),
             "the entry is not of a known wire version: authority",
         ),
@@ -271,7 +271,7 @@ fn entries() -> Vec<Reject> {
             with(|map| {
                 drop(
                     map.insert(7.into(), Value::Array(vec![Value::from(2), Value::bytes([0; 16])])),
-                )
+                );
             }),
             "the entry is not of a known wire version: actor",
         ),

@@ -169,6 +169,7 @@ fn reasons() -> Vec<Reason> {
 }
 
 /// Every event with its subject.
+#[expect(clippy::too_many_lines, reason = "one sample for each event type")]
 pub fn events() -> Vec<(Subject, Event)> {
     let invitation = Subject::Invitation(Who::Contosso.invitation());
     let identity = Who::Contosso.identity();

@@ -44,7 +44,7 @@ impl Facts {
             }
             (Event::WorkloadEnabled(_), _) => self.workload = true,
             (Event::CleanRoomPolicySet(event), _) => {
-                self.applications.clone_from(&event.applications)
+                self.applications.clone_from(&event.applications);
             }
             (Event::CollaboratorActivated(event), Subject::Member(id)) => {
                 self.abilities.insert(id, event.abilities.clone());
