@@ -7,6 +7,10 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV="$ROOT/.venv"
 export PATH="$HOME/.cargo/bin:$PATH"
 
+# Builds show their progress to people and keep quiet in logs.
+QUIET=--quiet
+[ ! -t 2 ] || QUIET=
+
 say() { printf '\033[1m•\033[0m %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
@@ -58,7 +62,7 @@ install_python() {
   "$python" -m venv "$VENV" 2>/dev/null || { install_packages python3-venv; "$python" -m venv "$VENV"; }
   local arguments=()
   for file in "$@"; do arguments+=(-r "$file"); done
-  "$VENV/bin/pip" install --quiet --disable-pip-version-check "${arguments[@]}"
+  "$VENV/bin/pip" install ${QUIET:+--quiet} --disable-pip-version-check "${arguments[@]}"
   printf '%s' "$wanted" >"$stamp"
 }
 

@@ -6,6 +6,7 @@ mod args;
 mod client;
 mod failure;
 mod output;
+mod private_file;
 mod server;
 mod text;
 mod verbs;

@@ -115,6 +115,11 @@ fn sentence(detail: &str) -> String {
 
 /// Views that can't be read, or lag behind the log.
 pub fn views(error: &ViewsError) -> Problem {
-    Problem::unavailable("views_unavailable", "The views are not up to date. Try again.")
-        .with_cause(&chain(error))
+    match error {
+        ViewsError::Unavailable(_) | ViewsError::Behind { .. } => {
+            Problem::unavailable("views_unavailable", "The views are not up to date. Try again.")
+                .with_cause(&chain(error))
+        }
+        ViewsError::Halted(_) | ViewsError::Row { .. } => Problem::corrupt(&chain(error)),
+    }
 }

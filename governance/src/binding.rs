@@ -107,16 +107,15 @@ pub fn analyse(
         refusals
             .into_iter()
             .map(|refusal| {
+                // A refusal of the text or the query as a whole has no place in it.
+                let place = match refusal.line {
+                    0 => String::new(),
+                    line => format!(" at line {line}, column {}", refusal.column),
+                };
                 Reason::about(
                     Code::Sql(refusal.code),
                     format!("segment/{}", refusal.segment),
-                    format!(
-                        "{} at line {}, column {}: {}",
-                        refusal.clause.as_str(),
-                        refusal.line,
-                        refusal.column,
-                        refusal.detail
-                    ),
+                    format!("{}{place}: {}", refusal.clause.as_str(), refusal.detail),
                 )
             })
             .collect()

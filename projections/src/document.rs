@@ -1,6 +1,6 @@
 //! The parts of rows that say what an event says, in the same JSON form as commands have.
 //!
-//! Names and shapes are those of the command bodies, so that the `OpenAPI` document has each once.
+//! The bodies of commands are made of the same types, so that the OpenAPI document has each once.
 //! Ids, digests (`sha256:...`) and keys are texts.
 
 use serde::{Deserialize, Serialize};
@@ -228,7 +228,7 @@ pub enum Format {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Store {
-    /// A folder under the executor's data root.
+    /// A folder in its owner's own folder under the executor's data root.
     Local {
         /// Relative, `/` between parts.
         path: String,

@@ -1,4 +1,4 @@
-//! A member's own key: Ed25519 in PKCS#8, in a file of its owner's.
+//! Keys that sign, of a member or of a service: Ed25519 in PKCS#8, in a file of its owner's.
 
 use std::path::Path;
 
@@ -6,8 +6,8 @@ use chancery_ledger::key::SigningKey;
 use ring::rand::SystemRandom;
 use ring::signature::Ed25519KeyPair;
 
-use super::private_file;
 use crate::failure::{Failure, OrFail as _, Result};
+use crate::private_file;
 
 /// Draws a key and keeps it at `path`; overwrites one only where `force` says so.
 ///
@@ -15,13 +15,11 @@ use crate::failure::{Failure, OrFail as _, Result};
 ///
 /// Where a file is there already, or can't be written.
 pub fn generate(path: &Path, force: bool) -> Result<SigningKey> {
-    let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| {
-        Failure::unreadable("Can't draw a key", "this machine gives no random numbers")
-    })?;
-    let key = parse(path, document.as_ref())?;
+    let document = draw()?;
+    let key = parse(path, &document)?;
     if force {
-        private_file::replace(path, document.as_ref())?;
-    } else if !private_file::create(path, document.as_ref())? {
+        private_file::replace(path, &document)?;
+    } else if !private_file::create(path, &document)? {
         let why = format!("{} is there already", path.display());
         return Err(Failure::refused("key_exists", "No key was made", why));
     }
@@ -35,6 +33,22 @@ pub fn generate(path: &Path, force: bool) -> Result<SigningKey> {
 /// Where it can't be read, is open to others, or is no key.
 pub fn load(path: &Path) -> Result<Option<SigningKey>> {
     private_file::read(path)?.map(|bytes| parse(path, &bytes)).transpose()
+}
+
+/// Reads the key at `path`, or draws one and keeps it there.
+///
+/// # Errors
+///
+/// Where it can't be drawn, read or written, is open to others, or is no key.
+pub fn load_or_generate(path: &Path) -> Result<SigningKey> {
+    parse(path, &private_file::read_or_draw(path, draw)?)
+}
+
+fn draw() -> Result<Vec<u8>> {
+    let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| {
+        Failure::unreadable("Can't draw a key", "this machine gives no random numbers")
+    })?;
+    Ok(document.as_ref().to_vec())
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<SigningKey> {

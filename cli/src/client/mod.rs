@@ -5,7 +5,6 @@ pub mod http;
 pub mod key_file;
 pub mod login;
 pub mod names;
-pub mod private_file;
 pub mod profile;
 pub mod room;
 pub mod session;

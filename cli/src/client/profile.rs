@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::private_file;
 use crate::failure::{Failure, OrFail as _, Result};
+use crate::private_file;
 
 /// The server that is meant where nothing says another: that of `chancery dev`.
 pub const SERVER_DEFAULT: &str = "http://127.0.0.1:8787";

@@ -15,7 +15,9 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 
 use super::node::{Node, Settings, listen, stop_signal};
-use super::{LogFormat, executor, secret_file, start_log};
+use super::{LogFormat, executor, start_log};
+use crate::failure::{Failure, OrFail as _};
+use crate::private_file;
 
 /// The name of a development service.
 const NAME: &str = "chancery.localhost";
@@ -65,7 +67,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let listener = listen(args.listen).await?;
     let address = listener.local_addr().context("the listener has no address")?;
     let server = format!("http://{address}");
-    secret_file::folder(&args.data_dir)?;
+    private_file::folder(&args.data_dir)?;
     let secret = executor_secret(&args.data_dir)?;
     let issuer = Arc::new(dev_issuer(&args.data_dir, &server, &secret)?);
     let executor = ExecutorIdentity {
@@ -104,17 +106,20 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn executor_secret(data_dir: &Path) -> anyhow::Result<String> {
-    let bytes = secret_file::load_or_make(&data_dir.join(EXECUTOR_SECRET_FILE), || {
-        Ok(URL_SAFE_NO_PAD.encode(random::<32>()?).into_bytes())
+    let bytes = private_file::read_or_draw(&data_dir.join(EXECUTOR_SECRET_FILE), || {
+        let bytes = random::<32>().or_unreadable(|| "Can't draw a secret".to_owned())?;
+        Ok(URL_SAFE_NO_PAD.encode(bytes).into_bytes())
     })?;
     String::from_utf8(bytes).context("executor.secret is damaged")
 }
 
 fn dev_issuer(data_dir: &Path, server: &str, secret: &str) -> anyhow::Result<DevIssuer> {
-    let key = secret_file::load_or_make(&data_dir.join(ISSUER_KEY_FILE), || {
+    let key = private_file::read_or_draw(&data_dir.join(ISSUER_KEY_FILE), || {
         let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
-        let document = EcdsaKeyPair::generate_pkcs8(algorithm, &SystemRandom::new())
-            .map_err(|_| anyhow::anyhow!("the operating system gave no randomness"))?;
+        let document =
+            EcdsaKeyPair::generate_pkcs8(algorithm, &SystemRandom::new()).map_err(|_| {
+                Failure::unreadable("Can't draw a key", "this machine gives no random numbers")
+            })?;
         Ok(document.as_ref().to_vec())
     })?;
     let system = SystemRandom::new();

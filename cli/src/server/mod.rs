@@ -4,7 +4,6 @@ pub mod dev;
 pub mod executor;
 pub mod node;
 pub mod projections;
-pub mod secret_file;
 pub mod serve;
 
 use tracing_subscriber::EnvFilter;

@@ -16,15 +16,13 @@ use chancery_feed::{ConnectOptions, PUBLISHER, Publisher};
 use chancery_governance::event::Event;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::Sealed;
-use chancery_ledger::key::SigningKey;
 use chancery_projections::{Projector, Views};
 use chancery_store::Store;
-use ring::rand::SystemRandom;
-use ring::signature::Ed25519KeyPair;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::secret_file;
+use crate::client::key_file;
+use crate::private_file;
 
 /// The log's database in a data folder.
 pub const LOG_FILE: &str = "log.db";
@@ -55,17 +53,6 @@ pub struct Node {
     /// The id of the key that seals.
     pub key_id: Digest,
     tasks: JoinSet<()>,
-}
-
-/// Draws an Ed25519 key.
-///
-/// # Errors
-///
-/// Where the system gives no randomness.
-pub fn draw_key() -> anyhow::Result<Vec<u8>> {
-    let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
-        .map_err(|_| anyhow::anyhow!("the operating system gave no randomness"))?;
-    Ok(document.as_ref().to_vec())
 }
 
 /// An HTTP client for issuers and services: TLS by ring, no redirects.
@@ -117,9 +104,8 @@ impl Node {
     ///
     /// Where a part can't be opened.
     pub async fn start(settings: Settings) -> anyhow::Result<Self> {
-        secret_file::folder(&settings.data_dir)?;
-        let key = secret_file::load_or_make(&settings.data_dir.join(KEY_FILE), draw_key)?;
-        let key = Arc::new(SigningKey::from_pkcs8(&key).context("service.key is damaged")?);
+        private_file::folder(&settings.data_dir)?;
+        let key = Arc::new(key_file::load_or_generate(&settings.data_dir.join(KEY_FILE))?);
         let key_id = key.public().id();
         let store = open_store(&settings.data_dir).await?;
         let views = open_views(&settings.data_dir).await?;

@@ -75,6 +75,34 @@ pub fn create(path: &Path, bytes: &[u8]) -> Result<bool> {
     Ok(true)
 }
 
+/// Reads a secret, or draws it with `draw` and keeps it, whole, before anybody uses it. Of two
+/// processes that draw at the same time, both get what the first one kept.
+///
+/// # Errors
+///
+/// Where it can't be drawn, read or written, or others may read it.
+pub fn read_or_draw(path: &Path, draw: impl FnOnce() -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+    if let Some(bytes) = read(path)? {
+        return Ok(bytes);
+    }
+    let beside = path.with_extension(format!("new-{}", std::process::id()));
+    let bytes = draw()?;
+    fs::remove_file(&beside).ok();
+    create(&beside, &bytes)?;
+    let linked = fs::hard_link(&beside, path);
+    fs::remove_file(&beside).ok();
+    match linked {
+        Ok(()) => Ok(bytes),
+        Err(error) => match read(path)? {
+            Some(bytes) => Ok(bytes),
+            None => Err(Failure::unreadable(
+                format!("Can't write {}", path.display()),
+                error.to_string(),
+            )),
+        },
+    }
+}
+
 /// Puts `bytes` in the place of a file, whole or not at all.
 ///
 /// # Errors
@@ -115,6 +143,16 @@ mod tests {
         replace(&path, b"three").unwrap();
         assert_eq!((read(&path).unwrap().unwrap(), mode(&path)), (b"three".to_vec(), 0o600));
         assert_eq!(fs::read_dir(&inner).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_secret_is_drawn_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        assert_eq!(read_or_draw(&path, || Ok(b"one".to_vec())).unwrap(), b"one");
+        assert_eq!(read_or_draw(&path, || Ok(b"two".to_vec())).unwrap(), b"one");
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]
