@@ -14,7 +14,7 @@ mod room;
 use std::path::PathBuf;
 
 pub use person::{Outcome, Person};
-pub use process::{Background, free_port, wait_until};
+pub use process::{Background, free_port, is_open, wait_until};
 pub use room::{QUERY, Room, Shape, demo_data, sales, write};
 
 /// The root of the repository.

@@ -257,7 +257,7 @@ mod tests {
     fn datasets_are_named_by_id_in_what_is_sent() {
         let dataset = |id: &str, name: &str| -> Dataset {
             serde_json::from_value(json!({
-                "id": id, "owner_organisation": "Litware", "digest": "sha256:", "versions": [],
+                "id": id, "owner": "m", "owner_organisation": "Litware", "digest": "sha256:", "versions": [],
                 "retired": null, "marks": [], "version": 1,
                 "descriptor": {"name": name, "format": {"kind": "json"}, "columns": [],
                     "store": {"kind": "local", "path": "x"}, "access_mode": "read",

@@ -74,7 +74,15 @@ pub async fn show(room: &Room, run: &Run, wanted: &Wanted) -> Result<()> {
     });
     let table = table(&output.format, &attested.manifest.columns, &files, wanted.rows);
     let mut pairs = vec![
-        ("rows", attested.manifest.rows.to_string()),
+        (
+            "rows",
+            match attested.manifest.rows {
+                rows if rows > wanted.rows as u64 => {
+                    format!("{rows}, the first {} shown (--rows for more)", wanted.rows)
+                }
+                rows => rows.to_string(),
+            },
+        ),
         ("checked", format!("{} file(s): digests and sizes as attested", files.len())),
         ("platform", evidence(platform)),
     ];

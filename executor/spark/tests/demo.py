@@ -14,6 +14,7 @@ DEMO = Path(__file__).resolve().parents[3] / "deploy" / "demo"
 ROW = "__chancery_row_flights"
 GROUP = "__chancery_group_flights"
 MINIMUM = 50
+OWNERS = {"flights": "litware", "weather": "contosso", "planes": "contosso"}
 BANDS = ((5, "calm"), (15, "breeze"), (25, "windy"))
 
 
@@ -36,7 +37,7 @@ def job(data: Path, output: Path) -> dict:
         inputs.append(
             dataset(
                 item["alias"],
-                data / source["store"]["path"],
+                data / OWNERS[item["dataset"]] / source["store"]["path"],
                 columns,
                 null_value=source["format"]["null_value"],
                 allowed_columns=policy["allowed_columns"],
