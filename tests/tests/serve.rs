@@ -1,7 +1,5 @@
 //! `chancery serve`, with the options that the README names, and an OIDC issuer of another process.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on says why")]
-
 use std::process::Command;
 use std::time::Duration;
 
