@@ -1,6 +1,6 @@
 //! From verified entries and the state that they add up to, to the report's contents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_governance::event::Event;
 use chancery_governance::run::{Platform, Verdict};
@@ -132,7 +132,12 @@ impl Collector {
         let state = ending.state;
         let hardware =
             !self.insecure_virtual && chancery_attestation::service::is_hardware(&ending.service);
-        let first_keys = self.keys.values().any(|(_, by)| *by == By::ServiceWitnessed);
+        let named: BTreeSet<_> =
+            ending.state.members.values().filter_map(|member| member.invited_key).collect();
+        let first_keys = self
+            .keys
+            .iter()
+            .any(|(id, (_, by))| *by == By::ServiceWitnessed && !named.contains(id));
         let not_checked = not_checked(&ending, hardware, first_keys, &self.service_word);
         let (first_time_ms, last_time_ms) = self.times.unwrap_or_default();
         Contents {
@@ -177,7 +182,8 @@ impl Collector {
                 .filter_map(|(id, key)| {
                     let (registered_at, by) = *self.keys.get(id)?;
                     let (key, revoked_at) = (key.key.clone(), key.revoked_at);
-                    Some(MemberKey { key, registered_at, by, revoked_at })
+                    let invited = member.invited_key == Some(*id);
+                    Some(MemberKey { key, registered_at, by, invited, revoked_at })
                 })
                 .collect();
             keys.sort_by_key(|key| key.registered_at);
@@ -346,7 +352,8 @@ fn not_checked(
     }
     if first_keys {
         not.push(
-            "whose a member's first key is: it came with a token; ask the member for its key id"
+            "whose a member's first key is, where no invitation names it: it came with a token; ask \
+             the member for its key id"
                 .to_owned(),
         );
     }

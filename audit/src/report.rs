@@ -96,8 +96,11 @@ pub struct MemberKey {
     pub key: PublicKey,
     /// Where it was registered.
     pub registered_at: u64,
-    /// By what right: a first key is its member's on the service's word only.
+    /// By what right: a first key is its member's on the service's word only, if no invitation
+    /// names it.
     pub by: By,
+    /// Whether the invitation named it: then it is the inviter who vouches for it.
+    pub invited: bool,
     /// Where it was revoked, if it was.
     pub revoked_at: Option<u64>,
 }

@@ -50,6 +50,8 @@ bodies! {
         abilities: Vec<String>,
         /// The tenant that must vouch for the e-mail, or null.
         tenant: Option<String>,
+        /// The id of the key that the invited will sign with, `sha256:...`, or null.
+        key: Option<String>,
         /// The e-mail. It is sealed; the log never holds it in clear.
         email: String,
         /// 16 to 64 random bytes, base64url: the salt of the commitment.

@@ -68,7 +68,7 @@ pub fn authorise(state: &State, action: &Action<'_>) -> Result<(), Rejection> {
 }
 
 /// A member that ever registered a key acts by signature only; so does every member in the acts
-/// that the terms name.
+/// that the terms name. One whose invitation names a key can only register that key before.
 fn check_authority(
     state: &Collaboration,
     command: &Command,
@@ -85,12 +85,19 @@ fn check_authority(
             "the terms ask for the member's own signature; register a key and sign",
         ));
     }
-    if member.keys.is_empty() {
+    if !member.keys.is_empty() {
+        return Err(Rejection::new(
+            Code::MemberSignatureRequired,
+            "the member has registered a key, so its commands must be signed",
+        ));
+    }
+    let registers = matches!(command, Command::RegisterSigningKey(_));
+    if member.invited_key.is_none() || registers {
         return Ok(());
     }
     Err(Rejection::new(
         Code::MemberSignatureRequired,
-        "the member has registered a key, so its commands must be signed",
+        "the invitation names the member's key; register it first, then sign",
     ))
 }
 

@@ -82,6 +82,9 @@ commands! {
         email_commitment: Digest,
         /// The tenant that must vouch for it, where one is demanded.
         tenant: Option<String>,
+        /// The key that the invited will sign with, by its id, where the inviter knows it: then
+        /// whoever accepts can do nothing but register that key.
+        key: Option<KeyId>,
     }
     "member.withdraw-invitation"
     /// Take an invitation back.

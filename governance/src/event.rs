@@ -106,6 +106,8 @@ events! {
             email: SealedPersonal,
             /// The tenant that must vouch for it, where one is demanded.
             tenant: Option<String>,
+            /// The key that the invited will sign with, by its id, where the inviter knows it.
+            key: Option<KeyId>,
         }
         /// An invitation was taken back before it was accepted.
         InvitationWithdrawn {}

@@ -143,6 +143,8 @@ codes! {
         KeyRevoked "key_revoked";
         /// The verified e-mail is not the invited one.
         InvitationEmailMismatch "invitation_email_mismatch";
+        /// The invitation names another key as the member's first.
+        KeyNotInvited "key_not_invited";
         /// The identity comes from another tenant than the invitation demands.
         InvitationTenantMismatch "invitation_tenant_mismatch";
         /// Only an attested executor may.

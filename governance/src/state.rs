@@ -105,6 +105,8 @@ pub struct Member {
     pub identity: Identity,
     /// What they can do.
     pub abilities: BTreeSet<Ability>,
+    /// The first key that they can register, where the invitation named one.
+    pub invited_key: Option<KeyId>,
     /// Their keys, with whether each still signs.
     pub keys: BTreeMap<KeyId, MemberKey>,
 }
@@ -136,6 +138,8 @@ pub struct Invitation {
     pub email: SealedPersonal,
     /// The tenant that must vouch for it.
     pub tenant: Option<String>,
+    /// The key that the invited will sign with, where the inviter knew it.
+    pub key: Option<KeyId>,
     /// What became of it.
     pub stage: InvitationStage,
 }

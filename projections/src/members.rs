@@ -61,6 +61,8 @@ pub struct InvitationView {
     pub abilities: Vec<String>,
     /// The tenant that must vouch for the e-mail, where one is demanded.
     pub tenant: Option<String>,
+    /// The id of the key that the invited will sign with, where the inviter knew it.
+    pub key: Option<String>,
     /// The salted commitment to the e-mail.
     pub email_commitment: String,
     /// What became of it.
@@ -155,6 +157,7 @@ pub(crate) fn invited(
         organisation: event.organisation.clone(),
         abilities: names(&event.abilities),
         tenant: event.tenant.clone(),
+        key: event.key.map(|key| key.to_string()),
         email_commitment: event.email.commitment.to_string(),
         stage: InvitationStage::Pending,
         accepted_by: None,

@@ -187,6 +187,9 @@ impl Room {
         for person in [&mut self.litware, &mut self.contosso, &mut self.fabrikam] {
             person.collaboration = Some(id.clone());
         }
+        // Carlos tells his key's id beforehand, Fatima does not: both ways work.
+        let carlos = text(&self.contosso.does(&["key", "generate"])["id"]);
+        self.fabrikam.does(&["key", "generate"]);
         let measurement = Command::new(chancery()).args(["executor", "measurement"]).output();
         let measurement = String::from_utf8(measurement.expect("it runs").stdout).expect("text");
         for arguments in [
@@ -200,6 +203,8 @@ impl Room {
                 "Contosso",
                 "--ability",
                 "data_provider",
+                "--key",
+                &carlos,
             ],
             &[
                 "invite",
@@ -217,7 +222,6 @@ impl Room {
             (&self.fabrikam, "fatima@fabrikam.example"),
         ] {
             person.does(&["login", "--as", email]);
-            person.does(&["key", "generate"]);
             person.does(&["collaboration", "accept"]);
             person.does(&["collaboration", "register-key"]);
         }

@@ -84,6 +84,12 @@ fn the_story_of_the_seed() {
     let key = room.service_key();
     let (code, report) = verify(bundle.as_ref(), &key);
     assert_eq!((code, &report["verdict"]), (0, &"verified".into()), "{report:#}");
+    let named = |organisation: &str| {
+        let members = report["members"].as_array().unwrap();
+        let member = members.iter().find(|it| it["organisation"] == organisation).unwrap();
+        member["keys"][0]["named_in_invitation"].clone()
+    };
+    assert_eq!((named("Contosso"), named("Fabrikam")), (true.into(), false.into()), "{report:#}");
     let mut bytes = std::fs::read(&bundle).unwrap();
     let at = bytes.windows(13).position(|window| window == b"QueryApproved").unwrap();
     bytes[at + 3] ^= 1;

@@ -80,6 +80,7 @@ fn member(member: &Member) -> Value {
             "key_id": text(&key.key.id()),
             "registered_at": key.registered_at,
             "by": by(&key.by),
+            "named_in_invitation": key.invited,
             "revoked_at": key.revoked_at,
         })),
     })

@@ -120,7 +120,8 @@ fn member(page: &mut Page, member: &Member) {
             key.revoked_at.map_or(String::new(), |position| format!(", revoked at {position}"));
         let algorithm = key.key.algorithm().name();
         let id = short(&key.key.id());
-        let registered = format!("registered at {}, {}", key.registered_at, right(&key.by));
+        let right = if key.invited { "named in the invitation".to_owned() } else { right(&key.by) };
+        let registered = format!("registered at {}, {right}", key.registered_at);
         page.line(4, &format!("key {id} {algorithm}, {registered}{revoked}"));
     }
     if member.keys.is_empty() {

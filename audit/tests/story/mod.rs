@@ -467,6 +467,7 @@ impl Story {
             abilities,
             email_commitment: email_commitment(&[person as u8; 16], "someone@example.com"),
             tenant: Some(person.name().to_lowercase()),
+            key: None,
         };
         let facts = Facts {
             email_ciphertext: Some(URL_SAFE_NO_PAD.encode([person as u8; 60])),

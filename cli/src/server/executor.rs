@@ -62,7 +62,8 @@ struct RunArgs {
     /// The scope to ask for, where the issuer wants one.
     #[arg(long)]
     scope: Option<String>,
-    /// Folder that the paths of local datasets are relative to.
+    /// Folder of local datasets: in it a folder for each collaboration, and in that one for each
+    /// member (chancery dataset folder).
     #[arg(long)]
     data_root: PathBuf,
     /// Folder for the executor's key and jobs.

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_governance::subject::Subject;
 use chancery_governance::submission::email_commitment;
+use chancery_ledger::digest::Digest;
 use chancery_ledger::id::{CollaborationId, InvitationId};
 use clap::ValueEnum;
 use reqwest::Method;
@@ -61,6 +62,11 @@ pub struct Invite {
     /// What they can do; may be repeated, or several with commas
     #[arg(long = "ability", value_enum, required = true, value_delimiter = ',')]
     abilities: Vec<Ability>,
+    /// The id of the key that they will sign with, if they told you (chancery key show)
+    ///
+    /// Then nobody without that key can act in their place, the service included.
+    #[arg(long, value_name = "SHA256")]
+    key: Option<Digest>,
     /// The tenant that must vouch for the e-mail
     #[arg(long)]
     tenant: Option<String>,
@@ -79,8 +85,8 @@ pub async fn invite(global: &Global, args: Invite) -> Result<()> {
         .filter_map(|ability| Some(ability.to_possible_value()?.get_name().to_owned()))
         .collect();
     let salt = clock::random::<32>()?;
-    let said =
-        json!({"organisation": args.organisation, "abilities": names, "tenant": args.tenant});
+    let said = json!({"organisation": args.organisation, "abilities": names, "tenant": args.tenant,
+            "key": args.key.map(|key| key.to_string())});
     let (mut body, mut content) = (said.clone(), said);
     body["email"] = json!(args.email);
     body["email_salt"] = json!(URL_SAFE_NO_PAD.encode(salt));

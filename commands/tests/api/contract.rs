@@ -290,7 +290,9 @@ fn altered(body: &Json) -> Vec<(String, Json)> {
         all.push((format!("{at}+"), change(&|map| drop(map.insert("extra".into(), json!(1))))));
         for (name, value) in body.pointer(&at).unwrap().as_object().unwrap() {
             // A field that may be null may be left out as well: the same command in other bytes.
-            let nullable = ["tenant", "null_value", "minimum_group"].contains(&name.as_str());
+            let invites = body.pointer(&at).unwrap().get("email_salt").is_some();
+            let nullable = ["tenant", "null_value", "minimum_group"].contains(&name.as_str())
+                || (invites && name == "key");
             if !nullable {
                 all.push((format!("{at}/{name}-"), change(&|map| drop(map.remove(name)))));
                 all.push((format!("{at}/{name}=null"), change(&|map| map[name] = Json::Null)));

@@ -159,8 +159,8 @@ async fn a_refused_text_comes_with_its_code_and_place() {
             "sql_function_not_allowed",
             "line 1, column 16",
         ),
-        ("DROP TABLE orders", "sql_not_one_select", "text at line"),
-        ("SELECT region, total FROM orders; SELECT 1", "sql_", "at line"),
+        ("DROP TABLE orders", "sql_not_one_select", "text: "),
+        ("SELECT region, total FROM orders; SELECT 1", "sql_not_one_select", "text: "),
         (
             "SELECT /*+ BROADCAST(o) */ region, COUNT(*) AS total FROM orders o GROUP BY region",
             "sql_",

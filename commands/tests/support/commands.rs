@@ -105,11 +105,11 @@ pub fn invite(
     const SALT: &str = "BwcHBwcHBwcHBwcHBwcHBw";
     let subject = Subject::Invitation(InvitationId::new(id.uuid()));
     let body = json!({
-        "organisation": "An organisation", "abilities": abilities, "tenant": tenant,
+        "organisation": "An organisation", "abilities": abilities, "tenant": tenant, "key": null,
         "email": email, "email_salt": SALT,
     });
     let content = json!({
-        "organisation": "An organisation", "abilities": abilities, "tenant": tenant,
+        "organisation": "An organisation", "abilities": abilities, "tenant": tenant, "key": null,
         "email_commitment": email_commitment(&[7; 16], email).to_string(),
     });
     let mut invite = command(id, c, subject, "member.invite", post("/invitations"), body);

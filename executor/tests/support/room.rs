@@ -100,6 +100,7 @@ impl Room {
             abilities: vec![Ability::Analyst, Ability::Runner, Ability::ResultReceiver],
             email_commitment: email_commitment(&[7; 32], "fabrikam@example.com"),
             tenant: None,
+            key: None,
         };
         room.by("litware", invitation, invite).unwrap();
         room.by("fabrikam", invitation, AcceptInvitation {}).unwrap();

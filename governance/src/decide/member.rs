@@ -68,6 +68,7 @@ pub(super) fn invite(
         abilities,
         email: SealedPersonal { commitment: command.email_commitment, ciphertext },
         tenant: command.tenant.clone(),
+        key: command.key,
     };
     Ok(vec![(Subject::Invitation(invitation), invited.into())])
 }
@@ -165,6 +166,15 @@ pub(super) fn register_key(
         return Err(Rejection::new(
             Code::LimitExceeded,
             format!("a member has at most {KEYS_MAX} keys"),
+        ));
+    }
+    let first = state.members.get(&member).filter(|member| member.keys.is_empty());
+    if let Some(invited) = first.and_then(|member| member.invited_key)
+        && invited != command.key.id()
+    {
+        return Err(Rejection::new(
+            Code::KeyNotInvited,
+            "the invitation names another key as the member's first",
         ));
     }
     let message = registration_message(state.service_key.id(), state.id, member, &command.key);

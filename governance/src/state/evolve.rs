@@ -72,6 +72,7 @@ fn created_collaboration(
         organisation: created.organisation,
         identity: created.identity,
         abilities: crate::decide::collaboration::FOUNDER_ABILITIES.into_iter().collect(),
+        invited_key: None,
         keys: BTreeMap::new(),
     };
     Ok(Collaboration {
@@ -113,6 +114,7 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
                 abilities: event.abilities,
                 email: event.email,
                 tenant: event.tenant,
+                key: event.key,
                 stage: InvitationStage::Pending,
             };
             match state.invitations.insert(invitation_id(at)?, invitation) {
@@ -291,6 +293,7 @@ fn activate(
         organisation: event.organisation,
         identity: identity.clone(),
         abilities: event.abilities.into_iter().collect(),
+        invited_key: invitation.key,
         keys: BTreeMap::new(),
     };
     match state.members.insert(id, member) {

@@ -62,7 +62,7 @@ record! {
     }
     event::WorkloadEnabled { workload }
     event::CleanRoomPolicySet { applications }
-    event::CollaboratorInvited { organisation, abilities, email, tenant }
+    event::CollaboratorInvited { organisation, abilities, email, tenant, key }
     event::InvitationWithdrawn {}
     event::InvitationAccepted { identity }
     event::CollaboratorActivated { organisation, abilities }
@@ -94,7 +94,7 @@ record! {
     command::CreateCollaboration { name, organisation, terms }
     command::EnableWorkload { workload }
     command::SetCleanRoomPolicy { applications }
-    command::Invite { organisation, abilities, email_commitment, tenant }
+    command::Invite { organisation, abilities, email_commitment, tenant, key }
     command::WithdrawInvitation {}
     command::AcceptInvitation {}
     command::RegisterSigningKey { key, proof }

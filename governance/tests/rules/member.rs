@@ -3,7 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_governance::command::{
-    AcceptInvitation, Invite, RegisterSigningKey, RevokeSigningKey, WithdrawInvitation,
+    AcceptInvitation, Invite, PublishDataset, RegisterSigningKey, RevokeSigningKey,
+    WithdrawInvitation,
 };
 use chancery_governance::member::Ability;
 use chancery_governance::reason::Code;
@@ -14,7 +15,7 @@ use chancery_ledger::id::InvitationId;
 use chancery_ledger::key::{Algorithm, PublicKey};
 
 use crate::case::{Case, case, check};
-use crate::support::fixtures::{create, invite, orders_s, room, terms};
+use crate::support::fixtures::{campaigns, campaigns_id, create, invite, orders_s, room, terms};
 use crate::support::people::{Who, registration};
 use crate::support::{Tried, World, key, kinds, uuid};
 
@@ -65,6 +66,26 @@ fn an_invitation_without_a_tenant_takes_any() {
     let command = Invite { tenant: None, ..invite(Who::Contosso, &[Ability::Auditor]) };
     world.litware().does(invitation(Who::Contosso), command).unwrap();
     assert!(world.contosso().does(invitation(Who::Contosso), AcceptInvitation {}).is_ok());
+    world.check_replay();
+}
+
+/// Contosso accepted an invitation that names its key, and has not registered it.
+fn bound() -> World {
+    let mut world = World::begun();
+    let named = Some(Who::Contosso.key().public().id());
+    let command = Invite { key: named, ..invite(Who::Contosso, &[Ability::DataProvider]) };
+    world.litware().does(invitation(Who::Contosso), command).unwrap();
+    world.contosso().does(invitation(Who::Contosso), AcceptInvitation {}).unwrap();
+    world
+}
+
+#[test]
+fn an_invitation_that_names_a_key_lets_its_holder_in() {
+    let mut world = bound();
+    world.register_key(Who::Contosso);
+    let subject = Who::Contosso.itself();
+    let command = registration(&world, Who::Contosso, &key(second(Who::Contosso)));
+    assert!(world.contosso().does(subject, command).is_ok(), "the second key is free");
     world.check_replay();
 }
 
@@ -227,6 +248,16 @@ fn keys() -> Vec<Case> {
                 signature[0] = 1;
                 command.proof = URL_SAFE_NO_PAD.encode(signature);
             })
+        }),
+        case("another first key than the invitation names", Code::KeyNotInvited, || {
+            let mut world = bound();
+            let command = registration(&world, Who::Contosso, &key(second(Who::Contosso)));
+            world.contosso().does(Who::Contosso.itself(), command)
+        }),
+        case("an act before the named key", Code::MemberSignatureRequired, || {
+            let mut world = bound();
+            let publish = PublishDataset { descriptor: campaigns() };
+            world.contosso().does(Subject::Dataset(campaigns_id()), publish)
         }),
         case("no proof", Code::KeyProofInvalid, || register_as(|_, command| command.proof.clear())),
         case("a proof for another member", Code::KeyProofInvalid, || {

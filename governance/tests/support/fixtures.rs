@@ -86,6 +86,7 @@ pub fn invite(who: Who, abilities: &[Ability]) -> Invite {
         organisation: format!("{who:?}"),
         abilities: abilities.to_vec(),
         email_commitment: email_commitment(&[7; 32], &format!("{who:?}@example.com")),
+        key: None,
         tenant: who.identity().tenant,
     }
 }

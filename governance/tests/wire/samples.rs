@@ -201,6 +201,7 @@ pub fn events() -> Vec<(Subject, Event)> {
                     ciphertext: "c2VhbGVk".into(),
                 },
                 tenant: None,
+                key: None,
             }
             .into(),
         ),
@@ -342,6 +343,7 @@ pub fn commands() -> Vec<(Subject, Command)> {
                 abilities: vec![Ability::Owner, Ability::DataProvider],
                 email_commitment: digest("e-mail"),
                 tenant: Some("contosso".into()),
+                key: Some(Who::Contosso.key().public().id()),
             }
             .into(),
         ),

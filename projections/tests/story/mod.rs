@@ -168,6 +168,7 @@ impl Story {
             abilities,
             email_commitment: email_commitment(b"0123456789abcdef", organisation),
             tenant: None,
+            key: None,
         };
         let facts = Facts { email_ciphertext: Some("c2VhbGVk".into()), ..Facts::default() };
         self.send(Person::Litware, Subject::Invitation(id(number)), invite, facts)
