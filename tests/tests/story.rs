@@ -85,7 +85,7 @@ fn the_story_of_the_seed() {
     let (code, report) = verify(bundle.as_ref(), &key);
     assert_eq!((code, &report["verdict"]), (0, &"verified".into()), "{report:#}");
     let named = |organisation: &str| {
-        let members = report["members"].as_array().unwrap();
+        let members = report["log"]["members"].as_array().unwrap();
         let member = members.iter().find(|it| it["organisation"] == organisation).unwrap();
         member["keys"][0]["named_in_invitation"].clone()
     };
