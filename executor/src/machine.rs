@@ -20,6 +20,8 @@ use crate::ending::Ending;
 pub const ATTEMPTS_MAX: u32 = 3;
 /// The failure code of a run whose engine died each time.
 pub const ENGINE_DIED: &str = "engine_died";
+/// The failure code of a run that outlived its job spec: 12 to 24 hours.
+pub const TIMED_OUT: &str = "run_timed_out";
 
 /// The job spec on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +129,12 @@ fn clear(sight: &Sight<'_>, result: bool) -> Effect {
 fn submitted(sight: &Sight<'_>, admission: &Admission, job: &Job, started: bool) -> Effect {
     let spec = sight.spec.filter(|spec| spec.digest == job.job_spec);
     match (&sight.job.phase, spec) {
+        (Phase::Running(_), Some(spec)) if started && spec.expires_ms <= sight.now_ms => {
+            Effect::Fail {
+                code: TIMED_OUT.to_owned(),
+                detail: "the job spec ended before the engine did".to_owned(),
+            }
+        }
         (Phase::Running(_), _) if started => Effect::Wait,
         (Phase::Running(_), _) => Effect::ReportStarted,
         (Phase::Ended(Ending::Failed { code, detail }), _) => {

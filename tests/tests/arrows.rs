@@ -80,10 +80,18 @@ struct Graph {
     normal: BTreeMap<String, BTreeSet<String>>,
 }
 
+/// The platform that this is built for. Crates of others are not on a fresh machine.
+fn host() -> String {
+    let output = Command::new("rustc").arg("-vV").output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    said.lines().find_map(|line| line.strip_prefix("host: ")).unwrap().to_owned()
+}
+
 fn graph() -> Graph {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .args(["--filter-platform", &host()])
         .current_dir(root())
         .output()
         .unwrap();

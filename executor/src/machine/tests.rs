@@ -131,6 +131,22 @@ fn the_engine_starts_from_the_submitted_spec_only() {
 }
 
 #[test]
+fn a_run_that_outlives_its_job_spec_fails() {
+    let running = job(1, Phase::Running(None));
+    let started = Stage::Started(admission(), submitted_job());
+    let at = |expires_ms| {
+        let spec = Some(SpecFacts { expires_ms, ..facts() });
+        next_of(&started, &running, |sight| sight.spec = spec)
+    };
+    assert_eq!(at(NOW_MS + 1), Effect::Wait);
+    assert!(matches!(at(NOW_MS), Effect::Fail { code, .. } if code == TIMED_OUT));
+    // What ended in time is reported, however late.
+    let well = job(1, Phase::Ended(told(Digest::of(b"spec"))));
+    let late = |sight: &mut Sight<'_>| sight.now_ms = u64::MAX;
+    assert_eq!(next_of(&started, &well, late), Effect::Succeed);
+}
+
+#[test]
 fn an_ended_run_leaves_nothing_behind_but_a_result_in_the_log() {
     let outcomes = [
         (succeeded(), false),
