@@ -233,11 +233,13 @@ async fn facts(
             }
         }
         "member.accept-invitation" => {
-            if invitation::is_for(app, held, incoming.subject, caller).await? {
-                facts.email = EmailProof::Matches;
-            }
+            let matches = invitation::is_for(app, held, incoming.subject, caller).await?;
+            facts.email = if matches { EmailProof::Matches } else { EmailProof::Differs };
         }
-        _ => facts.verdict = evidence(authority).map(|evidence| verify(&evidence)),
+        "run.admit" | "run.succeed" => {
+            facts.verdict = evidence(authority).map(|evidence| verify(&evidence));
+        }
+        _ => {}
     }
     Ok((facts, personal_key))
 }

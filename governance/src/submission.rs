@@ -5,7 +5,7 @@
 
 use chancery_ledger::codec::{self, Value};
 use chancery_ledger::command::{LIFETIME_MS_MAX, SignedCommand};
-use chancery_ledger::cose::ContentType;
+use chancery_ledger::cose::{ContentType, Sign1};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::{Actor, Authority, SEALED_LEN_MAX, SignedContent};
 use chancery_ledger::id::{CollaborationId, CommandId};
@@ -112,7 +112,16 @@ pub struct Carried {
     /// The subject's version that the caller expected.
     pub expected_version: Option<u64>,
     /// What was signed, where it was.
-    pub signed: Option<SignedCommand>,
+    pub signed: Option<Signed>,
+}
+
+/// A signed command and the message that it came in, whose signature is not checked yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// What the bytes say.
+    pub command: SignedCommand,
+    /// The message.
+    pub message: Sign1,
 }
 
 /// Decides a submission against `state`.
@@ -190,10 +199,10 @@ pub fn carried(authority: &Authority) -> Result<Carried, Rejection> {
     Ok(Carried { command, expected_version, signed })
 }
 
-type SignedParts<'a> = (String, &'a [u8], Option<u64>, Option<SignedCommand>);
+type SignedParts<'a> = (String, &'a [u8], Option<u64>, Option<Signed>);
 
 fn signed_parts(kind: ContentType, signed: &SignedContent) -> Result<SignedParts<'_>, Rejection> {
-    let (command, _) = SignedCommand::parse(kind, &signed.message)
+    let (command, message) = SignedCommand::parse(kind, &signed.message)
         .map_err(|error| Rejection::new(Code::SignatureInvalid, error.to_string()))?;
     if command.content != Digest::of(&signed.content) {
         return Err(Rejection::new(
@@ -201,7 +210,8 @@ fn signed_parts(kind: ContentType, signed: &SignedContent) -> Result<SignedParts
             "the signature is over another content than the one sent",
         ));
     }
-    Ok((command.action.clone(), &signed.content, command.expected_version, Some(command)))
+    let (action, expected) = (command.action.clone(), command.expected_version);
+    Ok((action, &signed.content, expected, Some(Signed { command, message })))
 }
 
 fn witness_identity(authority: &Authority) -> Option<Identity> {
@@ -238,11 +248,8 @@ fn caller<'a>(
     identity: Option<&'a Identity>,
     executor: Option<&'a PublicKey>,
 ) -> Result<Caller<'a>, Rejection> {
-    match submission.authority {
-        Authority::Consequence(_) => {
-            Err(Rejection::new(Code::InvalidContent, "a consequence carries no command"))
-        }
-        Authority::ServiceWitnessed(_) => {
+    match (submission.authority, &carried.signed) {
+        (Authority::ServiceWitnessed(_), _) => {
             let identity = identity
                 .ok_or_else(|| Rejection::new(Code::NotAMember, "no identity came along"))?;
             let member = state.collaboration().and_then(|state| state.member_by_identity(identity));
@@ -251,38 +258,40 @@ fn caller<'a>(
                 None => Caller::Stranger(identity),
             })
         }
-        Authority::MemberSigned(signed) => {
+        (Authority::MemberSigned(_), Some(signed)) => {
             let state = present(state)?;
-            let (_, message) = SignedCommand::parse(ContentType::Command, &signed.message)
-                .map_err(|error| Rejection::new(Code::SignatureInvalid, error.to_string()))?;
-            let (id, member, key) = state.member_by_key(message.key_id()).ok_or_else(|| {
-                Rejection::new(Code::KeyUnknown, "the key is registered to no member here")
-            })?;
+            let (id, member, key) =
+                state.member_by_key(signed.message.key_id()).ok_or_else(|| {
+                    Rejection::new(Code::KeyUnknown, "the key is registered to no member here")
+                })?;
             if key.revoked_at.is_some() {
                 return Err(Rejection::new(Code::KeyRevoked, "the key was revoked"));
             }
-            check_signed(state, submission, carried)?;
-            message.verify(&key.key).map_err(bad_signature)?;
+            check_signed(state, submission, &signed.command)?;
+            signed.message.verify(&key.key).map_err(bad_signature)?;
             Ok(Caller::Member { id, member, signed: true })
         }
-        Authority::ExecutorSigned(signed) => {
+        (Authority::ExecutorSigned(_), Some(signed)) => {
             let state = present(state)?;
-            let (_, message) =
-                SignedCommand::parse(ContentType::ExecutorReport, &signed.message)
-                    .map_err(|error| Rejection::new(Code::SignatureInvalid, error.to_string()))?;
             let key = executor.ok_or_else(|| match submission.subject {
                 Subject::Run(run) => decide::run::no_admission(state, run),
                 _ => Rejection::new(Code::WrongSubject, "the action is about a run"),
             })?;
-            if message.key_id() != key.id() {
+            if signed.message.key_id() != key.id() {
                 return Err(Rejection::new(
                     Code::NotTheAdmittedExecutor,
                     "the run was admitted to another executor key",
                 ));
             }
-            check_signed(state, submission, carried)?;
-            message.verify(key).map_err(bad_signature)?;
+            check_signed(state, submission, &signed.command)?;
+            signed.message.verify(key).map_err(bad_signature)?;
             Ok(Caller::Executor(key))
+        }
+        (Authority::MemberSigned(_) | Authority::ExecutorSigned(_), None) => {
+            Err(Rejection::new(Code::SignatureInvalid, "the command carries no signature"))
+        }
+        (Authority::Consequence(_), _) => {
+            Err(Rejection::new(Code::InvalidContent, "a consequence carries no command"))
         }
     }
 }
@@ -295,9 +304,8 @@ fn bad_signature(error: chancery_ledger::key::BadSignature) -> Rejection {
 fn check_signed(
     state: &Collaboration,
     submission: &Submission<'_>,
-    carried: &Carried,
+    signed: &SignedCommand,
 ) -> Result<(), Rejection> {
-    let Some(signed) = &carried.signed else { return Ok(()) };
     // The time that the entry will be sealed with: a clock behind the log must not let in what a
     // replay, which sees the sealed time only, refuses.
     let now_ms = submission.now_ms.max(state.last_time_ms);
