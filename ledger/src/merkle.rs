@@ -5,8 +5,6 @@
 
 use crate::digest::Digest;
 
-pub mod growth;
-
 /// Longest inclusion or consistency proof: a tree of 2^64 leaves.
 pub const PROOF_LEN_MAX: usize = 65;
 
