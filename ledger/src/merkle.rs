@@ -59,7 +59,7 @@ impl Frontier {
     /// [`Misaligned`] where the size is no multiple of `2^height`, or would pass `2^64 - 1`.
     pub fn append_subtree(&mut self, height: u8, root: Digest) -> Result<(), Misaligned> {
         let leaves = 1_u64.checked_shl(height.into()).ok_or(Misaligned)?;
-        if self.size % leaves != 0 || self.size.checked_add(leaves).is_none() {
+        if !self.size.is_multiple_of(leaves) || self.size.checked_add(leaves).is_none() {
             return Err(Misaligned);
         }
         self.carry(height, root, |_, _, _| {});
@@ -112,7 +112,7 @@ pub struct Node {
 impl Node {
     /// The level of the tiles that holds the nodes of `height`, if one of 1 and up does.
     const fn level_of(height: u8) -> Option<u8> {
-        if height > 0 && height % 8 == 0 { Some(height / 8) } else { None }
+        if height > 0 && height.is_multiple_of(8) { Some(height / 8) } else { None }
     }
 }
 

@@ -87,16 +87,15 @@ mod tests {
                 let growth = Growth::of(&before, &leaves[old..new]);
                 let tree = root(&leaves[..new]);
                 assert_eq!(growth.frontier().root(), tree);
+                let all = &leaves[..new];
                 let (old, new) = (old as u64, new as u64);
-                let all = &leaves[..growth.frontier().size() as usize];
-                for index in 0..new {
+                for (index, leaf) in (0..).zip(all) {
                     let proof = growth.inclusion_proof(index);
                     if index < old {
                         assert_eq!(proof, None);
                         continue;
                     }
                     assert_eq!(proof, inclusion_proof(all, index));
-                    let leaf = &all[index as usize];
                     let verified = verify_inclusion(leaf, index, new, &proof.unwrap(), &tree);
                     assert_eq!(verified, Ok(()));
                 }

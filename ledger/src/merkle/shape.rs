@@ -49,7 +49,7 @@ impl Range {
     /// The two children of a node of 2 or more leaves; the left one is perfect.
     const fn split(self) -> (Self, Self) {
         let len = self.to - self.from;
-        let at = self.from + (1 << (63 - (len - 1).leading_zeros()));
+        let at = self.from + (1 << (len - 1).ilog2());
         (Self { from: self.from, to: at }, Self { from: at, to: self.to })
     }
 }

@@ -50,7 +50,7 @@ impl<'a> Prover<'a> {
     /// The hash of a perfect subtree; recursion ends at the level of a tile, at most 7 deep.
     pub(super) fn hash(&mut self, perfect: Perfect) -> Result<Digest, TileError> {
         let Perfect { height, index } = perfect;
-        if height % HEIGHT == 0 {
+        if height.is_multiple_of(HEIGHT) {
             return self.read(perfect);
         }
         if let Some(hash) = self.hashed.get(&perfect) {
