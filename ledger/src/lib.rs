@@ -11,4 +11,5 @@ pub mod id;
 pub mod key;
 pub mod merkle;
 pub mod note;
+pub mod tile;
 pub mod wire;

@@ -18,6 +18,21 @@ pub fn node_hash(left: &Digest, right: &Digest) -> Digest {
     Digest::of_parts(&[&[1], left.as_bytes(), right.as_bytes()])
 }
 
+/// Levels of the tree between one level of tiles and the next (C2SP tlog-tiles: 256 hashes a tile).
+const TILE_HEIGHT: u8 = 8;
+
+/// The root of a full tile's subtree: a hash that level `level` (1 or more) of the tiles (C2SP
+/// tlog-tiles) holds at `index`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Node {
+    /// The level of tiles: the subtree has `256^level` leaves.
+    pub level: u8,
+    /// Its place in the level, from 0.
+    pub index: u64,
+    /// The subtree's root.
+    pub hash: Digest,
+}
+
 /// The right edge of a tree: the roots of its perfect subtrees, largest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Frontier {
@@ -33,13 +48,28 @@ impl Frontier {
 
     /// Appends a leaf: amortised two hashes.
     pub fn append(&mut self, leaf: Digest) {
-        let mut node = leaf;
+        self.grow(leaf, |_| {});
+    }
+
+    /// Appends a leaf and notes each [`Node`] that it completes, lowest level first.
+    pub fn append_noting(&mut self, leaf: Digest, nodes: &mut Vec<Node>) {
+        self.grow(leaf, |node| nodes.push(node));
+    }
+
+    fn grow(&mut self, leaf: Digest, mut note: impl FnMut(Node)) {
+        let mut hash = leaf;
+        let mut height = 0_u8;
         for _ in 0..self.size.trailing_ones() {
             if let Some(left) = self.roots.pop() {
-                node = node_hash(&left, &node);
+                hash = node_hash(&left, &hash);
+            }
+            height += 1;
+            if height.is_multiple_of(TILE_HEIGHT) {
+                let index = self.size >> height.min(63);
+                note(Node { level: height / TILE_HEIGHT, index, hash });
             }
         }
-        self.roots.push(node);
+        self.roots.push(hash);
         self.size += 1;
     }
 
