@@ -89,7 +89,10 @@ pub async fn execute(app: &App, caller: &Caller, incoming: Incoming) -> Result<R
         let (entries, state) = seal(loaded.state, decision, &submission, app.logs.key())
             .map_err(|error| Problem::corrupt(&error))?;
         let mut tree = loaded.tree;
-        tree.extend(entries.iter().map(Sealed::leaf));
+        let mut nodes = Vec::new();
+        for leaf in entries.iter().map(Sealed::leaf) {
+            tree.append_noting(leaf, &mut nodes);
+        }
         let append = Append {
             collaboration: incoming.collaboration,
             expected_size: first,
@@ -98,8 +101,15 @@ pub async fn execute(app: &App, caller: &Caller, incoming: Incoming) -> Result<R
                 .iter()
                 .map(|entry| NewEntry { sealed: entry.bytes().to_vec(), leaf_hash: entry.leaf() })
                 .collect(),
-            command: Some(NewCommand { id: incoming.headers.command, content_digest: digest }),
+            nodes,
+            commands: vec![NewCommand {
+                id: incoming.headers.command,
+                content_digest: digest,
+                first_position: first,
+                count: entries.len() as u64,
+            }],
             personal_keys: personal_key.into_iter().collect(),
+            erased: Vec::new(),
         };
         match app.store().append(append).await {
             Ok(()) => {
@@ -107,7 +117,7 @@ pub async fn execute(app: &App, caller: &Caller, incoming: Incoming) -> Result<R
                 return Reply::of(&entries, false);
             }
             Err(AppendError::Conflict { .. }) => {}
-            Err(AppendError::DuplicateCommand(record)) => {
+            Err(AppendError::DuplicateCommand { record, .. }) => {
                 return replay(app, &incoming, record, digest).await;
             }
             Err(AppendError::Unknown(fault)) => {

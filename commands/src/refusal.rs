@@ -74,8 +74,10 @@ pub fn append(error: &AppendError) -> Problem {
         AppendError::Unavailable(_)
         | AppendError::Conflict { .. }
         | AppendError::Unknown(_)
-        | AppendError::DuplicateCommand(_) => unavailable(error),
-        AppendError::Empty | AppendError::PersonalKeyExists => Problem::internal(&chain(error)),
+        | AppendError::DuplicateCommand { .. } => unavailable(error),
+        AppendError::Empty | AppendError::Contradiction(_) | AppendError::PersonalKeyExists => {
+            Problem::internal(&chain(error))
+        }
         AppendError::Corrupt(_) => Problem::corrupt(&chain(error)),
     }
 }

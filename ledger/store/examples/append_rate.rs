@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::CollaborationId;
+use chancery_ledger::merkle::Frontier;
 use chancery_store::{Append, NewEntry, Store};
 use uuid::Uuid;
 
@@ -39,14 +40,21 @@ async fn write(store: Store, n: u128, batch: u64, start: Instant) -> u64 {
     let collaboration = CollaborationId::new(Uuid::from_u128(n));
     let entry = NewEntry { sealed: vec![7; ENTRY_BYTES], leaf_hash: Digest::of(b"") };
     let mut size = 0;
+    let mut tree = Frontier::default();
     while start.elapsed() < RUN {
+        let mut nodes = Vec::new();
+        for _ in 0..batch {
+            tree.append_noting(entry.leaf_hash, &mut nodes);
+        }
         let append = Append {
             collaboration,
             expected_size: size,
             entries: vec![entry.clone(); usize::try_from(batch).unwrap()],
             checkpoint: "a signed note is about this long, with one signature".repeat(4),
-            command: None,
+            nodes,
+            commands: Vec::new(),
             personal_keys: Vec::new(),
+            erased: Vec::new(),
         };
         store.append(append).await.unwrap();
         size += batch;

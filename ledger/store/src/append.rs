@@ -1,9 +1,12 @@
 //! Appending a batch at an expected size.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Range;
 
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::{CollaborationId, CommandId};
+use chancery_ledger::merkle::Node;
 use sqlx::{QueryBuilder, SqliteConnection};
 use tokio::sync::oneshot;
 
@@ -16,7 +19,7 @@ use crate::{Fault, Store};
 /// Bytes in one sealed entry, at most.
 pub const ENTRY_BYTES_MAX: usize = 1024 * 1024;
 /// Entries in one append, at most.
-pub const BATCH_ENTRIES_MAX: usize = 256;
+pub const BATCH_ENTRIES_MAX: usize = 1024;
 /// Bytes in all entries of one append, at most.
 pub const APPEND_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes in a signed checkpoint, at most.
@@ -25,6 +28,9 @@ pub const CHECKPOINT_BYTES_MAX: usize = 64 * 1024;
 pub const SUBJECT_BYTES_MAX: usize = 256;
 /// Bytes in a personal key, at most.
 pub const PERSONAL_KEY_BYTES_MAX: usize = 1024;
+
+/// Levels of the tree between one level of nodes and the next.
+const TILE_HEIGHT: u32 = 8;
 
 /// Rows in one statement: a round trip to the connection's thread costs more than a row does.
 const INSERT_ROWS: usize = 32;
@@ -37,12 +43,17 @@ pub struct Append {
     pub expected_size: u64,
     /// The new entries, in order; 1 to [`BATCH_ENTRIES_MAX`].
     pub entries: Vec<NewEntry>,
+    /// The nodes of the tree that these entries complete, as `Frontier::append_noting` notes them.
+    pub nodes: Vec<Node>,
     /// The signed note over the tree with the new entries in it.
     pub checkpoint: String,
-    /// The command that caused them, to be remembered with its outcome.
-    pub command: Option<NewCommand>,
+    /// The commands that caused them, in order, to be remembered with their outcomes.
+    pub commands: Vec<NewCommand>,
     /// Keys of subjects who appear in these entries for the first time: (subject, key).
     pub personal_keys: Vec<(String, Vec<u8>)>,
+    /// Subjects whose personal key these entries destroy; one that is in `personal_keys` too is
+    /// left without a key.
+    pub erased: Vec<String>,
 }
 
 /// An entry to be appended.
@@ -61,6 +72,10 @@ pub struct NewCommand {
     pub id: CommandId,
     /// The digest of what it asked for, to tell a repeat from a reuse of the id.
     pub content_digest: Digest,
+    /// The position of its first entry.
+    pub first_position: u64,
+    /// How many entries it caused, 1 or more.
+    pub count: u64,
 }
 
 impl fmt::Debug for Append {
@@ -70,8 +85,9 @@ impl fmt::Debug for Append {
             .field("collaboration", &self.collaboration)
             .field("expected_size", &self.expected_size)
             .field("entries", &self.entries.len())
-            .field("command", &self.command)
+            .field("commands", &self.commands)
             .field("personal_keys", &self.personal_keys.len())
+            .field("erased", &self.erased.len())
             .finish_non_exhaustive()
     }
 }
@@ -91,7 +107,8 @@ pub enum Oversize {
     /// A checkpoint longer than [`CHECKPOINT_BYTES_MAX`].
     #[error("a checkpoint of more than {CHECKPOINT_BYTES_MAX} bytes")]
     Checkpoint,
-    /// A subject or personal key over its bound, or more than [`BATCH_ENTRIES_MAX`] of them.
+    /// A subject or personal key over its bound, or more than [`BATCH_ENTRIES_MAX`] of them, or
+    /// of subjects to erase.
     #[error("a personal key over its bounds")]
     PersonalKey,
     /// A position beyond 2^63.
@@ -108,15 +125,23 @@ pub enum AppendError {
     /// Rejected: over a bound.
     #[error("the append is too large")]
     TooLarge(#[source] Oversize),
+    /// Rejected: its parts contradict one another.
+    #[error("the append contradicts itself: {0}")]
+    Contradiction(&'static str),
     /// Conflict: another writer was first. Reload and decide again.
     #[error("the log has {actual} entries, not the expected number")]
     Conflict {
         /// Entries in the log.
         actual: u64,
     },
-    /// The command was carried out before; this is its outcome. Nothing was written.
-    #[error("the command has already been carried out")]
-    DuplicateCommand(CommandRecord),
+    /// A command was carried out before; this is its outcome. Nothing was written.
+    #[error("command {id} has already been carried out")]
+    DuplicateCommand {
+        /// Which one: the first such in the append's order.
+        id: CommandId,
+        /// What it did.
+        record: CommandRecord,
+    },
     /// Rejected: the subject has a personal key, and it is another.
     #[error("a subject already has another personal key")]
     PersonalKeyExists,
@@ -168,7 +193,9 @@ fn check_bounds(append: &Append) -> Result<(), AppendError> {
     let keys_oversize = append.personal_keys.len() > BATCH_ENTRIES_MAX
         || append.personal_keys.iter().any(|(subject, key)| {
             subject.len() > SUBJECT_BYTES_MAX || key.len() > PERSONAL_KEY_BYTES_MAX
-        });
+        })
+        || append.erased.len() > BATCH_ENTRIES_MAX
+        || append.erased.iter().any(|subject| subject.len() > SUBJECT_BYTES_MAX);
     let oversize = if append.entries.len() > BATCH_ENTRIES_MAX {
         Oversize::Batch
     } else if append.entries.iter().any(|entry| entry.sealed.len() > ENTRY_BYTES_MAX) {
@@ -183,9 +210,40 @@ fn check_bounds(append: &Append) -> Result<(), AppendError> {
     {
         Oversize::Position
     } else {
-        return Ok(());
+        return check_parts(append).map_err(AppendError::Contradiction);
     };
     Err(AppendError::TooLarge(oversize))
+}
+
+/// That commands and nodes are those of the entries. Sizes are in bounds.
+fn check_parts(append: &Append) -> Result<(), &'static str> {
+    let mut free = append.expected_size;
+    let mut ids = BTreeSet::new();
+    for command in &append.commands {
+        if !ids.insert(command.id) {
+            return Err("a command id twice");
+        }
+        let room = append.new_size().saturating_sub(command.first_position);
+        if command.first_position < free || command.count == 0 || command.count > room {
+            return Err("a command's entries overlap another's or aren't among the new ones");
+        }
+        free = command.first_position + command.count;
+    }
+    let nodes = append.nodes.iter().map(|node| (node.level, node.index));
+    if nodes.eq(completed_nodes(append.expected_size..append.new_size())) {
+        Ok(())
+    } else {
+        Err("the nodes aren't those that the entries complete")
+    }
+}
+
+/// Level and index of each node of the tree that the leaves at `positions` complete, in the order
+/// in which `Frontier::append_noting` notes them.
+fn completed_nodes(positions: Range<u64>) -> impl Iterator<Item = (u8, u64)> {
+    positions.flat_map(|position| {
+        let levels = (position + 1).trailing_zeros() / TILE_HEIGHT;
+        (1_u8..).zip(1..=levels).map(move |(level, n)| (level, position >> (TILE_HEIGHT * n)))
+    })
 }
 
 impl Append {
@@ -237,6 +295,18 @@ pub(crate) async fn apply(
     .bind(&append.checkpoint)
     .execute(&mut *connection)
     .await?;
+    // Before the entries: the database wants an entry's nodes when it takes the entry.
+    for nodes in append.nodes.chunks(INSERT_ROWS) {
+        let mut insert =
+            QueryBuilder::new("INSERT INTO nodes (collaboration, level, number, hash) ");
+        insert.push_values(nodes, |mut row, node| {
+            row.push_bind(collaboration)
+                .push_bind(node.level)
+                .push_bind(node.index.cast_signed())
+                .push_bind(node.hash.as_bytes().as_slice());
+        });
+        insert.build().execute(&mut *connection).await?;
+    }
     let rows: Vec<_> = (first_position..).zip(&append.entries).collect();
     for rows in rows.chunks(INSERT_ROWS) {
         let mut insert =
@@ -249,14 +319,14 @@ pub(crate) async fn apply(
         });
         insert.build().execute(&mut *connection).await?;
     }
-    if let Some(command) = &append.command {
+    for command in &append.commands {
         sqlx::query(
             "INSERT INTO commands (collaboration, id, first_position, count, content_digest) VALUES (?, ?, ?, ?, ?)",
         )
         .bind(collaboration)
         .bind(command.id.as_bytes().as_slice())
-        .bind(first_position)
-        .bind(size - first_position)
+        .bind(command.first_position.cast_signed())
+        .bind(command.count.cast_signed())
         .bind(command.content_digest.as_bytes().as_slice())
         .execute(&mut *connection)
         .await?;
@@ -272,16 +342,18 @@ pub(crate) async fn apply(
         .execute(&mut *connection)
         .await?;
     }
+    for subject in &append.erased {
+        personal_key::delete(&mut *connection, append.collaboration, subject).await?;
+    }
     Ok(())
 }
 
 /// All that can refuse an append, before its first write.
 async fn precheck(connection: &mut SqliteConnection, append: &Append) -> Result<(), AppendError> {
-    if let Some(command) = &append.command
-        && let Some(record) =
-            read::command(&mut *connection, append.collaboration, command.id).await?
-    {
-        return Err(AppendError::DuplicateCommand(record));
+    for NewCommand { id, .. } in &append.commands {
+        if let Some(record) = read::command(&mut *connection, append.collaboration, *id).await? {
+            return Err(AppendError::DuplicateCommand { id: *id, record });
+        }
     }
     let actual = read::size(&mut *connection, append.collaboration).await?.unwrap_or(0);
     if actual != append.expected_size {

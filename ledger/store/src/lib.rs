@@ -13,12 +13,14 @@
 //! The views are in another database.
 
 mod append;
+mod backfill;
 mod cursor;
 mod error;
 mod open;
 mod personal_key;
 mod read;
 mod row;
+mod tile;
 mod writer;
 
 use std::sync::Arc;

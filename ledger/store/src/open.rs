@@ -10,7 +10,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::broadcast;
 
-use crate::{Fault, Store, Writer, writer};
+use crate::{Fault, ReadError, Store, Writer, backfill, writer};
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,6 +32,9 @@ pub enum OpenError {
     /// The schema is newer than this program, was altered, or a step failed.
     #[error("the database schema can't be brought up to date")]
     Migration(#[source] sqlx::migrate::MigrateError),
+    /// The tree of an older log can't be computed.
+    #[error("the tree's nodes can't be computed")]
+    Backfill(#[source] ReadError),
 }
 
 impl Store {
@@ -72,6 +75,7 @@ impl Store {
             .await
             .map_err(|error| OpenError::Database(error.into()))?;
         sqlx::migrate!().run(&pool).await.map_err(OpenError::Migration)?;
+        backfill::run(&pool).await.map_err(OpenError::Backfill)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .connect_with(options.pragma("query_only", "ON"))

@@ -3,6 +3,7 @@
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::{CollaborationId, CommandId};
 use futures_util::TryStreamExt as _;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteExecutor};
 
 use crate::row::{collaboration, digest, id_bytes, number, signed};
@@ -132,6 +133,16 @@ impl Store {
         let Some((from, until)) = self.window(c, from, limit.min(LEAF_HASHES_MAX)).await? else {
             return Ok(Vec::new());
         };
+        self.read_leaves(c, from, until).await
+    }
+
+    /// All leaf hashes of positions `from` to below `until`.
+    pub(crate) async fn read_leaves(
+        &self,
+        c: CollaborationId,
+        from: i64,
+        until: i64,
+    ) -> Result<Vec<Digest>, ReadError> {
         let rows = sqlx::query(
             "SELECT position, leaf_hash FROM entries
              WHERE collaboration = ? AND position >= ? AND position < ? ORDER BY position",
@@ -141,17 +152,32 @@ impl Store {
         .bind(until)
         .fetch_all(&self.readers)
         .await?;
-        let mut rows = rows.iter();
-        (from..until)
-            .map(|expected| {
-                let row = rows.next().ok_or(GAP)?;
-                if row.try_get::<i64, _>(0)? == expected {
-                    digest(row.try_get(1)?)
-                } else {
-                    Err(GAP)
-                }
-            })
-            .collect()
+        gapless(&rows, from, until)
+    }
+
+    /// All hashes of nodes `from` to below `until` of a level.
+    pub(crate) async fn read_nodes(
+        &self,
+        c: CollaborationId,
+        level: u8,
+        from: i64,
+        until: i64,
+    ) -> Result<Vec<Digest>, ReadError> {
+        let rows = sqlx::query(
+            "SELECT number, hash FROM nodes
+             WHERE collaboration = ? AND level = ? AND number >= ? AND number < ? ORDER BY number",
+        )
+        .bind(id_bytes(&c))
+        .bind(level)
+        .bind(from)
+        .bind(until)
+        .fetch_all(&self.readers)
+        .await?;
+        gapless(&rows, from, until)
+    }
+
+    pub(crate) async fn size(&self, c: CollaborationId) -> Result<Option<u64>, ReadError> {
+        size(&self.readers, c).await
     }
 
     /// The newest checkpoint of a collaboration; `None` if it has no log.
@@ -227,6 +253,17 @@ impl Store {
 
 const GAP: ReadError = ReadError::Corrupt("an entry below the head is missing");
 pub(crate) const NEGATIVE: &str = "a position or size is negative";
+
+/// The hashes of (number, hash) rows, which must be all of `from` to below `until`.
+fn gapless(rows: &[SqliteRow], from: i64, until: i64) -> Result<Vec<Digest>, ReadError> {
+    let mut rows = rows.iter();
+    (from..until)
+        .map(|expected| {
+            let row = rows.next().ok_or(GAP)?;
+            if row.try_get::<i64, _>(0)? == expected { digest(row.try_get(1)?) } else { Err(GAP) }
+        })
+        .collect()
+}
 
 pub(crate) async fn size(
     db: impl SqliteExecutor<'_>,

@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::{CollaborationId, CommandId};
+use chancery_ledger::merkle::{Frontier, Node};
 use chancery_store::{Append, NewCommand, NewEntry, Store};
 use uuid::Uuid;
 
@@ -20,6 +22,15 @@ fn collaboration(n: u128) -> CollaborationId {
     CollaborationId::new(Uuid::from_u128(n))
 }
 
+/// The nodes that entries at `positions` complete, over leaves whose hashes no one checks.
+fn nodes(positions: Range<u64>) -> Vec<Node> {
+    let mut tree = Frontier::default();
+    tree.extend((0..positions.start).map(|_| Digest::of(b"")));
+    let mut nodes = Vec::new();
+    positions.for_each(|_| tree.append_noting(Digest::of(b""), &mut nodes));
+    nodes
+}
+
 fn batch(c: CollaborationId, size: u64) -> Append {
     let entry = |position: u64| {
         let sealed = format!("{c} {position} {}", "x".repeat(3000)).into_bytes();
@@ -30,11 +41,15 @@ fn batch(c: CollaborationId, size: u64) -> Append {
         expected_size: size,
         entries: (size..size + BATCH).map(entry).collect(),
         checkpoint: format!("checkpoint at {}", size + BATCH),
-        command: Some(NewCommand {
+        nodes: nodes(size..size + BATCH),
+        commands: vec![NewCommand {
             id: CommandId::new(Uuid::from_u128(size.into())),
             content_digest: Digest::of(b"content"),
-        }),
+            first_position: size,
+            count: BATCH,
+        }],
         personal_keys: vec![(size.to_string(), vec![1; 32])],
+        erased: Vec::new(),
     }
 }
 
@@ -115,7 +130,7 @@ async fn check(store: &Store, c: CollaborationId, acknowledged: u64) {
             .map(|entry| NewEntry { sealed: entry.sealed, leaf_hash: entry.leaf_hash })
             .collect();
         assert_eq!(found, expected.entries);
-        let record = store.command(c, expected.command.unwrap().id).await.unwrap().unwrap();
+        let record = store.command(c, expected.commands[0].id).await.unwrap().unwrap();
         assert_eq!((record.first_position, record.count), (position, BATCH));
         assert!(store.personal_key(c, &position.to_string()).await.unwrap().is_some());
         position += BATCH;

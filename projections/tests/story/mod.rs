@@ -36,6 +36,7 @@ use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::{Authority, Sealed, SignedContent, Witness};
 use chancery_ledger::id::{CollaborationId, QueryId, RunId};
 use chancery_ledger::key::SigningKey;
+use chancery_ledger::merkle::Frontier;
 use chancery_projections::{PageRequest, Rows, Views};
 use chancery_store::{Append, NewEntry, Store};
 
@@ -474,13 +475,23 @@ impl Story {
 
 /// Appends entries, whatever they are.
 pub async fn append(store: &Store, room: CollaborationId, first: usize, entries: Vec<NewEntry>) {
+    let mut tree = Frontier::default();
+    while tree.size() < first as u64 {
+        tree.extend(store.leaf_hashes(room, tree.size(), u32::MAX).await.unwrap());
+    }
+    let mut nodes = Vec::new();
+    for entry in &entries {
+        tree.append_noting(entry.leaf_hash, &mut nodes);
+    }
     let append = Append {
         collaboration: room,
         expected_size: first as u64,
         entries,
         checkpoint: "checkpoint".into(),
-        command: None,
+        nodes,
+        commands: Vec::new(),
         personal_keys: Vec::new(),
+        erased: Vec::new(),
     };
     store.append(append).await.unwrap();
 }

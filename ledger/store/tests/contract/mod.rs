@@ -2,10 +2,12 @@
 //! returns it with whatever must outlive it (a folder, a container).
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::time::Duration;
 
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::{CollaborationId, CommandId};
+use chancery_ledger::merkle::{Frontier, Node};
 use chancery_store::{
     APPEND_BYTES_MAX, AdvanceError, Append, AppendError, Appended, BATCH_ENTRIES_MAX,
     CommandRecord, ENTRY_BYTES_MAX, Head, NewCommand, NewEntry, Oversize, RANGE_BYTES_MAX, Store,
@@ -24,6 +26,11 @@ pub fn command_id(n: u128) -> CommandId {
     CommandId::new(Uuid::from_u128(n))
 }
 
+pub fn command(n: u128, first_position: u64, count: u64) -> NewCommand {
+    let content_digest = Digest::of(b"content");
+    NewCommand { id: command_id(n), content_digest, first_position, count }
+}
+
 pub fn entry(text: &str) -> NewEntry {
     NewEntry { sealed: text.into(), leaf_hash: Digest::of(text.as_bytes()) }
 }
@@ -35,9 +42,20 @@ pub fn append_of(c: CollaborationId, expected_size: u64, texts: &[&str]) -> Appe
         expected_size,
         checkpoint: checkpoint(expected_size + texts.len() as u64),
         entries,
-        command: None,
+        nodes: Vec::new(),
+        commands: Vec::new(),
         personal_keys: Vec::new(),
+        erased: Vec::new(),
     }
+}
+
+/// The nodes that entries at `positions` complete, for logs whose hashes no one checks.
+pub fn nodes(positions: Range<u64>) -> Vec<Node> {
+    let mut tree = Frontier::default();
+    tree.extend((0..positions.start).map(|_| Digest::of(b"")));
+    let mut nodes = Vec::new();
+    positions.for_each(|_| tree.append_noting(Digest::of(b""), &mut nodes));
+    nodes
 }
 
 pub fn checkpoint(size: u64) -> String {
@@ -203,18 +221,22 @@ pub async fn heads_come_in_pages_by_id(store: Store) {
 
 pub async fn a_repeated_command_returns_its_first_outcome(store: Store) {
     let c = collaboration(1);
-    let command = NewCommand { id: command_id(7), content_digest: Digest::of(b"content") };
+    let command = command(7, 1, 2);
     store.append(append_of(c, 0, &["a"])).await.unwrap();
-    store.append(Append { command: Some(command), ..append_of(c, 1, &["b", "c"]) }).await.unwrap();
+    store.append(Append { commands: vec![command], ..append_of(c, 1, &["b", "c"]) }).await.unwrap();
     let expected =
         CommandRecord { first_position: 1, count: 2, content_digest: command.content_digest };
     assert_eq!(store.command(c, command.id).await.unwrap(), Some(expected));
 
     // At the right size, at a stale one, and with other content.
     for (size, content) in [(3, "content"), (1, "content"), (3, "other")] {
-        let again = NewCommand { content_digest: Digest::of(content.as_bytes()), ..command };
-        match store.append(Append { command: Some(again), ..append_of(c, size, &["x"]) }).await {
-            Err(AppendError::DuplicateCommand(record)) => assert_eq!(record, expected),
+        let content_digest = Digest::of(content.as_bytes());
+        let again = NewCommand { content_digest, first_position: size, count: 1, ..command };
+        let commands = vec![again];
+        match store.append(Append { commands, ..append_of(c, size, &["x"]) }).await {
+            Err(AppendError::DuplicateCommand { id, record }) => {
+                assert_eq!((id, record), (command.id, expected));
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -222,9 +244,9 @@ pub async fn a_repeated_command_returns_its_first_outcome(store: Store) {
 }
 
 pub async fn a_command_id_belongs_to_one_collaboration(store: Store) {
-    let command = Some(NewCommand { id: command_id(7), content_digest: Digest::of(b"content") });
     for n in 1..=2 {
-        store.append(Append { command, ..append_of(collaboration(n), 0, &["x"]) }).await.unwrap();
+        let commands = vec![command(7, 0, 1)];
+        store.append(Append { commands, ..append_of(collaboration(n), 0, &["x"]) }).await.unwrap();
     }
 }
 
@@ -269,7 +291,8 @@ pub async fn bounds_are_enforced(store: Store) {
     let largest =
         Append { expected_size: 0, ..sized(ENTRY_BYTES_MAX, APPEND_BYTES_MAX / ENTRY_BYTES_MAX) };
     store.append(largest).await.unwrap();
-    let most = Append { expected_size: 16, ..sized(1, BATCH_ENTRIES_MAX) };
+    let nodes = nodes(16..16 + BATCH_ENTRIES_MAX as u64);
+    let most = Append { expected_size: 16, nodes, ..sized(1, BATCH_ENTRIES_MAX) };
     store.append(most).await.unwrap();
     assert_eq!(store.head(c).await.unwrap().unwrap().size, 16 + BATCH_ENTRIES_MAX as u64);
 }
@@ -386,7 +409,7 @@ pub async fn a_refused_append_keeps_no_part(store: Store) {
     let c = collaboration(1);
     store.append(append_of(c, 0, &["a"])).await.unwrap();
     let refused = Append {
-        command: Some(NewCommand { id: command_id(1), content_digest: Digest::of(b"") }),
+        commands: vec![command(1, 0, 2)],
         personal_keys: vec![("ann".into(), vec![1])],
         ..append_of(c, 0, &["x", "y"])
     };
