@@ -1,13 +1,12 @@
 //! The e-mail side of invitations: sealing, finding and matching addresses.
 
-use chancery_governance::state::InvitationStage;
+use chancery_governance::state::{InvitationStage, State};
 use chancery_governance::subject::Subject;
 use chancery_ledger::id::{CollaborationId, InvitationId};
 
 use crate::App;
 use crate::caller::Caller;
 use crate::execute::Incoming;
-use crate::logs::Held;
 use crate::personal::{self, Email};
 use crate::problem::Problem;
 use crate::refusal;
@@ -37,8 +36,8 @@ pub fn seal(email: &Email, incoming: &Incoming) -> Result<SealedEmail, Problem> 
 /// # Errors
 ///
 /// 503 where the keys can't be read.
-pub async fn is_known(app: &App, held: &Held, email: &Email) -> Result<bool, Problem> {
-    let Some(state) = held.state().collaboration() else { return Ok(false) };
+pub async fn is_known(app: &App, state: &State, email: &Email) -> Result<bool, Problem> {
+    let Some(state) = state.collaboration() else { return Ok(false) };
     for (id, invitation) in &state.invitations {
         if invitation.stage == InvitationStage::Withdrawn {
             continue;
@@ -58,12 +57,12 @@ pub async fn is_known(app: &App, held: &Held, email: &Email) -> Result<bool, Pro
 /// 503 where the keys can't be read.
 pub async fn is_for(
     app: &App,
-    held: &Held,
+    state: &State,
     subject: Subject,
     caller: &Caller,
 ) -> Result<bool, Problem> {
     let (Subject::Invitation(id), Some(state), Some(address)) =
-        (subject, held.state().collaboration(), caller.verified_email())
+        (subject, state.collaboration(), caller.verified_email())
     else {
         return Ok(false);
     };

@@ -8,16 +8,19 @@ pub mod caller;
 pub mod clock;
 pub mod content;
 pub mod dev_issuer;
-mod execute;
+pub mod execute;
 pub mod extract;
 pub mod identity;
 mod invitation;
+pub mod keyring;
 pub mod logs;
 pub mod personal;
 pub mod problem;
+mod proofs;
 mod refusal;
 pub mod reply;
 mod routes;
+pub mod writer;
 
 use std::sync::Arc;
 
@@ -28,6 +31,7 @@ use chancery_store::Store;
 use crate::clock::Clock;
 use crate::identity::Verifier;
 use crate::logs::Logs;
+use crate::writer::Writers;
 
 pub use routes::{openapi, router};
 
@@ -39,6 +43,8 @@ pub struct App(Arc<Parts>);
 pub struct Parts {
     /// The logs.
     pub logs: Logs,
+    /// What writes to them.
+    pub writers: Writers,
     /// The read models.
     pub views: Views,
     /// Verifies bearer tokens.

@@ -1,10 +1,10 @@
-//! The logs that this service writes: loaded once, checked, then held as folded state.
+//! The logs of this service as it reads them: loaded once, then held as folded state.
 //!
-//! One writer for each collaboration orders its appends. What is in memory is a cache: on a
-//! conflict, or where an outcome is unknown, it is dropped and read again.
+//! What is in memory is a cache, brought up to the log's head at each use. The writer of a log
+//! takes a copy of its own to begin with.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use chancery_governance::log::{FoldError, fold};
 use chancery_governance::state::{State, origin};
@@ -16,6 +16,9 @@ use chancery_ledger::note::{Checkpoint, NoteError};
 use chancery_store::{ReadError, Store};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use crate::keyring::Keyring;
+use crate::problem::Problem;
+
 /// Most collaborations whose state is held in memory.
 pub const LOADED_MAX: usize = 1024;
 /// Entries read at a time.
@@ -24,7 +27,7 @@ const PAGE: u32 = 512;
 /// The logs of one service.
 pub struct Logs {
     store: Store,
-    key: Arc<SigningKey>,
+    keys: Keyring,
     service: String,
     slots: std::sync::Mutex<HashMap<CollaborationId, Slot>>,
 }
@@ -32,7 +35,7 @@ pub struct Logs {
 type Slot = Arc<Mutex<Option<Loaded>>>;
 
 /// A log in memory.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Loaded {
     /// What it adds up to.
     pub state: State,
@@ -46,8 +49,8 @@ pub enum LoadError {
     /// The store can't be read.
     #[error("the log can't be read")]
     Read(#[from] ReadError),
-    /// An entry is not what this service sealed.
-    #[error("position {position}: the entry is not this service's")]
+    /// An entry is not one.
+    #[error("position {position}: not an entry")]
     Entry {
         /// Where.
         position: u64,
@@ -59,23 +62,20 @@ pub enum LoadError {
     #[error("the log does not fold")]
     Fold(#[from] FoldError),
     /// The signed checkpoint is not over these entries.
-    #[error("the checkpoint is not over the stored entries")]
+    #[error("the checkpoint is not this service's over the stored entries")]
     Checkpoint(#[source] Option<NoteError>),
+    /// The log is sealed with a key that this service does not have.
+    #[error("the log is sealed with a key that is not this service's")]
+    ForeignKey,
 }
 
-/// A log that its one writer holds.
+/// A log as of the moment it was asked for.
 pub struct Held {
     guard: OwnedMutexGuard<Option<Loaded>>,
 }
 
 impl Held {
-    /// Takes the log out, to move it. Until [`Held::replace`] it counts as not loaded, so that
-    /// whatever goes wrong in between, it is read again.
-    pub fn take(&mut self) -> Loaded {
-        self.guard.take().unwrap_or_default()
-    }
-
-    /// The state as loaded.
+    /// The state.
     pub fn state(&self) -> &State {
         self.guard.as_ref().map_or(&State::Absent, |loaded| &loaded.state)
     }
@@ -84,17 +84,12 @@ impl Held {
     pub fn exists(&self) -> bool {
         self.state().collaboration().is_some()
     }
-
-    /// Replaces what is held, after an append.
-    pub fn replace(&mut self, loaded: Loaded) {
-        *self.guard = Some(loaded);
-    }
 }
 
 impl Logs {
-    /// The logs in `store`, sealed with `key` under the name `service`.
-    pub fn new(store: Store, key: Arc<SigningKey>, service: String) -> Self {
-        Self { store, key, service, slots: std::sync::Mutex::default() }
+    /// The logs in `store`, sealed with `keys` under the name `service`.
+    pub fn new(store: Store, keys: Keyring, service: String) -> Self {
+        Self { store, keys, service, slots: std::sync::Mutex::default() }
     }
 
     /// The store itself.
@@ -102,9 +97,14 @@ impl Logs {
         &self.store
     }
 
-    /// The key that seals.
-    pub fn key(&self) -> &SigningKey {
-        &self.key
+    /// The keys that seal, or did.
+    pub const fn keys(&self) -> &Keyring {
+        &self.keys
+    }
+
+    /// The key that seals new logs.
+    pub fn key(&self) -> &Arc<SigningKey> {
+        self.keys.current()
     }
 
     /// The service's name.
@@ -112,18 +112,48 @@ impl Logs {
         &self.service
     }
 
+    /// The key that seals the next entry of a log.
+    ///
+    /// # Errors
+    ///
+    /// 500 where this service does not have it.
+    pub fn sealing_key(&self, state: &State) -> Result<Arc<SigningKey>, Problem> {
+        match state.collaboration() {
+            None => Ok(Arc::clone(self.keys.current())),
+            Some(state) => self
+                .keys
+                .by_id(state.service_key.id())
+                .map(Arc::clone)
+                .ok_or_else(|| Problem::corrupt(&LoadError::ForeignKey)),
+        }
+    }
+
     /// The checkpoint over a tree of `collaboration`, signed.
-    pub fn checkpoint(&self, collaboration: CollaborationId, tree: &Frontier) -> String {
+    pub fn checkpoint(
+        &self,
+        collaboration: CollaborationId,
+        tree: &Frontier,
+        key: &SigningKey,
+    ) -> String {
         Checkpoint {
             origin: origin(&self.service, collaboration),
             size: tree.size(),
             root: tree.root(),
         }
-        .sign(&self.key)
+        .sign(key)
     }
 
-    /// Waits for the log's turn and brings it up to its head, which another process may have moved:
-    /// a refusal decided on an old state would meet no conflict that could tell.
+    /// A copy of the log up to its head, for its writer.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`].
+    pub async fn load(&self, collaboration: CollaborationId) -> Result<Loaded, LoadError> {
+        let held = self.hold(collaboration).await?;
+        Ok(held.guard.clone().unwrap_or_default())
+    }
+
+    /// Waits for the log's turn and brings it up to its head.
     ///
     /// # Errors
     ///
@@ -138,10 +168,7 @@ impl Logs {
     }
 
     fn slot(&self, collaboration: CollaborationId) -> Slot {
-        let mut slots = match self.slots.lock() {
-            Ok(slots) => slots,
-            Err(poisoned) => poisoned.into_inner(),
-        };
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if slots.len() >= LOADED_MAX && !slots.contains_key(&collaboration) {
             slots.retain(|_, slot| Arc::strong_count(slot) > 1);
         }
@@ -167,14 +194,19 @@ impl Logs {
             let left = head.size - loaded.tree.size();
             for stored in page.into_iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
                 let position = stored.position;
-                let sealed = Sealed::open(stored.sealed, self.key.public())
+                // Not opened: the checkpoint below, which this service signed, is over these bytes.
+                let sealed = Sealed::parse(stored.sealed)
                     .map_err(|source| LoadError::Entry { position, source })?;
                 loaded.tree.append(sealed.leaf());
                 loaded.state = fold(loaded.state, &sealed)?;
             }
         }
+        let Some(state) = loaded.state.collaboration() else {
+            return Err(LoadError::Checkpoint(None));
+        };
+        let key = self.keys.by_id(state.service_key.id()).ok_or(LoadError::ForeignKey)?;
         let origin = origin(&self.service, collaboration);
-        let checkpoint = Checkpoint::open(&head.checkpoint, &origin, self.key.public())
+        let checkpoint = Checkpoint::open(&head.checkpoint, &origin, key.public())
             .map_err(|error| LoadError::Checkpoint(Some(error)))?;
         if checkpoint.size != loaded.tree.size() || checkpoint.root != loaded.tree.root() {
             return Err(LoadError::Checkpoint(None));

@@ -50,7 +50,10 @@ pub fn collaboration_not_found() -> Problem {
 pub fn load(error: &LoadError) -> Problem {
     match error {
         LoadError::Read(error) => read(error),
-        LoadError::Entry { .. } | LoadError::Fold(_) | LoadError::Checkpoint(_) => {
+        LoadError::Entry { .. }
+        | LoadError::Fold(_)
+        | LoadError::Checkpoint(_)
+        | LoadError::ForeignKey => {
             Problem::corrupt(&chain(error))
         }
     }

@@ -3,6 +3,8 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_governance::log::read;
 use chancery_ledger::entry::Sealed;
 use serde::{Deserialize, Serialize};
@@ -25,6 +27,8 @@ pub struct Reply {
     pub position: u64,
     /// Its Merkle leaf hash.
     pub digest: String,
+    /// That it is in the log: a COSE Receipt (RFC 9942), base64url.
+    pub receipt: String,
     /// All events that the command caused, in order.
     pub events: Vec<AppendedEvent>,
     /// Whether this is the outcome of an earlier delivery of the same command.
@@ -46,7 +50,12 @@ pub struct AppendedEvent {
 
 impl Reply {
     /// The reply for a command's entries, or the problem that a refused run is.
-    pub(crate) fn of(entries: &[Sealed], replayed: bool) -> Result<Self, Problem> {
+    pub(crate) fn of(
+        entries: &[Sealed],
+        receipt: Option<Vec<u8>>,
+        replayed: bool,
+    ) -> Result<Self, Problem> {
+        let receipt = receipt.ok_or_else(|| Problem::internal(&"an entry without a receipt"))?;
         let first =
             entries.first().ok_or_else(|| Problem::internal(&"a command without events"))?;
         let (_, event) = read(first).map_err(|error| Problem::corrupt(&refusal::chain(&error)))?;
@@ -67,6 +76,7 @@ impl Reply {
             version,
             position,
             digest: first.leaf().to_string(),
+            receipt: URL_SAFE_NO_PAD.encode(receipt),
             events: entries
                 .iter()
                 .map(|entry| AppendedEvent {

@@ -10,7 +10,9 @@ use axum::Router;
 use chancery_attestation::{insecure_virtual, service};
 use chancery_commands::clock;
 use chancery_commands::identity::{TrustedIssuer, Verifier};
+use chancery_commands::keyring::Keyring;
 use chancery_commands::logs::Logs;
+use chancery_commands::writer::Writers;
 use chancery_commands::{App, ExecutorIdentity, Parts};
 use chancery_feed::{ConnectOptions, PUBLISHER, Publisher};
 use chancery_governance::event::Event;
@@ -125,7 +127,8 @@ impl Node {
             });
         }
         let app = App::new(Parts {
-            logs: Logs::new(store.clone(), key, settings.name),
+            logs: Logs::new(store.clone(), Keyring::new(key), settings.name),
+            writers: Writers::default(),
             views,
             verifier,
             executor: settings.executor,

@@ -8,7 +8,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::CollaborationId;
-use chancery_ledger::merkle;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -19,14 +18,13 @@ use crate::App;
 use crate::caller::Caller;
 use crate::extract::{Params, Path, id};
 use crate::problem::Problem;
+use crate::proofs;
 use crate::refusal;
 
 /// Most entries in one answer.
 pub const ENTRIES_MAX: u32 = 500;
 /// Most collaborations in one answer.
 pub const HEADS_MAX: u32 = 1_000;
-/// Leaf hashes read at a time.
-const LEAVES_PAGE: u32 = 65_536;
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -35,6 +33,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(checkpoint))
         .routes(routes!(inclusion))
         .routes(routes!(consistency))
+        .routes(routes!(inclusion_receipt))
+        .routes(routes!(consistency_receipt))
 }
 
 /// Where a list of heads starts.
@@ -193,9 +193,35 @@ async fn inclusion(
     Path(collaboration): Path<String>,
     Params(which): Params<InclusionOf>,
 ) -> Result<Json<Proof>, Problem> {
-    let leaves = leaves(&app, &caller, &collaboration, which.size).await?;
-    let proof = merkle::inclusion_proof(&leaves, which.position);
-    proof.map(|proof| Json(proof_of(&leaves, &proof))).ok_or_else(no_such_proof)
+    let proof = which.prove(&app, &caller, &collaboration).await?;
+    Ok(Json(Proof::of(proof.size, proof.root, &proof.path)))
+}
+
+/// That an entry is in the log, as a COSE Receipt (RFC 9942).
+#[utoipa::path(get, path = "/v1/collaborations/{collaboration}/receipts/inclusion", tag = "log",
+    params(("collaboration" = String, Path), InclusionOf),
+    responses((status = 200, body = Vec<u8>, content_type = "application/cose")))]
+async fn inclusion_receipt(
+    State(app): State<App>,
+    caller: Caller,
+    Path(collaboration): Path<String>,
+    Params(which): Params<InclusionOf>,
+) -> Result<Response, Problem> {
+    let proof = which.prove(&app, &caller, &collaboration).await?;
+    Ok(cose(proof.receipt(&app.logs)))
+}
+
+impl InclusionOf {
+    async fn prove(
+        &self,
+        app: &App,
+        caller: &Caller,
+        collaboration: &str,
+    ) -> Result<proofs::Inclusion, Problem> {
+        let collaboration = id(collaboration)?;
+        drop(readable(app, caller, collaboration).await?);
+        proofs::inclusion(app, collaboration, self.position, self.size).await
+    }
 }
 
 /// Which consistency proof.
@@ -219,49 +245,50 @@ async fn consistency(
     Path(collaboration): Path<String>,
     Params(which): Params<ConsistencyOf>,
 ) -> Result<Json<Proof>, Problem> {
-    let leaves = leaves(&app, &caller, &collaboration, which.to).await?;
-    let proof = merkle::consistency_proof(&leaves, which.from);
-    proof.map(|proof| Json(proof_of(&leaves, &proof))).ok_or_else(no_such_proof)
+    let proof = which.prove(&app, &caller, &collaboration).await?;
+    Ok(Json(Proof::of(proof.to, proof.root, &proof.path)))
 }
 
-fn no_such_proof() -> Problem {
-    Problem::bad_request("proof_out_of_range", "The position or size is beyond the log.")
+/// That an older log is a prefix of a newer one, as a COSE Receipt (RFC 9942).
+#[utoipa::path(get, path = "/v1/collaborations/{collaboration}/receipts/consistency", tag = "log",
+    params(("collaboration" = String, Path), ConsistencyOf),
+    responses((status = 200, body = Vec<u8>, content_type = "application/cose")))]
+async fn consistency_receipt(
+    State(app): State<App>,
+    caller: Caller,
+    Path(collaboration): Path<String>,
+    Params(which): Params<ConsistencyOf>,
+) -> Result<Response, Problem> {
+    let proof = which.prove(&app, &caller, &collaboration).await?;
+    Ok(cose(proof.receipt(&app.logs)))
 }
 
-fn proof_of(leaves: &[Digest], hashes: &[Digest]) -> Proof {
-    Proof {
-        size: leaves.len() as u64,
-        root: merkle::root(leaves).to_string(),
-        hashes: hashes.iter().map(Digest::to_string).collect(),
+impl ConsistencyOf {
+    async fn prove(
+        &self,
+        app: &App,
+        caller: &Caller,
+        collaboration: &str,
+    ) -> Result<proofs::Consistency, Problem> {
+        let collaboration = id(collaboration)?;
+        drop(readable(app, caller, collaboration).await?);
+        proofs::consistency(app, collaboration, self.from, self.to).await
     }
 }
 
-/// The leaf hashes of the first `size` entries.
-async fn leaves(
-    app: &App,
-    caller: &Caller,
-    collaboration: &str,
-    size: Option<u64>,
-) -> Result<Vec<Digest>, Problem> {
-    let collaboration = id(collaboration)?;
-    let now = {
-        let held = readable(app, caller, collaboration).await?;
-        held.state().collaboration().map_or(0, |state| state.size)
-    };
-    let size = size.unwrap_or(now);
-    if size > now {
-        return Err(no_such_proof());
-    }
-    let mut leaves = Vec::new();
-    while (leaves.len() as u64) < size {
-        let from = leaves.len() as u64;
-        let limit = u32::try_from(size - from).unwrap_or(u32::MAX).min(LEAVES_PAGE);
-        let page = app.store().leaf_hashes(collaboration, from, limit).await;
-        let page = page.map_err(|error| refusal::read(&error))?;
-        if page.is_empty() {
-            return Err(Problem::corrupt(&"the log is shorter than its head says"));
+impl Proof {
+    fn of(size: u64, root: Digest, path: &[Digest]) -> Self {
+        Self {
+            size,
+            root: root.to_string(),
+            hashes: path.iter().map(Digest::to_string).collect(),
         }
-        leaves.extend(page);
     }
-    Ok(leaves)
+}
+
+fn cose(receipt: Vec<u8>) -> Response {
+    let mut response = receipt.into_response();
+    let media = HeaderValue::from_static("application/cose; cose-type=\"cose-sign1\"");
+    response.headers_mut().insert(header::CONTENT_TYPE, media);
+    response
 }

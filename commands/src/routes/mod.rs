@@ -12,6 +12,7 @@ mod queries;
 mod reports;
 mod runs;
 mod service;
+mod tiles;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -75,6 +76,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(reports::routes())
         .merge(log::routes())
         .merge(bundle::routes())
+        .merge(tiles::routes())
 }
 
 /// Carries a command out and answers with `status`.

@@ -192,7 +192,7 @@ async fn my_invitations(
         let Some(state) = held.state().collaboration() else { continue };
         for (id, invitation) in &state.invitations {
             if invitation.stage == InvitationStage::Pending
-                && invitation::is_for(&app, &held, Subject::Invitation(*id), &caller).await?
+                && invitation::is_for(&app, held.state(), Subject::Invitation(*id), &caller).await?
             {
                 invitations.push(MyInvitation {
                     collaboration: collaboration.to_string(),

@@ -23,7 +23,9 @@ use chancery_commands::dev_issuer::{
     AUDIENCE, DevIssuer, DevIssuerParts, DevKey, EXECUTOR_SUBJECT, TENANT_CLAIM,
 };
 use chancery_commands::identity::{TrustedIssuer, Verifier};
+use chancery_commands::keyring::Keyring;
 use chancery_commands::logs::Logs;
+use chancery_commands::writer::Writers;
 use chancery_commands::{App, ExecutorIdentity, Parts};
 use chancery_governance::event::Event;
 use chancery_governance::log;
@@ -177,7 +179,8 @@ impl Service {
         let views = Views::open(&world.folder.path().join("views.db")).await.unwrap();
         let bound = service::report_data(NAME, key.public());
         let app = App::new(Parts {
-            logs: Logs::new(store.clone(), Arc::clone(&key), NAME.to_owned()),
+            logs: Logs::new(store.clone(), Keyring::new(Arc::clone(&key)), NAME.to_owned()),
+            writers: Writers::default(),
             views: views.clone(),
             executor: Some(ExecutorIdentity {
                 issuer: issuer.base_url.clone(),

@@ -14,8 +14,8 @@ impl From<sqlx::Error> for Fault {
 }
 
 impl Fault {
-    /// The writer task is gone: its runtime has stopped.
-    pub(crate) fn stopped() -> Self {
+    /// The task that wrote is gone: its runtime has stopped.
+    pub fn stopped() -> Self {
         sqlx::Error::WorkerCrashed.into()
     }
 }

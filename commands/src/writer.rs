@@ -1,0 +1,195 @@
+//! The write path: one writer for each collaboration, many collaborations at once.
+//!
+//! A command's signature is checked before it queues, on whichever core its request runs. The
+//! writer takes what waits as one batch: it decides each command on what those before it in the
+//! batch leave, seals, and appends all of it under one checkpoint and one fsync; while that
+//! commits, it decides the next batch. Nobody is answered before what the answer rests on is on
+//! disk, refusals included: one may rest on an entry that is not stored yet.
+//!
+//! - [`actor`]: the writer's task
+//! - [`batch`]: commands decided and sealed, and what the append makes of them
+//! - [`decide`]: one command's way through the rules
+
+mod actor;
+mod batch;
+mod decide;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use chancery_governance::submission::preverify;
+use chancery_ledger::cose::Verified;
+use chancery_ledger::digest::Digest;
+use chancery_ledger::entry::Authority;
+use chancery_ledger::id::CollaborationId;
+use chancery_ledger::key::{KeyId, PublicKey};
+use chancery_store::{CommandRecord, Fault};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use crate::App;
+use crate::caller::Caller;
+use crate::execute::Incoming;
+use crate::problem::Problem;
+use crate::refusal;
+pub use batch::{BATCH_BYTES_MAX, BATCH_COMMANDS_MAX, BATCH_TIME_MAX, Committed};
+
+/// Commands that wait for one collaboration's writer, at most; the next is answered 503.
+pub const QUEUE_MAX: usize = 1024;
+/// Bytes of all commands that wait, at most, in KiB; the next is answered 503.
+pub const QUEUE_KIB_MAX: u32 = 64 << 10;
+/// Collaborations that are written to at the same time, at most; the next is answered 503.
+pub const WRITERS_MAX: usize = 4096;
+/// Public keys held to check signatures before they queue, at most. A key that is not held costs
+/// its command a check in the queue.
+pub const KEYS_MAX: usize = 65_536;
+/// How often a lost race for the next position is run again.
+const RACES_MAX: u32 = 4;
+
+/// The writers of one service.
+pub struct Writers {
+    queues: Mutex<HashMap<CollaborationId, mpsc::Sender<Request>>>,
+    room: Arc<Semaphore>,
+    keys: RwLock<HashMap<KeyId, PublicKey>>,
+}
+
+/// A command on its way to a writer.
+struct Request {
+    caller: Caller,
+    incoming: Incoming,
+    authority: Authority,
+    /// Proof that the authority's signature was checked.
+    verified: Option<Verified>,
+    /// What the command's id stands for.
+    digest: Digest,
+    /// Lost races so far.
+    races: u32,
+    /// Whether its outcome may be stored already, so that the store is asked before the rules are.
+    known: Known,
+    /// Whether it must be the only one of its batch.
+    alone: bool,
+    reply: oneshot::Sender<Result<Outcome, Problem>>,
+    _room: OwnedSemaphorePermit,
+}
+
+/// What is known of a command's id before it is decided.
+enum Known {
+    /// It looks new; the append tells if it is not.
+    New,
+    /// Ask the store first.
+    Ask,
+    /// An append of it had an unknown outcome.
+    Unsure(Fault),
+}
+
+/// What became of a command.
+pub enum Outcome {
+    /// Its entries are stored.
+    Made(Committed),
+    /// They were before: at an earlier delivery.
+    Replayed(CommandRecord),
+}
+
+impl Default for Writers {
+    fn default() -> Self {
+        Self {
+            queues: Mutex::default(),
+            room: Arc::new(Semaphore::new(QUEUE_KIB_MAX as usize)),
+            keys: RwLock::default(),
+        }
+    }
+}
+
+impl Writers {
+    /// Hands a command to its collaboration's writer and waits for what becomes of it.
+    ///
+    /// # Errors
+    ///
+    /// The problem to answer with: 503 with `Retry-After` where too much waits already.
+    pub(crate) async fn submit(
+        &self,
+        app: &App,
+        caller: Caller,
+        incoming: Incoming,
+        authority: Authority,
+        digest: Digest,
+    ) -> Result<Outcome, Problem> {
+        let verified = preverify(&authority, &|id| self.key(id));
+        let kib = u32::try_from(size(&authority) / 1024 + 1).unwrap_or(QUEUE_KIB_MAX);
+        let room = Arc::clone(&self.room).try_acquire_many_owned(kib).map_err(|_| busy())?;
+        let collaboration = incoming.collaboration;
+        let (reply, outcome) = oneshot::channel();
+        let request = Request {
+            caller,
+            incoming,
+            authority,
+            verified,
+            digest,
+            races: 0,
+            known: Known::New,
+            alone: false,
+            reply,
+            _room: room,
+        };
+        self.enqueue(app, collaboration, request)?;
+        // A writer that ended without an answer may have stored the command.
+        outcome.await.unwrap_or_else(|_| Err(refusal::outcome_unknown(&Fault::stopped())))
+    }
+
+    fn enqueue(
+        &self,
+        app: &App,
+        collaboration: CollaborationId,
+        mut request: Request,
+    ) -> Result<(), Problem> {
+        let mut queues = self.queues();
+        if let Some(queue) = queues.get(&collaboration) {
+            match queue.try_send(request) {
+                Ok(()) => return Ok(()),
+                Err(mpsc::error::TrySendError::Full(_)) => return Err(busy()),
+                Err(mpsc::error::TrySendError::Closed(returned)) => request = returned,
+            }
+        }
+        queues.retain(|_, queue| !queue.is_closed());
+        if queues.len() >= WRITERS_MAX {
+            return Err(busy());
+        }
+        let queue = actor::spawn(app, collaboration);
+        queue.try_send(request).map_err(|_| busy())?;
+        queues.insert(collaboration, queue);
+        Ok(())
+    }
+
+    fn queues(&self) -> MutexGuard<'_, HashMap<CollaborationId, mpsc::Sender<Request>>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn key(&self, id: KeyId) -> Option<PublicKey> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    /// Holds a key from now on. An id is its key's digest, so that none can be wrong.
+    fn learn(&self, key: PublicKey) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if keys.len() >= KEYS_MAX {
+            keys.clear();
+        }
+        keys.insert(key.id(), key);
+    }
+}
+
+fn busy() -> Problem {
+    Problem::unavailable(
+        "log_busy",
+        "Too many commands wait for this log. Send the same command again in a moment.",
+    )
+}
+
+/// Bytes that a command holds while it waits, but for some hundred.
+fn size(authority: &Authority) -> usize {
+    match authority {
+        Authority::MemberSigned(signed)
+        | Authority::ExecutorSigned(signed) => signed.message.len() + signed.content.len(),
+        Authority::ServiceWitnessed(witness) => witness.content.len(),
+        Authority::Consequence(_) => 0,
+    }
+}

@@ -1,0 +1,209 @@
+//! One command's way through the rules, on the state that the commands before it leave.
+
+use chancery_governance::command::Command;
+use chancery_governance::run::{Evidence, Verdict as EvidenceVerdict};
+use chancery_governance::state::State;
+use chancery_governance::subject::Subject;
+use chancery_governance::submission::{EmailProof, Facts, Service, Submission, carried, handle};
+use chancery_ledger::command::SignedCommand;
+use chancery_ledger::cose::ContentType;
+use chancery_ledger::entry::Authority;
+use chancery_store::CommandRecord;
+
+use super::batch::{Batch, Beside, Verdict};
+use super::{Known, Outcome, Request};
+use crate::App;
+use crate::caller::{Caller, is_member};
+use crate::execute::Incoming;
+use crate::invitation;
+use crate::logs::Loaded;
+use crate::problem::Problem;
+use crate::refusal;
+
+/// What became of a command's turn.
+pub enum Turn {
+    /// It is in the batch, or answered.
+    Taken,
+    /// It must wait until what is decided before it is stored.
+    Later(Box<Request>),
+}
+
+/// Whether a command reads what lies beside the log, so that all before it must be stored.
+pub fn reads_beside(incoming: &Incoming) -> bool {
+    matches!(incoming.action, "member.invite" | "member.accept-invitation" | "personal.erase")
+}
+
+/// Decides `request` on `loaded` and puts it into `batch`.
+pub async fn decide(
+    app: &App,
+    loaded: &mut Option<Loaded>,
+    batch: &mut Batch,
+    mut request: Request,
+) -> Turn {
+    if !matches!(request.known, Known::New) {
+        match known(app, state(loaded), &request).await {
+            Ok(None) => {}
+            Ok(Some(record)) => return answer(request, Ok(Outcome::Replayed(record))),
+            Err(problem) => return answer(request, Err(problem)),
+        }
+    }
+    match judge(app, loaded, batch, &mut request).await {
+        Ok(Some(verdict)) => batch.push(request, verdict),
+        Ok(None) => return Turn::Later(Box::new(request)),
+        Err(problem) => {
+            // Refused, or carried out before: then its first outcome is the answer.
+            let seen = may_see(state(loaded), &request.caller, &request.incoming);
+            match known(app, state(loaded), &request).await {
+                Ok(Some(record)) if seen => return answer(request, Ok(Outcome::Replayed(record))),
+                Ok(_) => batch.push(request, Verdict::Refused(problem)),
+                Err(unavailable) => return answer(request, Err(unavailable)),
+            }
+        }
+    }
+    Turn::Taken
+}
+
+fn answer(request: Request, outcome: Result<Outcome, Problem>) -> Turn {
+    // One who no longer listens is passed over.
+    let _ = request.reply.send(outcome);
+    Turn::Taken
+}
+
+fn state(loaded: &Option<Loaded>) -> &State {
+    loaded.as_ref().map_or(&State::Absent, |loaded| &loaded.state)
+}
+
+/// Decides and seals; none where there is no room for it in this batch.
+async fn judge(
+    app: &App,
+    loaded: &mut Option<Loaded>,
+    batch: &mut Batch,
+    request: &mut Request,
+) -> Result<Option<Verdict>, Problem> {
+    let (incoming, caller) = (&request.incoming, &request.caller);
+    let now = state(loaded);
+    if !may_see(now, caller, incoming) {
+        return Err(refusal::collaboration_not_found());
+    }
+    same_caller(now, caller, &request.authority)?;
+    let (facts, beside) = facts(app, now, request).await?;
+    let submission = Submission {
+        collaboration: incoming.collaboration,
+        subject: incoming.subject,
+        command: incoming.headers.command,
+        authority: &request.authority,
+        verified: request.verified,
+        now_ms: (app.clock)(),
+        facts,
+    };
+    let decision =
+        handle(now, &submission).map_err(|rejection| refusal::rejection(&rejection))?;
+    if !batch.has_room_for(&decision) {
+        return Ok(None);
+    }
+    let count = batch.seal(loaded, decision, &submission, (request.digest, beside), &app.logs)?;
+    Ok(Some(Verdict::Made(count)))
+}
+
+/// The first outcome of a command that was carried out before, for whoever may learn it.
+async fn known(
+    app: &App,
+    state: &State,
+    request: &Request,
+) -> Result<Option<CommandRecord>, Problem> {
+    let incoming = &request.incoming;
+    let record = app.store().command(incoming.collaboration, incoming.headers.command).await;
+    let record = record.map_err(|error| match &request.known {
+        Known::Unsure(fault) => refusal::outcome_unknown(fault),
+        Known::New | Known::Ask => refusal::read(&error),
+    })?;
+    let Some(record) = record else { return Ok(None) };
+    if !is_member(state, &request.caller) && !request.caller.is_executor {
+        return Err(refusal::collaboration_not_found());
+    }
+    if record.content_digest != request.digest {
+        return Err(Problem::conflict(
+            "command_id_reused",
+            "The Idempotency-Key was used for another command. Make a new one.",
+        ));
+    }
+    Ok(Some(record))
+}
+
+/// Whoever is not in a collaboration does not learn that it exists, but by its invitation.
+fn may_see(state: &State, caller: &Caller, incoming: &Incoming) -> bool {
+    let collaboration = state.collaboration();
+    let invited = |id| collaboration.is_some_and(|it| it.invitations.contains_key(&id));
+    let open = match (incoming.action, incoming.subject) {
+        ("collaboration.create", _) => true,
+        ("member.accept-invitation", Subject::Invitation(id)) => invited(id),
+        _ => false,
+    };
+    open || is_member(state, caller) || (caller.is_executor && collaboration.is_some())
+}
+
+/// A signature must be by a key of the member whose token came with it.
+fn same_caller(state: &State, caller: &Caller, authority: &Authority) -> Result<(), Problem> {
+    let Authority::MemberSigned(signed) = authority else { return Ok(()) };
+    let signer = SignedCommand::parse(ContentType::Command, &signed.message)
+        .ok()
+        .and_then(|(_, message)| state.collaboration()?.member_by_key(message.key_id()));
+    match signer {
+        Some((_, member, _)) if member.identity != caller.governance_identity() => {
+            Err(Problem::forbidden(
+                "signature_other_member",
+                "The signature is by a key of another member than the token's.",
+            ))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+async fn facts(
+    app: &App,
+    state: &State,
+    request: &Request,
+) -> Result<(Facts, Beside), Problem> {
+    let incoming = &request.incoming;
+    let mut facts = Facts::default();
+    let mut beside = Beside::default();
+    match incoming.action {
+        "collaboration.create" => {
+            facts.service = Some(Service {
+                name: app.logs.service().to_owned(),
+                key: app.logs.key().public().clone(),
+                evidence: app.evidence.clone(),
+            });
+        }
+        "member.invite" => {
+            if let Some(email) = &incoming.email {
+                facts.email_is_known = invitation::is_known(app, state, email).await?;
+                let sealed = invitation::seal(email, incoming)?;
+                facts.email_ciphertext = Some(sealed.ciphertext);
+                beside.personal_key = Some((incoming.subject.to_string(), sealed.key));
+            }
+        }
+        "member.accept-invitation" => {
+            let caller = &request.caller;
+            let matches = invitation::is_for(app, state, incoming.subject, caller).await?;
+            facts.email = if matches { EmailProof::Matches } else { EmailProof::Differs };
+        }
+        "run.admit" | "run.succeed" => {
+            facts.verdict = evidence(&request.authority).map(|evidence| verify(&evidence));
+        }
+        _ => {}
+    }
+    Ok((facts, beside))
+}
+
+fn evidence(authority: &Authority) -> Option<Evidence> {
+    match carried(authority).ok()?.command {
+        Command::AdmitRun(command) => Some(command.evidence),
+        Command::SucceedRun(command) => Some(command.evidence),
+        _ => None,
+    }
+}
+
+fn verify(evidence: &Evidence) -> Result<EvidenceVerdict, String> {
+    chancery_attestation::verify(evidence).map_err(|error| error.to_string())
+}
