@@ -69,7 +69,8 @@ fn another_leaf_another_root_another_key_and_another_kind_are_refused() {
     assert!(verify_inclusion(&receipt, &old_root, key().public()).is_err());
 }
 
-/// A proof sits outside the signature: every change of it must lead to another root, or to none.
+/// A proof sits outside the signature: a change of it leads to another root or to none, but for sizes
+/// and indices, which a receipt does not prove (see the module): those it then claims are others.
 #[test]
 fn any_flipped_bit_is_refused() {
     let (receipt, leaf) = inclusion();
