@@ -1,4 +1,4 @@
-"""Validates the vectors of wire version 1 by an implementation of CDDL that is not ours.
+"""Validates the vectors of wire version 1 and of proofs by an implementation of CDDL that is not ours.
 
     pip install cddl-verifier==1.5.3 && python docs/wire/check_cddl.py
 
@@ -18,12 +18,17 @@ HERE = pathlib.Path(__file__).parent
 BEYOND = (
     "trailing-byte", "indefinite-array", "by-another-key", "signature-flipped", "map-head-too-long",
     "duplicate-key", "first-with-previous", "later-without-previous",
+    "path-cut", "path-of-another-leaf", "index-is-size",
 )
 
 
 def rule_of(vector: dict) -> str | None:
     """The rule that a vector is held to, if the grammar has one."""
     match vector["kind"], vector.get("read_as"):
+        case (("receipt-of-inclusion" | "receipt-of-consistency") as kind, _):
+            return kind
+        case ("reject", _) if vector["file"].startswith("reject-receipt-"):
+            return "receipt-of-inclusion"
         case ("entry", _) | ("reject", "entry"):
             return "sealed-entry"
         case ("content", _):
@@ -46,12 +51,13 @@ def matches(validator: Validator, rule: str, data: bytes) -> bool:
         return False
 
 
-def main() -> int:
-    cddl = (HERE / "v1.cddl").read_text()
+def check(grammar: str, vectors: str) -> tuple[int, list[str]]:
+    """How many vectors of a folder were held to a grammar, and which were wrong."""
+    cddl = (HERE / grammar).read_text()
     for diagnostic in schema_diagnostics(cddl):
-        print(f"v1.cddl: {diagnostic}")
+        print(f"{grammar}: {diagnostic}")
     validator = Validator(cddl)
-    folder = HERE / "vectors" / "v1"
+    folder = HERE / "vectors" / vectors
     index = json.loads((folder / "index.json").read_text())
     checked, wrong = 0, []
     for vector in index["vectors"]:
@@ -64,8 +70,15 @@ def main() -> int:
             continue
         if matches(validator, rule, (folder / name).read_bytes()) != good:
             wrong.append(f"{name} {'does not match' if good else 'matches'} {rule}")
-    print("\n".join([*wrong, f"{checked} vectors checked, {len(wrong)} wrong"]))
-    return 1 if wrong or not checked else 0
+    return checked, wrong
+
+
+def main() -> int:
+    checked, wrong = check("v1.cddl", "v1")
+    more, also = check("proofs-v1.cddl", "proofs-v1")
+    wrong += also
+    print("\n".join([*wrong, f"{checked + more} vectors checked, {len(wrong)} wrong"]))
+    return 1 if wrong or not checked or not more else 0
 
 
 if __name__ == "__main__":

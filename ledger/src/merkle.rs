@@ -210,6 +210,20 @@ pub fn verify_inclusion(
     proof: &[Digest],
     root: &Digest,
 ) -> Result<(), BadProof> {
+    if included_root(leaf, index, size, proof)? == *root { Ok(()) } else { Err(BadProof) }
+}
+
+/// The root that an inclusion proof leads to, for a caller that has a signature over it.
+///
+/// # Errors
+///
+/// [`BadProof`] where the proof is not as long as that of `index` in `size` leaves is.
+pub fn included_root(
+    leaf: &Digest,
+    index: u64,
+    size: u64,
+    proof: &[Digest],
+) -> Result<Digest, BadProof> {
     if index >= size || proof.len() > PROOF_LEN_MAX {
         return Err(BadProof);
     }
@@ -231,7 +245,7 @@ pub fn verify_inclusion(
         node >>= 1;
         last >>= 1;
     }
-    if last == 0 && hash == *root { Ok(()) } else { Err(BadProof) }
+    if last == 0 { Ok(hash) } else { Err(BadProof) }
 }
 
 /// Verifies that the tree of `old` leaves is a prefix of that of `new` (RFC 9162 section 2.1.4.2).
@@ -246,12 +260,31 @@ pub fn verify_consistency(
     new_root: &Digest,
     proof: &[Digest],
 ) -> Result<(), BadProof> {
-    if old > new || proof.len() > PROOF_LEN_MAX {
+    if old == 0 {
+        let empty = *old_root == Digest::of(b"") && (new > 0 || new_root == old_root);
+        return if proof.is_empty() && empty { Ok(()) } else { Err(BadProof) };
+    }
+    if extended_root(old, old_root, new, proof)? == *new_root { Ok(()) } else { Err(BadProof) }
+}
+
+/// The root that a consistency proof leads to from that of `old` leaves, for a caller that has a
+/// signature over it.
+///
+/// # Errors
+///
+/// [`BadProof`] where the proof does not lead to `old_root` too, or `old` is 0: from no leaves a
+/// proof leads nowhere.
+pub fn extended_root(
+    old: u64,
+    old_root: &Digest,
+    new: u64,
+    proof: &[Digest],
+) -> Result<Digest, BadProof> {
+    if old == 0 || old > new || proof.len() > PROOF_LEN_MAX {
         return Err(BadProof);
     }
-    if old == new || old == 0 {
-        let same = if old == 0 { *old_root == Digest::of(b"") } else { old_root == new_root };
-        return if proof.is_empty() && same { Ok(()) } else { Err(BadProof) };
+    if old == new {
+        return if proof.is_empty() { Ok(*old_root) } else { Err(BadProof) };
     }
     let mut hashes = proof.iter();
     let first = if old.is_power_of_two() { old_root } else { hashes.next().ok_or(BadProof)? };
@@ -276,7 +309,7 @@ pub fn verify_consistency(
         node >>= 1;
         last >>= 1;
     }
-    if last == 0 && old_hash == *old_root && new_hash == *new_root { Ok(()) } else { Err(BadProof) }
+    if last == 0 && old_hash == *old_root { Ok(new_hash) } else { Err(BadProof) }
 }
 
 #[cfg(test)]
