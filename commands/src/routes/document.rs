@@ -35,6 +35,11 @@ pub fn finish(mut document: OpenApi) -> OpenApi {
     components.security_schemes.insert(SCHEME.to_owned(), SecurityScheme::Http(bearer));
     components.schemas.insert(Document::name().into_owned(), Document::schema());
     components.schemas.insert(ReasonItem::name().into_owned(), ReasonItem::schema());
+    // A path parameter that takes the rest of the path is written as any other in OpenAPI.
+    document.paths.paths = std::mem::take(&mut document.paths.paths)
+        .into_iter()
+        .map(|(path, item)| (path.replace("{*", "{"), item))
+        .collect();
     for item in document.paths.paths.values_mut() {
         for (operation, command) in
             [(&mut item.get, false), (&mut item.post, true), (&mut item.put, true)]
