@@ -241,6 +241,7 @@ const fn check_of(error: &ReplayError) -> Check {
     match error {
         ReplayError::Refused { source, .. } => check_of_refusal(source),
         ReplayError::Fold(FoldError::Previous { .. }) => Check::Chain,
+        ReplayError::Fold(FoldError::Sealer { .. }) => Check::Seal,
         ReplayError::Fold(
             FoldError::Subject { .. } | FoldError::Payload { .. } | FoldError::Corrupt(_),
         )

@@ -17,7 +17,7 @@ use crate::problem::Problem;
 use crate::proofs;
 use crate::refusal;
 use crate::reply::Reply;
-use crate::writer::Outcome;
+use crate::writer::{Outcome, Sender};
 
 /// A command as the HTTP layer read it.
 pub struct Incoming {
@@ -52,9 +52,9 @@ pub struct CommandHeaders {
 /// The problem to answer with. But for a refused run, nothing was stored then.
 pub async fn execute(app: &App, caller: &Caller, incoming: Incoming) -> Result<Reply, Problem> {
     let authority = authority(caller, &incoming)?;
-    let digest = request_digest(&incoming);
     let collaboration = incoming.collaboration;
-    let outcome = app.writers.submit(app, caller.clone(), incoming, authority, digest).await?;
+    let sender = Sender::Caller(caller.clone());
+    let outcome = app.writers.submit(app, sender, incoming, authority).await?;
     match outcome {
         Outcome::Made(made) => {
             let receipt = made.entries.first().map(|entry| entry.entry().position);
@@ -65,13 +65,16 @@ pub async fn execute(app: &App, caller: &Caller, incoming: Incoming) -> Result<R
     }
 }
 
-/// What the id of a command stands for: another action, subject or content under it is a misuse.
-fn request_digest(incoming: &Incoming) -> Digest {
-    Digest::of(&codec::encode(&Value::Array(vec![
-        Value::text(incoming.action),
-        Value::text(incoming.subject.to_string()),
-        incoming.content.clone(),
-    ])))
+impl Incoming {
+    /// What the id of a command stands for: another action, subject or content under it is a
+    /// misuse.
+    pub(crate) fn digest(&self) -> Digest {
+        Digest::of(&codec::encode(&Value::Array(vec![
+            Value::text(self.action),
+            Value::text(self.subject.to_string()),
+            self.content.clone(),
+        ])))
+    }
 }
 
 fn authority(caller: &Caller, incoming: &Incoming) -> Result<Authority, Problem> {

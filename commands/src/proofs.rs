@@ -37,14 +37,14 @@ pub struct Consistency {
 impl Inclusion {
     /// The COSE Receipt (RFC 9942), signed with the service's key.
     pub fn receipt(&self, logs: &Logs) -> Vec<u8> {
-        SignedRoot::sign(&self.root, logs.key()).inclusion(self.size, self.position, &self.path)
+        SignedRoot::sign(self.root, logs.key()).inclusion(self.size, self.position, &self.path)
     }
 }
 
 impl Consistency {
     /// The COSE Receipt (RFC 9942), signed with the service's key.
     pub fn receipt(&self, logs: &Logs) -> Vec<u8> {
-        SignedRoot::sign(&self.root, logs.key()).consistency(self.from, self.to, &self.path)
+        SignedRoot::sign(self.root, logs.key()).consistency(self.from, self.to, &self.path)
     }
 }
 

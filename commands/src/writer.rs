@@ -9,10 +9,12 @@
 //! - [`actor`]: the writer's task
 //! - [`batch`]: commands decided and sealed, and what the append makes of them
 //! - [`decide`]: one command's way through the rules
+//! - [`rotate`]: moving logs to the service's newest key
 
 mod actor;
 mod batch;
 mod decide;
+mod rotate;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -52,9 +54,17 @@ pub struct Writers {
     keys: RwLock<HashMap<KeyId, PublicKey>>,
 }
 
+/// Who sends a command.
+pub(crate) enum Sender {
+    /// Somebody with a verified token.
+    Caller(Caller),
+    /// The service itself, to change its key.
+    Service,
+}
+
 /// A command on its way to a writer.
 struct Request {
-    caller: Caller,
+    sender: Sender,
     incoming: Incoming,
     authority: Authority,
     /// Proof that the authority's signature was checked.
@@ -108,10 +118,9 @@ impl Writers {
     pub(crate) async fn submit(
         &self,
         app: &App,
-        caller: Caller,
+        sender: Sender,
         incoming: Incoming,
         authority: Authority,
-        digest: Digest,
     ) -> Result<Outcome, Problem> {
         let verified = preverify(&authority, &|id| self.key(id));
         let kib = u32::try_from(size(&authority) / 1024 + 1).unwrap_or(QUEUE_KIB_MAX);
@@ -119,11 +128,11 @@ impl Writers {
         let collaboration = incoming.collaboration;
         let (reply, outcome) = oneshot::channel();
         let request = Request {
-            caller,
+            sender,
+            digest: incoming.digest(),
             incoming,
             authority,
             verified,
-            digest,
             races: 0,
             known: Known::New,
             alone: false,
@@ -188,7 +197,8 @@ fn busy() -> Problem {
 fn size(authority: &Authority) -> usize {
     match authority {
         Authority::MemberSigned(signed)
-        | Authority::ExecutorSigned(signed) => signed.message.len() + signed.content.len(),
+        | Authority::ExecutorSigned(signed)
+        | Authority::ServiceSigned(signed) => signed.message.len() + signed.content.len(),
         Authority::ServiceWitnessed(witness) => witness.content.len(),
         Authority::Consequence(_) => 0,
     }

@@ -30,6 +30,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(invite, list_invitations))
         .routes(routes!(accept))
         .routes(routes!(withdraw))
+        .routes(routes!(erase))
         .routes(routes!(list_members))
         .routes(routes!(register_key))
         .routes(routes!(revoke_key))
@@ -139,6 +140,21 @@ async fn withdraw(
     let target = (id(&collaboration)?, Subject::Invitation(id(&invitation)?));
     let command = ("member.withdraw-invitation", content);
     send(&app, &caller, headers, StatusCode::OK, target, command).await
+}
+
+/// Erase the address that an invitation holds, for good. Every proof still verifies.
+#[utoipa::path(post, path = "/v1/collaborations/{collaboration}/invitations/{invitation}/erase",
+    tag = "members", params(("collaboration" = String, Path), ("invitation" = String, Path)),
+    request_body = api::Empty, responses((status = 200, body = Reply)))]
+async fn erase(
+    State(app): State<App>,
+    caller: Caller,
+    headers: CommandHeaders,
+    Path((collaboration, invitation)): Path<(String, String)>,
+    Content(content): Content,
+) -> Result<Response, Problem> {
+    let target = (id(&collaboration)?, Subject::Invitation(id(&invitation)?));
+    send(&app, &caller, headers, StatusCode::OK, target, ("personal.erase", content)).await
 }
 
 /// The members of a collaboration.

@@ -210,7 +210,7 @@ impl Batch {
             erased: self.erased,
         };
         loaded.tree = growth.frontier().clone();
-        let root = SignedRoot::sign(&loaded.tree.root(), &key);
+        let root = SignedRoot::sign(loaded.tree.root(), &key);
         let pending =
             Pending { decided: self.decided, ids: self.ids, entries: self.entries, growth, root };
         Ok((append, pending))

@@ -11,9 +11,9 @@ use chancery_ledger::entry::Authority;
 use chancery_store::CommandRecord;
 
 use super::batch::{Batch, Beside, Verdict};
-use super::{Known, Outcome, Request};
+use super::{Known, Outcome, Request, Sender};
 use crate::App;
-use crate::caller::{Caller, is_member};
+use crate::caller::is_member;
 use crate::execute::Incoming;
 use crate::invitation;
 use crate::logs::Loaded;
@@ -52,7 +52,7 @@ pub async fn decide(
         Ok(None) => return Turn::Later(Box::new(request)),
         Err(problem) => {
             // Refused, or carried out before: then its first outcome is the answer.
-            let seen = may_see(state(loaded), &request.caller, &request.incoming);
+            let seen = may_see(state(loaded), &request.sender, &request.incoming);
             match known(app, state(loaded), &request).await {
                 Ok(Some(record)) if seen => return answer(request, Ok(Outcome::Replayed(record))),
                 Ok(_) => batch.push(request, Verdict::Refused(problem)),
@@ -80,12 +80,12 @@ async fn judge(
     batch: &mut Batch,
     request: &mut Request,
 ) -> Result<Option<Verdict>, Problem> {
-    let (incoming, caller) = (&request.incoming, &request.caller);
+    let (incoming, sender) = (&request.incoming, &request.sender);
     let now = state(loaded);
-    if !may_see(now, caller, incoming) {
+    if !may_see(now, sender, incoming) {
         return Err(refusal::collaboration_not_found());
     }
-    same_caller(now, caller, &request.authority)?;
+    same_caller(now, sender, &request.authority)?;
     let (facts, beside) = facts(app, now, request).await?;
     let submission = Submission {
         collaboration: incoming.collaboration,
@@ -118,7 +118,11 @@ async fn known(
         Known::New | Known::Ask => refusal::read(&error),
     })?;
     let Some(record) = record else { return Ok(None) };
-    if !is_member(state, &request.caller) && !request.caller.is_executor {
+    let may_learn = match &request.sender {
+        Sender::Caller(caller) => is_member(state, caller) || caller.is_executor,
+        Sender::Service => true,
+    };
+    if !may_learn {
         return Err(refusal::collaboration_not_found());
     }
     if record.content_digest != request.digest {
@@ -131,8 +135,9 @@ async fn known(
 }
 
 /// Whoever is not in a collaboration does not learn that it exists, but by its invitation.
-fn may_see(state: &State, caller: &Caller, incoming: &Incoming) -> bool {
+fn may_see(state: &State, sender: &Sender, incoming: &Incoming) -> bool {
     let collaboration = state.collaboration();
+    let Sender::Caller(caller) = sender else { return collaboration.is_some() };
     let invited = |id| collaboration.is_some_and(|it| it.invitations.contains_key(&id));
     let open = match (incoming.action, incoming.subject) {
         ("collaboration.create", _) => true,
@@ -143,8 +148,10 @@ fn may_see(state: &State, caller: &Caller, incoming: &Incoming) -> bool {
 }
 
 /// A signature must be by a key of the member whose token came with it.
-fn same_caller(state: &State, caller: &Caller, authority: &Authority) -> Result<(), Problem> {
-    let Authority::MemberSigned(signed) = authority else { return Ok(()) };
+fn same_caller(state: &State, sender: &Sender, authority: &Authority) -> Result<(), Problem> {
+    let (Sender::Caller(caller), Authority::MemberSigned(signed)) = (sender, authority) else {
+        return Ok(());
+    };
     let signer = SignedCommand::parse(ContentType::Command, &signed.message)
         .ok()
         .and_then(|(_, message)| state.collaboration()?.member_by_key(message.key_id()));
@@ -184,11 +191,16 @@ async fn facts(
             }
         }
         "member.accept-invitation" => {
-            let caller = &request.caller;
-            let matches = invitation::is_for(app, state, incoming.subject, caller).await?;
+            let matches = match &request.sender {
+                Sender::Caller(caller) => {
+                    invitation::is_for(app, state, incoming.subject, caller).await?
+                }
+                Sender::Service => false,
+            };
             facts.email = if matches { EmailProof::Matches } else { EmailProof::Differs };
         }
-        "run.admit" | "run.succeed" => {
+        "personal.erase" => beside.erased = Some(incoming.subject.to_string()),
+        "run.admit" | "run.succeed" | "service.rotate-key" => {
             facts.verdict = evidence(&request.authority).map(|evidence| verify(&evidence));
         }
         _ => {}
@@ -200,6 +212,7 @@ fn evidence(authority: &Authority) -> Option<Evidence> {
     match carried(authority).ok()?.command {
         Command::AdmitRun(command) => Some(command.evidence),
         Command::SucceedRun(command) => Some(command.evidence),
+        Command::RotateServiceKey(command) => Some(command.evidence),
         _ => None,
     }
 }
