@@ -6,10 +6,10 @@ mod contract;
 #[path = "support/postgres.rs"]
 mod server;
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use chancery_store::{Append, AppendError, Appended, OpenError, Store};
+use chancery_store::{Append, AppendError, OpenError, Store};
 use contract::{append_of, collaboration, read_all};
 use server::{Server, Stop};
 use sqlx::{Connection as _, PgConnection, Row as _};
@@ -17,23 +17,18 @@ use sqlx::{Connection as _, PgConnection, Row as _};
 /// Long enough for any step on a loaded machine.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// One server for all tests that run at a time; it goes with the last of them.
-fn shared() -> Arc<Server> {
-    static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
-    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    shared.upgrade().unwrap_or_else(|| {
-        let server = Arc::new(Server::start());
-        *shared = Arc::downgrade(&server);
-        server
-    })
+/// One server for all tests of this program; it ends with the program.
+fn shared() -> &'static Server {
+    static SHARED: OnceLock<Server> = OnceLock::new();
+    SHARED.get_or_init(Server::start)
 }
 
-async fn fresh() -> (Store, Arc<Server>) {
+async fn fresh() -> (Store, &'static Server) {
     let (store, server, _) = with_url().await;
     (store, server)
 }
 
-async fn with_url() -> (Store, Arc<Server>, String) {
+async fn with_url() -> (Store, &'static Server, String) {
     let server = shared();
     let url = server.database();
     (Store::connect(&url).await.unwrap(), server, url)
@@ -51,7 +46,7 @@ store_contract!(fresh);
 
 #[tokio::test]
 async fn it_opens_again_with_all_that_was_written() {
-    let (store, _server, url) = with_url().await;
+    let (store, _, url) = with_url().await;
     let c = collaboration(1);
     for size in 0..5 {
         store.append(append_of(c, size, &["x"])).await.unwrap();
@@ -86,12 +81,11 @@ async fn what_is_no_fit_database_is_refused() {
     assert!(matches!(Store::connect("no url").await, Err(OpenError::Url(_))));
     let missing = Store::connect(&server.url("missing")).await;
     assert!(matches!(missing, Err(OpenError::Database(_))));
-    let (store, server, url) = with_url().await;
+    let (store, _, url) = with_url().await;
     store.close().await;
     let mut raw = raw(&url).await;
     run(&mut raw, "UPDATE _sqlx_migrations SET version = 9999 WHERE version = 1").await;
     assert!(matches!(Store::connect(&url).await, Err(OpenError::Migration(_))));
-    drop(server);
 }
 
 /// Whatever the database's defaults are, a commit waits for the disk and locks don't wait for ever.
@@ -128,7 +122,7 @@ async fn the_connections_are_set_for_durability() {
 
 #[tokio::test]
 async fn the_database_refuses_to_rewrite_history() {
-    let (store, _server, url) = with_url().await;
+    let (store, _, url) = with_url().await;
     let c = collaboration(1);
     let texts = vec!["x"; 300];
     let nodes = contract::nodes(0..300);
@@ -167,7 +161,7 @@ async fn the_database_refuses_to_rewrite_history() {
 /// Readers of another process hear of an append without asking.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn hints_reach_other_stores_once() {
-    let (one, _server, url) = with_url().await;
+    let (one, _, url) = with_url().await;
     let two = Store::connect(&url).await.unwrap();
     let (mut at_one, mut at_two) = (one.appended(), two.appended());
     let c = collaboration(1);
@@ -182,10 +176,6 @@ async fn hints_reach_other_stores_once() {
     assert!(heard.collaboration == c && (1..=size).contains(&heard.size), "{heard:?}");
     // Its own come once and in order, not again from the server.
     one.append(append_of(collaboration(2), 0, &["x"])).await.unwrap();
-    for expected in (size.saturating_sub(900) + 1..=size).take(0) {
-        let hint = at_one.recv().await.unwrap();
-        assert_eq!(hint, Appended { collaboration: c, size: expected });
-    }
     let mut last = 0;
     loop {
         match at_one.recv().await {
@@ -203,7 +193,7 @@ async fn hints_reach_other_stores_once() {
 /// A write that the database itself fails isn't stored, and its neighbours in the group are.
 #[tokio::test]
 async fn a_failing_write_fails_alone() {
-    let (store, _server, url) = with_url().await;
+    let (store, _, url) = with_url().await;
     let mut raw = raw(&url).await;
     run(&mut raw, "ALTER TABLE entries ADD CONSTRAINT poison CHECK (sealed <> 'poison')").await;
     let appends = (1..=20).map(|n| {
@@ -225,7 +215,7 @@ async fn a_failing_write_fails_alone() {
 /// A connection that the server ends while it commits: nobody knows, and nothing is half there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_connection_ended_in_its_commit_is_unknown() {
-    let (store, _server, url) = with_url().await;
+    let (store, _, url) = with_url().await;
     let mut raw = raw(&url).await;
     // A commit waits for a lock that this test holds.
     run(
@@ -331,9 +321,9 @@ async fn an_erased_key_leaves_no_trace_in_the_tables() {
     let personal_keys = vec![("ann".to_owned(), KEY.to_vec())];
     store.append(Append { personal_keys, ..append_of(c, 0, &["a"]) }).await.unwrap();
     let mut raw = raw(&url).await;
-    assert!(traces(&mut raw, &server, KEY).await > 0);
+    assert!(traces(&mut raw, server, KEY).await > 0);
     store.erase_personal_key(c, "ann").await.unwrap();
-    assert_eq!(traces(&mut raw, &server, KEY).await, 0);
+    assert_eq!(traces(&mut raw, server, KEY).await, 0);
 }
 
 /// Files of the tables, of all databases, in which `key` can be found.

@@ -4,8 +4,8 @@
 //! `/usr/lib/postgresql/<version>/bin` or where `CHANCERY_POSTGRES_BIN` says. As root, which the
 //! server refuses to run as, it runs as the user `postgres` by `setpriv` (util-linux).
 //!
-//! The server listens on a socket in a temporary folder only. It goes when the value is dropped;
-//! should this process be killed first, a watching shell stops it and removes the folder.
+//! The server listens on a socket in a temporary folder only. It goes when the value is dropped or
+//! the process ends, however it ends: a watching shell stops it then and removes the folder.
 
 #![allow(dead_code, reason = "not every includer uses all of it")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
