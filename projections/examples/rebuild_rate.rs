@@ -19,7 +19,7 @@
 mod story;
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chancery_ledger::entry::Sealed;
 use chancery_projections::{Projector, Views, rebuild};
@@ -28,6 +28,8 @@ use story::{Person, Story, append};
 
 /// Entries that are made before they are written.
 const PART: usize = 256;
+/// Entries of a collaboration: the rules allow 10,000 queries in one, of 26 entries each here.
+const ROOM: usize = 250_000;
 
 #[tokio::main]
 async fn main() {
@@ -50,13 +52,28 @@ async fn whole(entries: usize) {
     measure(&log, 3).await;
 }
 
-/// Queries that are voted on and run, four times each: as in real use, most entries are of runs.
 async fn make(log: &Path, wanted: usize) {
     let store = Store::open(log).await.unwrap();
     let began = Instant::now();
-    let mut story = Story::proposed(1);
+    let (mut entries, mut bytes) = (0, 0);
+    for room in 1.. {
+        let made = make_room(&store, room, (wanted - entries).min(ROOM)).await;
+        entries += made.0;
+        bytes += made.1;
+        if entries >= wanted {
+            break;
+        }
+    }
+    store.close().await;
+    println!("{entries} entries, {} bytes each, made in {:.0?}", bytes / entries, began.elapsed());
+}
+
+/// Queries that are voted on and run, four times each: as in real use, most entries are of runs.
+/// Gives the entries and their bytes.
+async fn make_room(store: &Store, room: u64, wanted: usize) -> (usize, usize) {
+    let mut story = Story::proposed(room);
     let (mut number, mut written, mut bytes) = (0, 0, 0);
-    loop {
+    while written < wanted {
         let query = number;
         if query > 0 {
             assert!(story.draft(query) && story.propose(query));
@@ -73,18 +90,10 @@ async fn make(log: &Path, wanted: usize) {
             bytes += part.iter().map(|entry| entry.bytes().len()).sum::<usize>();
             let first = written;
             written += part.len();
-            append(&store, story.room, first, part.into_iter().map(new).collect()).await;
-        }
-        if last {
-            break;
+            append(store, story.room, first, part.into_iter().map(new).collect()).await;
         }
     }
-    store.close().await;
-    println!(
-        "{written} entries, {} bytes each, made in {:.0?}",
-        bytes / written,
-        began.elapsed()
-    );
+    (written, bytes)
 }
 
 fn new(sealed: Sealed) -> NewEntry {
@@ -95,28 +104,32 @@ async fn measure(log: &Path, times: u32) {
     let folder = tempfile::tempdir_in(log.parent().unwrap()).unwrap();
     let store = Store::open(log).await.unwrap();
     let views = Views::open(&folder.path().join("views.db")).await.unwrap();
-    let (room, size) = store.heads(None, 1).await.unwrap()[0];
+    let size: u64 = store.heads(None, 1000).await.unwrap().iter().map(|(_, size)| size).sum();
     for _ in 0..times {
         let before = Machine::now();
         let rebuilt = rebuild(&store, &views, |_, _| ()).await.unwrap();
-        assert!(rebuilt.halted.is_empty());
-        report("rebuild", rebuilt.entries_per_second(), &before);
+        assert_eq!((rebuilt.entries, rebuilt.halted.len()), (size, 0));
+        report("rebuild", size, rebuilt.elapsed, &before);
     }
     views.close().await;
     std::fs::remove_dir_all(folder.path()).unwrap();
     std::fs::create_dir(folder.path()).unwrap();
     let views = Views::open(&folder.path().join("views.db")).await.unwrap();
     let (before, began) = (Machine::now(), Instant::now());
-    Projector::new(store, views).catch_up(room).await.unwrap();
-    report("follow", size as f64 / began.elapsed().as_secs_f64(), &before);
+    Projector::new(store, views.clone()).sweep().await;
+    assert_eq!(views.health().entries, size);
+    report("follow", size, began.elapsed(), &before);
 }
 
-fn report(what: &str, rate: f64, before: &Machine) {
+fn report(what: &str, entries: u64, elapsed: Duration, before: &Machine) {
     let now = Machine::now();
+    let rate = entries as f64 / elapsed.as_secs_f64();
+    // A tick is 10 ms.
+    let own_us = (now.own - before.own) as f64 * 10_000.0 / entries as f64;
     let part = |ticks: u64| 100.0 * ticks as f64 / (now.total - before.total).max(1) as f64;
     println!(
-        "{what:<8} {rate:>7.0} entries/s  own {:>3.0} % steal {:>3.0} % idle {:>3.0} % of all cores, \
-         peak memory {} MiB",
+        "{what:<8} {rate:>7.0} entries/s, {own_us:>4.1} us of CPU each; of all cores: own {:>3.0} %, \
+         steal {:>3.0} %, idle {:>3.0} %; peak memory {} MiB",
         part(now.own - before.own),
         part(now.steal - before.steal),
         part(now.idle - before.idle),

@@ -10,6 +10,7 @@
 //! stops its collaboration's views. This crate never imports `commands` or `executor`.
 
 mod advance;
+mod ahead;
 pub mod collaborations;
 pub mod datasets;
 pub mod document;
@@ -27,6 +28,7 @@ mod rebuild;
 pub mod runs;
 mod schema;
 mod tables;
+mod task;
 mod views;
 
 pub use advance::BATCH_ENTRIES_MAX;
