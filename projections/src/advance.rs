@@ -15,7 +15,7 @@ use crate::tables::{Cursor, cursor, load, move_cursor};
 /// Most entries of a batch. Whole pages, so that none is read twice.
 pub const BATCH_ENTRIES_MAX: u32 = 1024;
 /// Rows kept between the batches of one collaboration, at most.
-const ROWS_HELD_MAX: usize = 16_384;
+pub(crate) const ROWS_HELD_MAX: usize = 16_384;
 
 /// Rows kept from batch to batch, so that few are read again.
 pub(crate) struct Working {
@@ -38,9 +38,9 @@ impl Working {
         Self { rows: Rows::default(), cursor, known }
     }
 
-    /// Whether more rows are held than is good. All of them must be stored before they go.
-    pub(crate) fn is_full(&self) -> bool {
-        self.rows.held() > ROWS_HELD_MAX
+    /// Whether more than `max` rows are held. All of them must be stored before they go.
+    pub(crate) fn holds_more_than(&self, max: usize) -> bool {
+        self.rows.held() > max
     }
 }
 
@@ -81,7 +81,7 @@ pub(crate) async fn batch(
 ) -> Result<Moved, ProjectError> {
     let place = Place::new(set, log.collaboration());
     let from = cursor(connection, set, &place.name).await?;
-    if working.cursor != from || working.is_full() {
+    if working.cursor != from || working.holds_more_than(ROWS_HELD_MAX) {
         *working = Working::at(from);
     }
     let until = from.size.saturating_add(BATCH_ENTRIES_MAX.into());

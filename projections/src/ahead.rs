@@ -32,6 +32,9 @@ pub(crate) struct Opened {
     said: Result<(Recorded, Event), FoldError>,
 }
 
+/// A page under way.
+type Reading = Task<Result<Vec<Read>, ReadError>>;
+
 /// One log from a position on.
 pub(crate) struct Ahead {
     store: Store,
@@ -41,7 +44,7 @@ pub(crate) struct Ahead {
     /// The position of the next entry that [`Ahead::page`] gives.
     at: u64,
     /// Pages under way: where each begins, in order, from `at` on without gap.
-    pages: VecDeque<(u64, Task<Result<Vec<Read>, ReadError>>)>,
+    pages: VecDeque<(u64, Reading)>,
     /// The first position that no page under way holds.
     next: u64,
 }

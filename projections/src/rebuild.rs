@@ -6,7 +6,7 @@ use chancery_ledger::id::CollaborationId;
 use chancery_store::Store;
 use sqlx::SqliteConnection;
 
-use crate::advance::{Place, Working, batch, fold};
+use crate::advance::{Place, ROWS_HELD_MAX, Working, batch, fold};
 use crate::ahead::Ahead;
 use crate::halt::{Halt, ProjectError};
 use crate::open::sizes;
@@ -15,8 +15,19 @@ use crate::tables::{Changed, Cursor, cursor, move_cursor};
 use crate::task::Task;
 use crate::views::Views;
 
-/// Entries that are folded before the rows that they changed are stored, each once.
-const WINDOW_ENTRIES: u64 = 4096;
+/// What bounds the memory of a rebuild, beside [`Ahead`]'s own bounds.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Entries that are folded before the rows that they changed are stored, each once.
+    window_entries: u64,
+    /// Rows held after a window is stored, at most.
+    rows: usize,
+}
+
+const LIMITS: Limits = Limits { window_entries: 4096, rows: ROWS_HELD_MAX };
+#[cfg(test)]
+mod tests;
+
 /// Heads read at a time.
 const HEADS: u32 = 1024;
 
@@ -50,6 +61,15 @@ impl Rebuilt {
 pub async fn rebuild(
     store: &Store,
     views: &Views,
+    progress: impl FnMut(u64, u64) + Send,
+) -> Result<Rebuilt, ProjectError> {
+    rebuild_within(store, views, LIMITS, progress).await
+}
+
+async fn rebuild_within(
+    store: &Store,
+    views: &Views,
+    limits: Limits,
     mut progress: impl FnMut(u64, u64) + Send,
 ) -> Result<Rebuilt, ProjectError> {
     let _one = views.rebuilding().lock().await;
@@ -58,7 +78,7 @@ pub async fn rebuild(
     schema::create(&mut transaction, Set::Next).await?;
     transaction.commit().await?;
 
-    let mut work = Work { store, views, entries: 0, halted: Vec::new() };
+    let mut work = Work { store, views, limits, entries: 0, halted: Vec::new() };
     let logs = heads(store).await?;
     let total = logs.iter().map(|(_, size)| size).sum::<u64>();
     let mut reader = views.readers().acquire().await?;
@@ -95,6 +115,7 @@ pub async fn rebuild(
 struct Work<'a> {
     store: &'a Store,
     views: &'a Views,
+    limits: Limits,
     entries: u64,
     halted: Vec<Halt>,
 }
@@ -115,7 +136,7 @@ impl Work<'_> {
         let mut storing = Storing { at: Cursor::START, task: None };
         loop {
             let from = working.cursor;
-            let until = from.size.saturating_add(WINDOW_ENTRIES).min(size);
+            let until = from.size.saturating_add(self.limits.window_entries).min(size);
             let folded = fold(reader, &mut log, &place, &mut working, until, &mut progress).await;
             let stored = storing.join().await?;
             if stored != from {
@@ -138,7 +159,7 @@ impl Work<'_> {
                 storing.task = Some(task);
             }
             let ends = to == from || to.size >= size || halt.is_some();
-            if ends || working.is_full() {
+            if ends || working.holds_more_than(self.limits.rows) {
                 let stored = storing.join().await?;
                 if ends && stored == to {
                     self.entries += to.size;

@@ -43,7 +43,6 @@ async fn ended<T>(error: JoinError) -> T {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod tests {
     use tokio::sync::oneshot;
 
