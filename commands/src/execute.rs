@@ -78,6 +78,7 @@ pub async fn execute(app: &App, caller: &Caller, incoming: Incoming) -> Result<R
             subject: incoming.subject,
             command: incoming.headers.command,
             authority: &authority,
+            verified: None,
             now_ms: (app.clock)(),
             facts,
         };

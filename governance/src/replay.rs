@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use chancery_ledger::cose::Verified;
 use chancery_ledger::entry::{Actor, Authority, Sealed};
 use chancery_ledger::id::CommandId;
 
@@ -99,6 +100,21 @@ impl Replay {
     ///
     /// [`ReplayError`]; the replay can't go on then.
     pub fn step(&mut self, sealed: &Sealed, verify: VerifyEvidence<'_>) -> Result<(), ReplayError> {
+        self.step_verified(sealed, verify, None)
+    }
+
+    /// As [`Replay::step`], where the signature of the entry's authority may be proven already: see
+    /// [`crate::submission::preverify`]. What is not proven is checked here.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`]; the replay can't go on then.
+    pub fn step_verified(
+        &mut self,
+        sealed: &Sealed,
+        verify: VerifyEvidence<'_>,
+        verified: Option<Verified>,
+    ) -> Result<(), ReplayError> {
         let (recorded, event) = read(sealed)?;
         let (entry, position) = (sealed.entry(), recorded.position);
         if let Event::CollaborationCreated(created) = &event
@@ -124,6 +140,7 @@ impl Replay {
                 subject: recorded.subject,
                 command: entry.command,
                 authority: &entry.authority,
+                verified,
                 now_ms: entry.time_ms,
                 facts: recorded_facts(&entry.authority, &event, verify),
             };

@@ -5,11 +5,11 @@
 
 use chancery_ledger::codec::{self, Value};
 use chancery_ledger::command::{LIFETIME_MS_MAX, SignedCommand};
-use chancery_ledger::cose::{ContentType, Sign1};
+use chancery_ledger::cose::{self, ContentType, Sign1, Verified};
 use chancery_ledger::digest::Digest;
-use chancery_ledger::entry::{Actor, Authority, SEALED_LEN_MAX, SignedContent};
+use chancery_ledger::entry::{Actor, Authority, Entry, SEALED_LEN_MAX, SignedContent};
 use chancery_ledger::id::{CollaborationId, CommandId};
-use chancery_ledger::key::PublicKey;
+use chancery_ledger::key::{KeyId, PublicKey};
 
 use crate::authorise;
 use crate::command::Command;
@@ -33,6 +33,9 @@ pub struct Submission<'a> {
     pub command: CommandId,
     /// By what right; holds the command's content too.
     pub authority: &'a Authority,
+    /// Proof that the authority's signature was checked already: see [`preverify`]. What it does
+    /// not prove is checked here.
+    pub verified: Option<Verified>,
     /// Milliseconds since the Unix epoch.
     pub now_ms: u64,
     /// What can't be read from the log or the command.
@@ -268,7 +271,7 @@ fn caller<'a>(
                 return Err(Rejection::new(Code::KeyRevoked, "the key was revoked"));
             }
             check_signed(state, submission, &signed.command)?;
-            signed.message.verify(&key.key).map_err(bad_signature)?;
+            check_signature(signed, &key.key, submission)?;
             Ok(Caller::Member { id, member, signed: true })
         }
         (Authority::ExecutorSigned(_), Some(signed)) => {
@@ -284,7 +287,7 @@ fn caller<'a>(
                 ));
             }
             check_signed(state, submission, &signed.command)?;
-            signed.message.verify(key).map_err(bad_signature)?;
+            check_signature(signed, key, submission)?;
             Ok(Caller::Executor(key))
         }
         (Authority::MemberSigned(_) | Authority::ExecutorSigned(_), None) => {
@@ -296,8 +299,62 @@ fn caller<'a>(
     }
 }
 
-fn bad_signature(error: chancery_ledger::key::BadSignature) -> Rejection {
-    Rejection::new(Code::SignatureInvalid, error.to_string())
+/// Checks that `key` signed, unless that is proven already.
+fn check_signature(
+    signed: &Signed,
+    key: &PublicKey,
+    submission: &Submission<'_>,
+) -> Result<(), Rejection> {
+    let proven =
+        submission.verified.is_some_and(|verified| signed.message.is_verified_by(&verified, key));
+    if proven {
+        return Ok(());
+    }
+    match signed.message.verify(key) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Rejection::new(Code::SignatureInvalid, error.to_string())),
+    }
+}
+
+/// Checks the signature of an authority before its turn comes: the arithmetic, on any core, in any
+/// order. Whose key it is and what it may do, [`handle`] says.
+///
+/// `key` gives the key of an id; ids are SHA-256 of the key, so a wrong answer proves nothing. A
+/// command that brings its own key (`run.admit`) needs no answer.
+///
+/// Gives nothing where there is no signature, no key, or the signature is not that key's.
+pub fn preverify(
+    authority: &Authority,
+    key: &dyn Fn(KeyId) -> Option<PublicKey>,
+) -> Option<Verified> {
+    let (kind, signed) = match authority {
+        Authority::MemberSigned(signed) => (ContentType::Command, signed),
+        Authority::ExecutorSigned(signed) => (ContentType::ExecutorReport, signed),
+        Authority::ServiceWitnessed(_) | Authority::Consequence(_) => return None,
+    };
+    let message = cose::parse(kind, &signed.message).ok()?;
+    let key = key(message.key_id()).or_else(|| brought_key(&signed.content))?;
+    message.verify(&key).ok()
+}
+
+/// The key that the content of `run.admit` brings along.
+fn brought_key(content: &[u8]) -> Option<PublicKey> {
+    let Value::Map(map) = codec::decode(content).ok()? else { return None };
+    let Some(Value::Text(key)) = map.get(&codec::Key::from("executor")) else { return None };
+    key.parse().ok()
+}
+
+/// The key that an entry brings into its log: those that later signatures and seals are made with.
+pub fn key_of(entry: &Entry) -> Option<PublicKey> {
+    let field = match entry.kind.as_str() {
+        "CollaborationCreated" => "service_key",
+        "SigningKeyRegistered" => "key",
+        "RunAdmitted" => "executor",
+        _ => return None,
+    };
+    let Value::Map(payload) = &entry.payload else { return None };
+    let Some(Value::Text(key)) = payload.get(&codec::Key::from(field)) else { return None };
+    key.parse().ok()
 }
 
 /// Checks that signed bytes are meant for this service, log, subject, command and time.

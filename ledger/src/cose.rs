@@ -65,6 +65,15 @@ pub struct Sign1 {
     signature: Vec<u8>,
 }
 
+/// Proof that a key signed a message. Only a verification that succeeds makes one, so it can be
+/// carried from where signatures are checked, on all cores, to where they are relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verified {
+    key: KeyId,
+    /// SHA-256 of `Sig_structure` and the signature: everything that was checked.
+    message: Digest,
+}
+
 /// Signs `payload` with `key` and returns the tagged message.
 pub fn sign(content: ContentType, payload: &[u8], key: &SigningKey) -> Vec<u8> {
     let protected = codec::encode(&Value::map([
@@ -142,11 +151,25 @@ impl Sign1 {
     /// # Errors
     ///
     /// [`BadSignature`].
-    pub fn verify(&self, key: &PublicKey) -> Result<(), BadSignature> {
-        if key.algorithm() != self.algorithm || key.id() != self.key_id {
+    pub fn verify(&self, key: &PublicKey) -> Result<Verified, BadSignature> {
+        if !self.names(key) {
             return Err(BadSignature);
         }
-        key.verify(&to_be_signed(&self.protected, &self.payload), &self.signature)
+        let signed = to_be_signed(&self.protected, &self.payload);
+        key.verify(&signed, &self.signature)?;
+        Ok(Verified { key: self.key_id, message: Digest::of_parts(&[&signed, &self.signature]) })
+    }
+
+    /// Whether `verified` proves that `key` signed this very message: no signature is computed.
+    pub fn is_verified_by(&self, verified: &Verified, key: &PublicKey) -> bool {
+        let signed = to_be_signed(&self.protected, &self.payload);
+        self.names(key)
+            && verified.key == self.key_id
+            && verified.message == Digest::of_parts(&[&signed, &self.signature])
+    }
+
+    fn names(&self, key: &PublicKey) -> bool {
+        key.algorithm() == self.algorithm && key.id() == self.key_id
     }
 }
 
@@ -170,7 +193,7 @@ mod tests {
         let message = sign(ContentType::Command, b"payload", &key);
         let parsed = parse(ContentType::Command, &message).unwrap();
         assert_eq!(parsed.payload(), b"payload");
-        assert_eq!(parsed.verify(key.public()), Ok(()));
+        assert!(parsed.verify(key.public()).is_ok());
         for position in 0..message.len() {
             for bit in 0..8 {
                 let mut altered = message.clone();
@@ -199,5 +222,28 @@ mod tests {
         let message = sign(ContentType::Command, b"payload", &key);
         let parsed = parse(ContentType::Command, &message).unwrap();
         assert_eq!(parsed.verify(other.public()), Err(BadSignature));
+    }
+
+    #[test]
+    fn a_proof_is_of_one_message_and_one_key() {
+        let (key, other) = ([1; 32], [2; 32]);
+        let key = SigningKey::from_seed(&key).unwrap();
+        let other = SigningKey::from_seed(&other).unwrap();
+        let parsed = |content, payload: &[u8], key: &SigningKey| {
+            parse(content, &sign(content, payload, key)).unwrap()
+        };
+        let message = parsed(ContentType::Command, b"payload", &key);
+        let verified = message.verify(key.public()).unwrap();
+        assert!(message.is_verified_by(&verified, key.public()));
+        assert!(!message.is_verified_by(&verified, other.public()));
+        for altered in [
+            parsed(ContentType::Command, b"payloae", &key),
+            parsed(ContentType::ExecutorReport, b"payload", &key),
+            parsed(ContentType::Command, b"payload", &other),
+            Sign1 { signature: vec![0; 64], ..message.clone() },
+        ] {
+            assert!(!altered.is_verified_by(&verified, key.public()));
+            assert!(!altered.is_verified_by(&verified, other.public()));
+        }
     }
 }

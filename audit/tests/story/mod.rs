@@ -355,6 +355,7 @@ impl Story {
             subject,
             command: id,
             authority: &authority,
+            verified: None,
             now_ms: self.now_ms,
             facts,
         };

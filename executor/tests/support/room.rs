@@ -184,6 +184,7 @@ impl Room {
             subject,
             command,
             authority,
+            verified: None,
             now_ms: self.now_ms,
             facts: Facts {
                 service: Some(Service {

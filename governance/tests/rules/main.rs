@@ -15,6 +15,7 @@ mod evolve;
 mod invariants;
 mod member;
 mod operator;
+mod preverify;
 mod query;
 mod readiness;
 mod run;

@@ -282,6 +282,7 @@ fn a_decision_that_the_fold_refuses_is_not_sealed() {
         subject: query_s(),
         command: chancery_ledger::id::CommandId::new(crate::support::uuid(0xe, 9_999)),
         authority: &Authority::Consequence(0),
+        verified: None,
         now_ms: world.now_ms,
         facts: chancery_governance::submission::Facts::default(),
     };

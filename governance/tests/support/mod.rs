@@ -23,7 +23,7 @@ use chancery_governance::submission::{EmailProof, Facts, Service, Submission, ha
 use chancery_governance::wire::v1;
 use chancery_ledger::codec;
 use chancery_ledger::command::SignedCommand;
-use chancery_ledger::cose::ContentType;
+use chancery_ledger::cose::{ContentType, Verified};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::{Authority, Sealed, SignedContent, Witness};
 use chancery_ledger::id::{CollaborationId, CommandId, RunId};
@@ -66,6 +66,7 @@ pub struct Attempt {
     pub command: CommandId,
     pub authority: Authority,
     pub facts: Facts,
+    pub verified: Option<Verified>,
 }
 
 /// The clean room.
@@ -178,7 +179,7 @@ impl World {
         } else {
             self.witnessed(who, command)
         };
-        Attempt { subject, command: id, authority, facts: self.facts(command) }
+        Attempt { subject, command: id, authority, facts: self.facts(command), verified: None }
     }
 
     /// The well-formed report of an executor with `key`.
@@ -188,7 +189,7 @@ impl World {
         let message = self.to_sign(subject, command, id).sign(ContentType::ExecutorReport, key);
         let authority =
             Authority::ExecutorSigned(SignedContent { message, content: content(command) });
-        Attempt { subject, command: id, authority, facts: self.facts(command) }
+        Attempt { subject, command: id, authority, facts: self.facts(command), verified: None }
     }
 
     /// What an honest service knows beside a command.
@@ -226,6 +227,7 @@ impl World {
             subject: attempt.subject,
             command: attempt.command,
             authority: &attempt.authority,
+            verified: attempt.verified,
             now_ms: self.now_ms,
             facts: attempt.facts.clone(),
         };

@@ -223,16 +223,16 @@ fn stored_signatures_verify() {
     let (command, message) =
         SignedCommand::parse(ContentType::Command, &read("signed-command.cbor")).unwrap();
     assert_eq!(command, samples::member_command().0);
-    assert_eq!(message.verify(Who::Litware.key().public()), Ok(()));
+    assert!(message.verify(Who::Litware.key().public()).is_ok());
     let (command, message) =
         SignedCommand::parse(ContentType::Command, &read("signed-command-es256.cbor")).unwrap();
     assert_eq!(command, samples::member_command().0);
-    assert_eq!(message.verify(&samples::es256_key()), Ok(()));
+    assert!(message.verify(&samples::es256_key()).is_ok());
     assert!(message.verify(Who::Litware.key().public()).is_err());
     let file = read("signed-executor-report.cbor");
     let (command, message) = SignedCommand::parse(ContentType::ExecutorReport, &file).unwrap();
     assert_eq!(command, samples::executor_report().0);
-    assert_eq!(message.verify(samples::executor().public()), Ok(()));
+    assert!(message.verify(samples::executor().public()).is_ok());
     let (checkpoint, _) = checkpoint();
     let note = String::from_utf8(read("checkpoint-note.txt")).unwrap();
     let opened = Checkpoint::open(&note, &checkpoint.origin, samples::service().public());

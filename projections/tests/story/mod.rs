@@ -419,6 +419,7 @@ impl Story {
             subject,
             command: id(0x1_0000_0000 + self.number),
             authority,
+            verified: None,
             now_ms: BEGIN_MS + self.number * 1000,
             facts,
         };

@@ -37,6 +37,7 @@ fn submission(
         subject,
         command: CommandId::new(uuid::Uuid::from_u128(command)),
         authority,
+        verified: None,
         now_ms: NOW_MS,
         facts: Facts {
             service: Some(Service {
