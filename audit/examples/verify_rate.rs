@@ -36,6 +36,8 @@ use story::{Person, Right, Story, about_room, room, service_key};
 
 /// Entries whose signatures the limit is measured with.
 const SAMPLE: usize = 10_000;
+/// Signatures between two looks at the clock.
+const ROUND: usize = 1_000;
 /// How long one measurement of the limit takes at least.
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -52,30 +54,42 @@ fn main() {
         say(&format!("made {entries} entries in {:.0} s", begun.elapsed().as_secs_f64()));
     }
     let sample = sample(&file);
-    say(&format!("{cores} cores; {} bytes; sample of {} signatures", fs::metadata(&file).unwrap().len(), sample.len()));
+    say(&format!(
+        "{cores} cores; {} bytes; sample of {} signatures",
+        fs::metadata(&file).unwrap().len(),
+        sample.len()
+    ));
     let mut ratios = Vec::new();
     for round in 1..=rounds {
-        let (limit, limit_steal) = measured(|| limit(&sample, cores));
-        let (rate, steal) = measured(|| {
-            let begun = Instant::now();
-            let options =
-                Options { service_key: Some(service_key().public().id()), threads, ..Options::default() };
-            let report = verify(File::open(&file).unwrap(), &options);
-            assert_eq!(report.verdict, Verdict::Verified);
-            report.contents.unwrap().checkpoint.size as f64 / begun.elapsed().as_secs_f64()
-        });
-        let (again, again_steal) = measured(|| self::limit(&sample, cores));
-        let mean = f64::midpoint(limit, again);
-        let ratio = 2.0 * rate / mean;
+        let ((limit, signature), limit_steal) = measured(|| limit(&sample, cores));
+        let busy_before = busy();
+        let (rate, steal) = measured(|| verified(&file, threads));
+        let entry = (busy() - busy_before) / entries as f64;
+        let ((again, _), again_steal) = measured(|| self::limit(&sample, cores));
+        let ratio = 2.0 * rate / f64::midpoint(limit, again);
         ratios.push(ratio);
         say(&format!(
-            "round {round}: {rate:.0} entries/s, steal {steal:.1} %; limit {limit:.0} and {again:.0} \
-             signatures/s, steal {limit_steal:.1} and {again_steal:.1} %; ratio {ratio:.3}; peak {} MB",
-            peak_kb() / 1024
+            "round {round}: {rate:.0} entries/s, steal {steal:.1} %; limit {limit:.0} and \
+             {again:.0} signatures/s, steal {limit_steal:.1} and {again_steal:.1} %; ratio \
+             {ratio:.3}; peak {} MB; processor time: entry {:.1} us, signature {:.1} us, ratio {:.3}",
+            peak_kb() / 1024,
+            entry * 1e6,
+            signature * 1e6,
+            2.0 * signature / entry
         ));
     }
     ratios.sort_by(f64::total_cmp);
     say(&format!("median ratio {:.3}", ratios[ratios.len() / 2]));
+}
+
+/// Entries a second.
+fn verified(file: &str, threads: Option<NonZero<usize>>) -> f64 {
+    let service_key = Some(service_key().public().id());
+    let options = Options { service_key, threads, ..Options::default() };
+    let begun = Instant::now();
+    let report = verify(File::open(file).unwrap(), &options);
+    assert_eq!(report.verdict, Verdict::Verified);
+    report.contents.unwrap().checkpoint.size as f64 / begun.elapsed().as_secs_f64()
 }
 
 fn say(line: &str) {
@@ -140,27 +154,37 @@ fn parts(message: &[u8], key: &PublicKey) -> Signed {
     else {
         panic!("COSE_Sign1")
     };
-    let structure = Value::Array(vec![Value::text("Signature1"), protected, Value::bytes([]), payload]);
+    let structure =
+        Value::Array(vec![Value::text("Signature1"), protected, Value::bytes([]), payload]);
     (key.bytes().to_vec(), codec::encode(&structure), signature)
 }
 
-/// Signatures a second over all cores.
-fn limit(sample: &[Signed], cores: NonZero<usize>) -> f64 {
-    let begun = Instant::now();
+/// Signatures a second over all cores, and the processor seconds of one.
+fn limit(sample: &[Signed], cores: NonZero<usize>) -> (f64, f64) {
+    let (begun, busy_before) = (Instant::now(), busy());
     let one_core = || {
-        let mut done = 0_u64;
+        let mut done = 0_u32;
         while begun.elapsed() < LIMIT {
-            for (key, message, signature) in sample.iter().take(2_000) {
+            for (key, message, signature) in sample.iter().take(ROUND) {
                 UnparsedPublicKey::new(&ED25519, key).verify(message, signature).unwrap();
+                done += 1;
             }
-            done += sample.len().min(2_000) as u64;
         }
-        done as f64 / begun.elapsed().as_secs_f64()
+        f64::from(done)
     };
-    thread::scope(|scope| {
+    let done: f64 = thread::scope(|scope| {
         let each: Vec<_> = (0..cores.get()).map(|_| scope.spawn(one_core)).collect();
         each.into_iter().map(|core| core.join().unwrap()).sum()
-    })
+    });
+    (done / begun.elapsed().as_secs_f64(), (busy() - busy_before) / done)
+}
+
+/// Processor seconds of this process so far (proc(5), `/proc/self/stat`, in ticks of 10 ms).
+fn busy() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(") ").next().unwrap_or_default();
+    let ticks = after_name.split_whitespace().skip(11).take(2);
+    f64::from(ticks.filter_map(|ticks| ticks.parse::<u32>().ok()).sum::<u32>()) / 100.0
 }
 
 /// What `run` gives, and the steal meanwhile in percent.

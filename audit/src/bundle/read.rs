@@ -156,8 +156,7 @@ impl<R: Read> Reader<R> {
             self.position += gap.count;
             return Ok(Item::Gap(gap));
         }
-        let trailer =
-            self.trailer(value).map_err(|problem| malformed(Place::Trailer, problem))?;
+        let trailer = self.trailer(value).map_err(|problem| malformed(Place::Trailer, problem))?;
         self.end()?;
         Ok(Item::Trailer(trailer))
     }

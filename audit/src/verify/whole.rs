@@ -212,4 +212,3 @@ fn evidence(event: &Event) -> Option<&Evidence> {
         _ => None,
     }
 }
-
