@@ -11,4 +11,6 @@ pub mod id;
 pub mod key;
 pub mod merkle;
 pub mod note;
+pub mod receipt;
+pub mod tile;
 pub mod wire;

@@ -1,9 +1,15 @@
 //! Merkle tree hashing and proofs (RFC 9162 section 2.1), SHA-256.
 //!
 //! [`Frontier`] holds what an append needs: one hash for each set bit of the size. Proofs are made
+//! from tiles ([`crate::tile`]), for what a batch appended from its [`Growth`], and in small trees
 //! from the leaf hashes; the two verifiers need nothing but the proof.
 
+mod growth;
+pub(crate) mod shape;
+
 use crate::digest::Digest;
+
+pub use growth::Growth;
 
 /// Longest inclusion or consistency proof: a tree of 2^64 leaves.
 pub const PROOF_LEN_MAX: usize = 65;
@@ -33,14 +39,50 @@ impl Frontier {
 
     /// Appends a leaf: amortised two hashes.
     pub fn append(&mut self, leaf: Digest) {
-        let mut node = leaf;
-        for _ in 0..self.size.trailing_ones() {
+        self.carry(0, leaf, |_, _, _| {});
+    }
+
+    /// Appends a leaf and pushes to `nodes` each node of height 8, 16, .. that it completes, lowest
+    /// first: what levels 1 and up of the tiles gain.
+    pub fn append_noting(&mut self, leaf: Digest, nodes: &mut Vec<Node>) {
+        self.carry(0, leaf, |height, index, hash| {
+            if let Some(level) = Node::level_of(height) {
+                nodes.push(Node { level, index, hash });
+            }
+        });
+    }
+
+    /// Appends a perfect subtree of `2^height` leaves by its root, where the leaves are not at hand.
+    ///
+    /// # Errors
+    ///
+    /// [`Misaligned`] where the size is no multiple of `2^height`, or would pass `2^64 - 1`.
+    pub fn append_subtree(&mut self, height: u8, root: Digest) -> Result<(), Misaligned> {
+        let leaves = 1_u64.checked_shl(height.into()).ok_or(Misaligned)?;
+        if !self.size.is_multiple_of(leaves) || self.size.checked_add(leaves).is_none() {
+            return Err(Misaligned);
+        }
+        self.carry(height, root, |_, _, _| {});
+        Ok(())
+    }
+
+    /// The roots of the perfect subtrees with their heights, largest and leftmost first.
+    pub fn roots(&self) -> impl Iterator<Item = (u8, Digest)> {
+        shape::heights(self.size).zip(self.roots.iter().copied())
+    }
+
+    /// Adds the root of `2^height` leaves, where the size is a multiple of that, and tells `complete`
+    /// of each node above it that gets complete: height, index among those of its height, hash.
+    fn carry(&mut self, height: u8, root: Digest, mut complete: impl FnMut(u8, u64, Digest)) {
+        let (mut node, first) = (root, self.size >> height);
+        for (above, step) in (height + 1..).zip(1..=first.trailing_ones()) {
             if let Some(left) = self.roots.pop() {
                 node = node_hash(&left, &node);
+                complete(above, first >> step, node);
             }
         }
+        self.size += 1 << height;
         self.roots.push(node);
-        self.size += 1;
     }
 
     /// The root hash; of no leaves, the hash of nothing.
@@ -48,6 +90,29 @@ impl Frontier {
         let mut roots = self.roots.iter().rev();
         let Some(last) = roots.next() else { return Digest::of(b"") };
         roots.fold(*last, |right, left| node_hash(left, &right))
+    }
+}
+
+/// A subtree root that does not fit at the right edge of the tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the subtree does not start at a multiple of its size, or ends beyond 2^64 - 1")]
+pub struct Misaligned;
+
+/// The root of a full tile's subtree: the hash that level `level` of the tiles holds at `index`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Node {
+    /// The level, from 1: the node is over `256^level` leaves.
+    pub level: u8,
+    /// Its place among the nodes of its level, from 0.
+    pub index: u64,
+    /// Its hash.
+    pub hash: Digest,
+}
+
+impl Node {
+    /// The level of the tiles that holds the nodes of `height`, if one of 1 and up does.
+    const fn level_of(height: u8) -> Option<u8> {
+        if height > 0 && height.is_multiple_of(8) { Some(height / 8) } else { None }
     }
 }
 
@@ -145,6 +210,20 @@ pub fn verify_inclusion(
     proof: &[Digest],
     root: &Digest,
 ) -> Result<(), BadProof> {
+    if included_root(leaf, index, size, proof)? == *root { Ok(()) } else { Err(BadProof) }
+}
+
+/// The root that an inclusion proof leads to, for a caller that has a signature over it.
+///
+/// # Errors
+///
+/// [`BadProof`] where the proof is not as long as that of `index` in `size` leaves is.
+pub fn included_root(
+    leaf: &Digest,
+    index: u64,
+    size: u64,
+    proof: &[Digest],
+) -> Result<Digest, BadProof> {
     if index >= size || proof.len() > PROOF_LEN_MAX {
         return Err(BadProof);
     }
@@ -166,7 +245,7 @@ pub fn verify_inclusion(
         node >>= 1;
         last >>= 1;
     }
-    if last == 0 && hash == *root { Ok(()) } else { Err(BadProof) }
+    if last == 0 { Ok(hash) } else { Err(BadProof) }
 }
 
 /// Verifies that the tree of `old` leaves is a prefix of that of `new` (RFC 9162 section 2.1.4.2).
@@ -181,12 +260,31 @@ pub fn verify_consistency(
     new_root: &Digest,
     proof: &[Digest],
 ) -> Result<(), BadProof> {
-    if old > new || proof.len() > PROOF_LEN_MAX {
+    if old == 0 {
+        let empty = *old_root == Digest::of(b"") && (new > 0 || new_root == old_root);
+        return if proof.is_empty() && empty { Ok(()) } else { Err(BadProof) };
+    }
+    if extended_root(old, old_root, new, proof)? == *new_root { Ok(()) } else { Err(BadProof) }
+}
+
+/// The root that a consistency proof leads to from that of `old` leaves, for a caller that has a
+/// signature over it.
+///
+/// # Errors
+///
+/// [`BadProof`] where the proof does not lead to `old_root` too, or `old` is 0: from no leaves a
+/// proof leads nowhere.
+pub fn extended_root(
+    old: u64,
+    old_root: &Digest,
+    new: u64,
+    proof: &[Digest],
+) -> Result<Digest, BadProof> {
+    if old == 0 || old > new || proof.len() > PROOF_LEN_MAX {
         return Err(BadProof);
     }
-    if old == new || old == 0 {
-        let same = if old == 0 { *old_root == Digest::of(b"") } else { old_root == new_root };
-        return if proof.is_empty() && same { Ok(()) } else { Err(BadProof) };
+    if old == new {
+        return if proof.is_empty() { Ok(*old_root) } else { Err(BadProof) };
     }
     let mut hashes = proof.iter();
     let first = if old.is_power_of_two() { old_root } else { hashes.next().ok_or(BadProof)? };
@@ -211,7 +309,7 @@ pub fn verify_consistency(
         node >>= 1;
         last >>= 1;
     }
-    if last == 0 && old_hash == *old_root && new_hash == *new_root { Ok(()) } else { Err(BadProof) }
+    if last == 0 && old_hash == *old_root { Ok(new_hash) } else { Err(BadProof) }
 }
 
 #[cfg(test)]
@@ -255,6 +353,36 @@ mod tests {
             root(&leaves[..1]).to_hex(),
             "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
         );
+    }
+
+    #[test]
+    fn subtrees_make_the_frontier_that_their_leaves_make() {
+        let all = leaves(48);
+        let mut whole = Frontier::default();
+        whole.extend(all.iter().copied());
+        let mut pieces = Frontier::default();
+        for (height, from, to) in [(4, 0, 16), (3, 16, 24), (0, 24, 25), (0, 25, 26), (1, 26, 28)] {
+            assert_eq!(pieces.append_subtree(height, root(&all[from..to])), Ok(()));
+        }
+        pieces.append_subtree(2, root(&all[28..32])).unwrap();
+        pieces.append_subtree(4, root(&all[32..48])).unwrap();
+        assert_eq!(pieces, whole);
+        assert_eq!(pieces.roots().map(|(height, _)| height).collect::<Vec<_>>(), [5, 4]);
+    }
+
+    #[test]
+    fn a_subtree_out_of_place_is_refused_and_changes_nothing() {
+        let mut frontier = Frontier::default();
+        frontier.append_subtree(1, leaf_hash(b"")).unwrap();
+        let before = frontier.clone();
+        for height in [2, 3, 63, 64, 255] {
+            assert_eq!(frontier.append_subtree(height, leaf_hash(b"")), Err(Misaligned));
+        }
+        assert_eq!(frontier, before);
+        let mut frontier = Frontier::default();
+        frontier.append_subtree(63, leaf_hash(b"")).unwrap();
+        assert_eq!(frontier.append_subtree(63, leaf_hash(b"")), Err(Misaligned));
+        assert_eq!(frontier.append_subtree(62, leaf_hash(b"")), Ok(()));
     }
 
     #[test]
