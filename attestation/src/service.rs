@@ -1,21 +1,11 @@
 //! What the evidence of a service binds: its name and the key that seals its logs.
 
 use chancery_governance::run::{Evidence, Platform, Verdict};
-use chancery_ledger::codec::{self, Value};
-use chancery_ledger::digest::Digest;
 use chancery_ledger::key::PublicKey;
 
 use crate::EvidenceError;
 
-/// The report data of a service: SHA-256 of the canonical CBOR of
-/// `["chancery/v1/service", name, key]`.
-pub fn report_data(name: &str, key: &PublicKey) -> Digest {
-    Digest::of(&codec::encode(&Value::Array(vec![
-        Value::text("chancery/v1/service"),
-        Value::text(name),
-        Value::text(key.to_string()),
-    ])))
-}
+pub use chancery_governance::decide::service::report_data;
 
 /// Verifies that `evidence` binds `name` and `key`.
 ///

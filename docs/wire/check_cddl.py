@@ -17,7 +17,7 @@ HERE = pathlib.Path(__file__).parent
 # Faults beyond the grammar: encodings, signatures, and links between fields.
 BEYOND = (
     "trailing-byte", "indefinite-array", "by-another-key", "signature-flipped", "map-head-too-long",
-    "duplicate-key", "first-with-previous", "later-without-previous",
+    "duplicate-key", "first-with-previous", "later-without-previous", "by-the-key-that-it-brings",
 )
 
 
@@ -30,6 +30,10 @@ def rule_of(vector: dict) -> str | None:
             return vector["action"]
         case ("reject", "content of query.approve"):
             return "query.approve"
+        case ("signed", _) if "service-command" in vector["content_type"]:
+            return "service-command"
+        case ("reject", "service-command"):
+            return "service-command"
         case ("signed", _):
             return "member-command" if "command" in vector["content_type"] else "executor-report"
         case ("reject", "command"):

@@ -1,13 +1,13 @@
 //! A verified copy of a collaboration's log, held as folded state.
 //!
-//! Nothing of it is taken on trust but the id of the service's key. Each entry's seal is checked
-//! with that key, its place by the leaf hash before it, its right to stand there by the rules'
+//! Nothing of it is taken on trust but the id of the service's first key. Each entry's seal is
+//! checked with that key, or with the one that took over from it, its place by the leaf hash before it, its right to stand there by the rules'
 //! replay, and all of them together by the service's signed checkpoint.
 
 use std::collections::BTreeSet;
 
 use chancery_governance::event::Event;
-use chancery_governance::log::{FoldError, read};
+use chancery_governance::log::{FoldError, open, read};
 use chancery_governance::replay::{Replay, ReplayError};
 use chancery_governance::run::{Evidence, Verdict};
 use chancery_governance::state::Collaboration;
@@ -25,7 +25,7 @@ use crate::client::{Client, ClientError, ENTRIES_MAX};
 pub struct VerifiedLog {
     id: CollaborationId,
     pin: KeyId,
-    key: Option<PublicKey>,
+    first: Option<PublicKey>,
     replay: Replay,
     tree: Frontier,
     /// The size of the last checkpoint that agreed.
@@ -36,7 +36,7 @@ pub struct VerifiedLog {
 /// A log that the executor does not act on.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// An entry is not what the pinned key sealed.
+    /// An entry is not what the pinned key, or the one after it, sealed.
     #[error("position {position}: the entry is not the pinned service's")]
     Entry {
         /// Where.
@@ -92,12 +92,12 @@ pub enum SyncError {
 }
 
 impl VerifiedLog {
-    /// An empty copy of the log of `id`, to be sealed by the key of id `pin`.
+    /// An empty copy of the log of `id`, begun with the key of id `pin`.
     pub fn new(id: CollaborationId, pin: KeyId) -> Self {
         Self {
             id,
             pin,
-            key: None,
+            first: None,
             replay: Replay::default(),
             tree: Frontier::default(),
             confirmed: 0,
@@ -127,11 +127,23 @@ impl VerifiedLog {
     ///
     /// [`SyncError`].
     pub async fn sync(&mut self, client: &Client) -> Result<(), SyncError> {
-        let note = client.checkpoint(self.id).await?;
+        let mut note = client.checkpoint(self.id).await?;
         if self.size() == 0 {
             self.fetch(client, 1).await?;
         }
-        let checkpoint = self.open(&note)?;
+        let checkpoint = loop {
+            match self.open(&note) {
+                Ok(checkpoint) => break checkpoint,
+                // The key may have changed since: then the entries that are new say so, and a note
+                // that is newer than they are is by the key that they name.
+                Err(error) => {
+                    if self.fetch(client, u64::from(ENTRIES_MAX)).await? == 0 {
+                        return Err(error.into());
+                    }
+                    note = client.checkpoint(self.id).await?;
+                }
+            }
+        };
         while self.size() < checkpoint.size {
             let left = checkpoint.size - self.size();
             if self.fetch(client, left).await? == 0 {
@@ -161,12 +173,12 @@ impl VerifiedLog {
     /// [`LogError`]; the copy must not be used then.
     pub fn take(&mut self, sealed: Vec<u8>) -> Result<(), LogError> {
         let position = self.size();
-        let key = match &self.key {
+        let first = match &self.first {
             Some(key) => key.clone(),
             None => genesis_key(&sealed, self.pin)?,
         };
-        let sealed =
-            Sealed::open(sealed, &key).map_err(|source| LogError::Entry { position, source })?;
+        let sealed = open(sealed, self.replay.state(), &first)
+            .map_err(|source| LogError::Entry { position, source })?;
         if sealed.entry().collaboration != self.id || sealed.entry().position != position {
             return Err(LogError::Misplaced { position });
         }
@@ -174,18 +186,17 @@ impl VerifiedLog {
             .map_err(|source| LogError::Fold { position, source: Box::new(source) })?;
         self.replay.step(&sealed, &verify).map_err(|source| LogError::Replay(Box::new(source)))?;
         self.tree.append(sealed.leaf());
-        self.key = Some(key);
+        self.first = Some(first);
         if let Subject::Run(run) = recorded.subject {
             self.touched.insert(run);
         }
         Ok(())
     }
 
-    /// Reads a checkpoint of this log; needs its first entry.
+    /// Reads a checkpoint of this log by the key that seals it now; needs its first entry.
     fn open(&self, note: &str) -> Result<Checkpoint, LogError> {
-        let origin = self.replay.state().collaboration().map(Collaboration::origin);
-        let (Some(origin), Some(key)) = (origin, &self.key) else { return Err(LogError::Genesis) };
-        Checkpoint::open(note, &origin, key).map_err(LogError::Note)
+        let state = self.replay.state().collaboration().ok_or(LogError::Genesis)?;
+        Checkpoint::open(note, &state.origin(), &state.service_key).map_err(LogError::Note)
     }
 
     fn confirm(&mut self, checkpoint: &Checkpoint) -> Result<(), LogError> {

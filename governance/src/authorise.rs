@@ -28,6 +28,8 @@ enum Requirement {
     AnyOf(&'static [Ability]),
     /// An executor key.
     Executor,
+    /// The service itself.
+    Service,
 }
 
 /// Checks that the caller may do this, and by this kind of authority.
@@ -39,7 +41,14 @@ pub fn authorise(state: &State, action: &Action<'_>) -> Result<(), Rejection> {
     let requirement = requirement(action.command);
     match (requirement, action.caller) {
         (Requirement::Anybody, Caller::Stranger(_) | Caller::Member { .. })
-        | (Requirement::Executor, Caller::Executor(_)) => Ok(()),
+        | (Requirement::Executor, Caller::Executor(_))
+        | (Requirement::Service, Caller::Service(_)) => Ok(()),
+        (_, Caller::Service(_)) => {
+            Err(Rejection::new(Code::NotTheService, "the service changes its key and nothing else"))
+        }
+        (Requirement::Service, _) => {
+            Err(Rejection::new(Code::NotTheService, "only the service changes its key"))
+        }
         (Requirement::Executor, Caller::Member { .. } | Caller::Stranger(_)) => {
             Err(Rejection::new(Code::NotAnExecutor, "only an attested executor reports on runs"))
         }
@@ -124,7 +133,9 @@ const fn signed_act(command: &Command) -> Option<SignedAct> {
         | Command::SubmitRun(_)
         | Command::StartRun(_)
         | Command::SucceedRun(_)
-        | Command::FailRun(_) => None,
+        | Command::FailRun(_)
+        | Command::RotateServiceKey(_)
+        | Command::ErasePersonal(_) => None,
     }
 }
 
@@ -141,7 +152,9 @@ const fn requirement(command: &Command) -> Requirement {
         | Command::RejectQuery(_)
         | Command::WithdrawConsent(_)
         | Command::RestoreConsent(_)
-        | Command::CancelRun(_) => Requirement::Member,
+        | Command::CancelRun(_)
+        | Command::ErasePersonal(_) => Requirement::Member,
+        Command::RotateServiceKey(_) => Requirement::Service,
         Command::PublishDataset(_) | Command::RetireDataset(_) => {
             Requirement::AnyOf(&[Ability::DataProvider, Ability::ResultReceiver])
         }

@@ -205,4 +205,16 @@ commands! {
         /// One line for people, without data, up to 500 characters.
         detail: String,
     }
+    "service.rotate-key"
+    /// Service: seal the log with another key from the next entry on. Signed by that key, sealed
+    /// by the one before.
+    RotateServiceKey {
+        /// The new key.
+        key: PublicKey,
+        /// Evidence that binds it to the service's name.
+        evidence: Evidence,
+    }
+    "personal.erase"
+    /// Destroy the key that the e-mail of an invitation is sealed under.
+    ErasePersonal {}
 }

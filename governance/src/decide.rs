@@ -5,8 +5,10 @@ pub mod consent;
 pub mod dataset;
 mod in_flight;
 pub mod member;
+mod personal;
 pub mod query;
 pub mod run;
+pub mod service;
 
 use chancery_ledger::entry::Actor;
 use chancery_ledger::id::{DatasetId, InvitationId, MemberId, QueryId, RunId};
@@ -49,6 +51,12 @@ pub fn decide(
         let events = run::report(state, run_id(subject)?, action.command, facts)?;
         return Ok(Decision { actor: Actor::Executor(key.id()), events });
     }
+    if let (Caller::Service(key), Command::RotateServiceKey(rotate)) =
+        (action.caller, action.command)
+    {
+        let events = service::rotate_key(state, subject, rotate, facts)?;
+        return Ok(Decision { actor: Actor::Service(key), events });
+    }
     let Caller::Member { id: caller, .. } = action.caller else {
         return Err(Rejection::new(
             Code::NotAMember,
@@ -86,7 +94,9 @@ pub fn decide(
         Command::RestoreConsent(command) => consent::restore(state, subject, caller, command.kind),
         Command::RequestRun(command) => run::request(state, run_id(subject)?, caller, command),
         Command::CancelRun(_) => run::cancel(state, run_id(subject)?, caller),
+        Command::ErasePersonal(_) => personal::erase(state, invitation_id(subject)?, caller),
         Command::CreateCollaboration(_)
+        | Command::RotateServiceKey(_)
         | Command::AcceptInvitation(_)
         | Command::AdmitRun(_)
         | Command::SubmitRun(_)

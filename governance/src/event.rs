@@ -94,6 +94,13 @@ events! {
             /// Their measurements, sorted.
             applications: Vec<Digest>,
         }
+        /// Entries after this one are sealed by another key of the service.
+        ServiceKeyRotated {
+            /// The key.
+            key: PublicKey,
+            /// Evidence that binds it to the service's name.
+            evidence: Evidence,
+        }
     }
     "member" {
         /// Somebody was invited by e-mail.
@@ -123,6 +130,8 @@ events! {
             /// What they can do, sorted.
             abilities: Vec<Ability>,
         }
+        /// The key that an invitation's e-mail was sealed under is destroyed.
+        SubjectErased {}
         /// A member's key signs from now on.
         SigningKeyRegistered {
             /// The key.

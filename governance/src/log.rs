@@ -1,9 +1,9 @@
 //! Between decisions and the log: sealing what was decided, folding what is stored.
 
 use chancery_ledger::codec::Value;
-use chancery_ledger::entry::{self, Authority, Entry, Sealed};
+use chancery_ledger::entry::{self, Authority, Entry, OpenError, Sealed};
 use chancery_ledger::id::ParseIdError;
-use chancery_ledger::key::SigningKey;
+use chancery_ledger::key::{PublicKey, SigningKey};
 
 use crate::event::Event;
 use crate::state::{Corrupt, Recorded, State, evolve};
@@ -37,6 +37,12 @@ pub enum FoldError {
         /// Where.
         position: u64,
     },
+    /// Another key sealed it than the one that seals there.
+    #[error("position {position}: another key sealed it than the one that seals there")]
+    Sealer {
+        /// Where.
+        position: u64,
+    },
     /// The event is illegal in the state.
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
@@ -66,6 +72,37 @@ pub fn read(sealed: &Sealed) -> Result<(Recorded, Event), FoldError> {
     Ok((recorded, event))
 }
 
+/// The key that seals the next entry of a log, and signs the checkpoint of its size: the one that
+/// the state names, or `first` while the log is empty.
+pub fn sealing_key<'a>(state: &'a State, first: &'a PublicKey) -> &'a PublicKey {
+    state.collaboration().map_or(first, |state| &state.service_key)
+}
+
+/// Opens the next entry of a log: its seal must be by [`sealing_key`].
+///
+/// # Errors
+///
+/// [`OpenError`].
+pub fn open(bytes: Vec<u8>, state: &State, first: &PublicKey) -> Result<Sealed, OpenError> {
+    Sealed::open(bytes, sealing_key(state, first))
+}
+
+/// Checks that an entry follows the one before, and names the key that seals there. That this key
+/// did seal it is for whoever opened it to check.
+pub(crate) fn check_place(state: &State, sealed: &Sealed, event: &Event) -> Result<(), FoldError> {
+    let position = sealed.entry().position;
+    if sealed.entry().previous != state.collaboration().map(|state| state.last_leaf) {
+        return Err(FoldError::Previous { position });
+    }
+    let sealer = match (state, event) {
+        (State::Present(state), _) => state.service_key.id(),
+        (State::Absent, Event::CollaborationCreated(created)) => created.service_key.id(),
+        // No log begins so; the fold says it.
+        (State::Absent, _) => return Ok(()),
+    };
+    if sealed.key_id() == sealer { Ok(()) } else { Err(FoldError::Sealer { position }) }
+}
+
 /// Moves `state` by a stored entry. The seal must have been checked.
 ///
 /// # Errors
@@ -73,10 +110,7 @@ pub fn read(sealed: &Sealed) -> Result<(Recorded, Event), FoldError> {
 /// [`FoldError`].
 pub fn fold(state: State, sealed: &Sealed) -> Result<State, FoldError> {
     let (recorded, event) = read(sealed)?;
-    let last = state.collaboration().map(|state| state.last_leaf);
-    if sealed.entry().previous != last {
-        return Err(FoldError::Previous { position: recorded.position });
-    }
+    check_place(&state, sealed, &event)?;
     Ok(evolve(state, &recorded, event)?)
 }
 
@@ -84,6 +118,7 @@ pub fn fold(state: State, sealed: &Sealed) -> Result<State, FoldError> {
 ///
 /// # Errors
 ///
+/// [`FoldError::Sealer`] where `key` is not the one that seals the log now, and
 /// [`FoldError::Corrupt`] where a decision contradicts the fold: a fault of the rules themselves.
 pub fn seal(
     state: State,

@@ -147,6 +147,10 @@ codes! {
         KeyNotInvited "key_not_invited";
         /// The identity comes from another tenant than the invitation demands.
         InvitationTenantMismatch "invitation_tenant_mismatch";
+        /// Only the service may, and it may nothing else.
+        NotTheService "not_the_service";
+        /// Only the owner, the inviter or the invited may.
+        NotTheInvited "not_the_invited";
         /// Only an attested executor may.
         NotAnExecutor "not_an_executor";
         /// Only the executor that was admitted may.
@@ -195,6 +199,10 @@ codes! {
         InvitationWithdrawn "invitation_withdrawn";
         /// The identity is a member already.
         AlreadyAMember "already_a_member";
+        /// The e-mail was erased.
+        PersonalErased "personal_erased";
+        /// The service sealed with that key before.
+        ServiceKeyUsed "service_key_used";
         /// The key is registered already.
         KeyAlreadyRegistered "key_already_registered";
         /// It is the member's last key that signs.

@@ -13,7 +13,7 @@ use chancery_ledger::id::CommandId;
 
 use crate::command::Command;
 use crate::event::Event;
-use crate::log::{FoldError, read};
+use crate::log::{FoldError, check_place, read};
 use crate::reason::Rejection;
 use crate::run::{Evidence, Verdict};
 use crate::state::{State, evolve};
@@ -122,10 +122,7 @@ impl Replay {
         {
             return Err(ReplayError::Rules { version: created.rules });
         }
-        let last = self.state.collaboration().map(|state| state.last_leaf);
-        if entry.previous != last {
-            return Err(FoldError::Previous { position }.into());
-        }
+        check_place(&self.state, sealed, &event)?;
         if let Authority::Consequence(of) = entry.authority {
             if self.cause != Some((of, entry.command, entry.actor)) || self.due.is_empty() {
                 return Err(ReplayError::NoCause { position });
@@ -193,6 +190,7 @@ fn recorded_facts(authority: &Authority, event: &Event, verify: VerifyEvidence<'
     let evidence = carried(authority).ok().and_then(|carried| match carried.command {
         Command::AdmitRun(command) => Some(command.evidence),
         Command::SucceedRun(command) => Some(command.evidence),
+        Command::RotateServiceKey(command) => Some(command.evidence),
         _ => None,
     });
     let mut facts = Facts {

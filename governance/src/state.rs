@@ -68,8 +68,11 @@ pub struct Collaboration {
     pub terms: Terms,
     /// The service's name: the first part of the log's origin.
     pub service: String,
-    /// The key that seals the log.
+    /// The key that seals the next entry, and the audience of commands.
     pub service_key: PublicKey,
+    /// The keys that seal the log, each with the first position that it seals: the first at 0, the
+    /// last is [`Collaboration::service_key`].
+    pub service_keys: Vec<(u64, PublicKey)>,
     /// The workload, once enabled.
     pub workload: Option<String>,
     /// The application measurements that may run queries, sorted; none before the policy is set.
@@ -132,10 +135,14 @@ impl Member {
 pub struct Invitation {
     /// The organisation of the invited.
     pub organisation: String,
+    /// Who invited.
+    pub invited_by: MemberId,
     /// What they will be able to do.
     pub abilities: Vec<Ability>,
     /// Their e-mail, sealed.
     pub email: SealedPersonal,
+    /// Where the key that the e-mail is sealed under was destroyed, if it was.
+    pub erased_at: Option<u64>,
     /// The tenant that must vouch for it.
     pub tenant: Option<String>,
     /// The key that the invited will sign with, where the inviter knew it.
@@ -203,6 +210,17 @@ impl Collaboration {
     pub fn dataset_at(&self, version: &DatasetVersion) -> Option<&PublishedVersion> {
         let dataset = self.datasets.get(&version.dataset)?;
         dataset.versions.iter().find(|published| published.digest == version.digest)
+    }
+
+    /// Whether this key seals the log now or did before.
+    pub fn sealed_with(&self, key: KeyId) -> bool {
+        self.service_keys.iter().any(|(_, sealing)| sealing.id() == key)
+    }
+
+    /// The key that seals the entry at `position`, or signs the checkpoint of that size.
+    pub fn service_key_at(&self, position: u64) -> &PublicKey {
+        let since = self.service_keys.iter().rev().find(|(first, _)| *first <= position);
+        since.map_or(&self.service_key, |(_, key)| key)
     }
 
     /// Whose marks stand against this use, by member.

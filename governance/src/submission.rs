@@ -53,7 +53,8 @@ pub struct Facts {
     pub email_is_known: bool,
     /// `member.accept-invitation`: what is known of the caller's e-mail.
     pub email: EmailProof,
-    /// `run.admit` and `run.succeed`: what the evidence in the command says, or why nothing.
+    /// `run.admit`, `run.succeed` and `service.rotate-key`: what the evidence in the command says,
+    /// or why nothing.
     pub verdict: Option<Result<Verdict, String>>,
 }
 
@@ -105,6 +106,8 @@ pub enum Caller<'a> {
     Stranger(&'a Identity),
     /// An executor, by its key.
     Executor(&'a PublicKey),
+    /// The service, by the id of the key that signed.
+    Service(KeyId),
 }
 
 /// The action and content that an authority carries.
@@ -153,9 +156,9 @@ const ENVELOPE_LEN_MAX: usize = 4096;
 /// would end the log.
 fn check_size(decision: &Decision, authority: &Authority) -> Result<(), Rejection> {
     let mut authority_len = match authority {
-        Authority::MemberSigned(signed) | Authority::ExecutorSigned(signed) => {
-            signed.message.len() + signed.content.len()
-        }
+        Authority::MemberSigned(signed)
+        | Authority::ExecutorSigned(signed)
+        | Authority::ServiceSigned(signed) => signed.message.len() + signed.content.len(),
         Authority::ServiceWitnessed(witness) => {
             let texts = [&witness.issuer, &witness.subject, &witness.key_id, &witness.action];
             let tenant = witness.tenant.as_ref().map_or(0, String::len);
@@ -189,6 +192,7 @@ pub fn carried(authority: &Authority) -> Result<Carried, Rejection> {
     let (action, content, expected_version, signed) = match authority {
         Authority::MemberSigned(signed) => signed_parts(ContentType::Command, signed)?,
         Authority::ExecutorSigned(signed) => signed_parts(ContentType::ExecutorReport, signed)?,
+        Authority::ServiceSigned(signed) => signed_parts(ContentType::ServiceCommand, signed)?,
         Authority::ServiceWitnessed(witness) => {
             (witness.action.clone(), witness.content.as_slice(), witness.expected_version, None)
         }
@@ -224,9 +228,10 @@ fn witness_identity(authority: &Authority) -> Option<Identity> {
             tenant: witness.tenant.clone(),
             subject: witness.subject.clone(),
         }),
-        Authority::MemberSigned(_) | Authority::ExecutorSigned(_) | Authority::Consequence(_) => {
-            None
-        }
+        Authority::MemberSigned(_)
+        | Authority::ExecutorSigned(_)
+        | Authority::ServiceSigned(_)
+        | Authority::Consequence(_) => None,
     }
 }
 
@@ -242,6 +247,27 @@ fn executor_key<'a>(
     let Subject::Run(run) = subject else { return None };
     let run = state.collaboration()?.runs.get(&run)?;
     run.stage.admission().map(|admission| &admission.executor)
+}
+
+/// The key that a command of the service must be signed with: the one that it brings in, or, for
+/// what the service may not do anyway, the one that seals.
+fn service_key<'a>(
+    state: &'a Collaboration,
+    command: &'a Command,
+    named: KeyId,
+) -> Result<&'a PublicKey, Rejection> {
+    let key = match command {
+        Command::RotateServiceKey(rotate) => &rotate.key,
+        _ => &state.service_key,
+    };
+    if key.id() == named {
+        Ok(key)
+    } else {
+        Err(Rejection::new(
+            Code::KeyUnknown,
+            "the key is not the one that a service signs this with",
+        ))
+    }
 }
 
 fn caller<'a>(
@@ -290,9 +316,17 @@ fn caller<'a>(
             check_signature(signed, key, submission)?;
             Ok(Caller::Executor(key))
         }
-        (Authority::MemberSigned(_) | Authority::ExecutorSigned(_), None) => {
-            Err(Rejection::new(Code::SignatureInvalid, "the command carries no signature"))
+        (Authority::ServiceSigned(_), Some(signed)) => {
+            let state = present(state)?;
+            let key = service_key(state, &carried.command, signed.message.key_id())?;
+            check_signed(state, submission, &signed.command)?;
+            check_signature(signed, key, submission)?;
+            Ok(Caller::Service(signed.message.key_id()))
         }
+        (
+            Authority::MemberSigned(_) | Authority::ExecutorSigned(_) | Authority::ServiceSigned(_),
+            None,
+        ) => Err(Rejection::new(Code::SignatureInvalid, "the command carries no signature")),
         (Authority::Consequence(_), _) => {
             Err(Rejection::new(Code::InvalidContent, "a consequence carries no command"))
         }
@@ -320,7 +354,7 @@ fn check_signature(
 /// order. Whose key it is and what it may do, [`handle`] says.
 ///
 /// `key` gives the key of an id; ids are SHA-256 of the key, so a wrong answer proves nothing. A
-/// command that brings its own key (`run.admit`) needs no answer.
+/// command that brings its own key (`run.admit`, `service.rotate-key`) needs no answer.
 ///
 /// Gives nothing where there is no signature, no key, or the signature is not that key's.
 pub fn preverify(
@@ -330,17 +364,27 @@ pub fn preverify(
     let (kind, signed) = match authority {
         Authority::MemberSigned(signed) => (ContentType::Command, signed),
         Authority::ExecutorSigned(signed) => (ContentType::ExecutorReport, signed),
+        Authority::ServiceSigned(signed) => (ContentType::ServiceCommand, signed),
         Authority::ServiceWitnessed(_) | Authority::Consequence(_) => return None,
     };
     let message = cose::parse(kind, &signed.message).ok()?;
-    let key = key(message.key_id()).or_else(|| brought_key(&signed.content))?;
+    let key = key(message.key_id()).or_else(|| brought_key(kind, &signed.content))?;
     message.verify(&key).ok()
 }
 
-/// The key that the content of `run.admit` brings along.
-fn brought_key(content: &[u8]) -> Option<PublicKey> {
-    let Value::Map(map) = codec::decode(content).ok()? else { return None };
-    let Some(Value::Text(key)) = map.get(&codec::Key::from("executor")) else { return None };
+/// The key that the content of `run.admit` or `service.rotate-key` brings along.
+fn brought_key(kind: ContentType, content: &[u8]) -> Option<PublicKey> {
+    let field = match kind {
+        ContentType::ExecutorReport => "executor",
+        ContentType::ServiceCommand => "key",
+        ContentType::Command | ContentType::Entry | ContentType::JobSpec => return None,
+    };
+    key_at(&codec::decode(content).ok()?, field)
+}
+
+fn key_at(map: &Value, field: &str) -> Option<PublicKey> {
+    let Value::Map(map) = map else { return None };
+    let Some(Value::Text(key)) = map.get(&codec::Key::from(field)) else { return None };
     key.parse().ok()
 }
 
@@ -348,13 +392,11 @@ fn brought_key(content: &[u8]) -> Option<PublicKey> {
 pub fn key_of(entry: &Entry) -> Option<PublicKey> {
     let field = match entry.kind.as_str() {
         "CollaborationCreated" => "service_key",
-        "SigningKeyRegistered" => "key",
+        "SigningKeyRegistered" | "ServiceKeyRotated" => "key",
         "RunAdmitted" => "executor",
         _ => return None,
     };
-    let Value::Map(payload) = &entry.payload else { return None };
-    let Some(Value::Text(key)) = payload.get(&codec::Key::from(field)) else { return None };
-    key.parse().ok()
+    key_at(&entry.payload, field)
 }
 
 /// Checks that signed bytes are meant for this service, log, subject, command and time.

@@ -18,6 +18,8 @@ pub enum ContentType {
     Command,
     /// A report of the executor, signed by its attested key.
     ExecutorReport,
+    /// A command of the service itself, signed by the key that it brings in.
+    ServiceCommand,
     /// A job spec for the Spark application.
     JobSpec,
 }
@@ -29,6 +31,7 @@ impl ContentType {
             Self::Entry => "application/chancery-entry+cbor",
             Self::Command => "application/chancery-command+cbor",
             Self::ExecutorReport => "application/chancery-executor-report+cbor",
+            Self::ServiceCommand => "application/chancery-service-command+cbor",
             Self::JobSpec => "application/chancery-job-spec+cbor",
         }
     }

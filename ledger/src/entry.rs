@@ -43,6 +43,8 @@ pub enum Actor {
     Member(MemberId),
     /// An executor, by its attested key.
     Executor(KeyId),
+    /// The service, by the key that signed its command.
+    Service(KeyId),
 }
 
 /// By what right an entry stands in the log.
@@ -54,6 +56,8 @@ pub enum Authority {
     ServiceWitnessed(Witness),
     /// The signature of an attested executor key over its report.
     ExecutorSigned(SignedContent),
+    /// The signature of a key of the service over its own command.
+    ServiceSigned(SignedContent),
     /// It follows from the entry at this earlier position, of the same command.
     Consequence(u64),
 }

@@ -105,6 +105,12 @@ pub(super) fn accept(
     facts: &Facts,
 ) -> Result<Events, Rejection> {
     let invitation = pending(state, id)?;
+    if invitation.erased_at.is_some() {
+        return Err(Rejection::new(
+            Code::PersonalErased,
+            "the invited e-mail was erased, so nobody can prove that it is theirs",
+        ));
+    }
     let Caller::Stranger(identity) = caller else {
         return Err(Rejection::new(Code::AlreadyAMember, "the caller is a member already"));
     };
@@ -159,7 +165,7 @@ pub(super) fn register_key(
     if state.member_by_key(command.key.id()).is_some() {
         return Err(Rejection::new(Code::KeyAlreadyRegistered, "the key is registered already"));
     }
-    if state.service_key == command.key {
+    if state.sealed_with(command.key.id()) {
         return Err(Rejection::new(Code::InvalidKey, "the key is the service's"));
     }
     if state.members.get(&member).is_some_and(|member| member.keys.len() >= KEYS_MAX) {

@@ -81,6 +81,7 @@ fn created_collaboration(
         owner,
         terms: created.terms,
         service: created.service,
+        service_keys: vec![(0, created.service_key.clone())],
         service_key: created.service_key,
         workload: None,
         applications: Vec::new(),
@@ -111,8 +112,10 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
         Event::CollaboratorInvited(event) => {
             let invitation = Invitation {
                 organisation: event.organisation,
+                invited_by: actor(at)?,
                 abilities: event.abilities,
                 email: event.email,
+                erased_at: None,
                 tenant: event.tenant,
                 key: event.key,
                 stage: InvitationStage::Pending,
@@ -120,6 +123,15 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
             match state.invitations.insert(invitation_id(at)?, invitation) {
                 None => Ok(()),
                 Some(_) => Err("the invitation exists"),
+            }
+        }
+        Event::ServiceKeyRotated(event) => rotate_key(state, at, event.key),
+        Event::SubjectErased(_) => {
+            let invitation =
+                state.invitations.get_mut(&invitation_id(at)?).ok_or("no such invitation")?;
+            match invitation.erased_at.replace(at.position) {
+                None => Ok(()),
+                Some(_) => Err("the e-mail is erased"),
             }
         }
         Event::InvitationWithdrawn(_) => settle_invitation(state, at, InvitationStage::Withdrawn),
@@ -199,7 +211,7 @@ const SUBJECT: &str = "its subject is of another kind";
 fn actor(at: &Recorded) -> Result<MemberId, &'static str> {
     match at.actor {
         Actor::Member(member) => Ok(member),
-        Actor::Executor(_) => Err("its actor is no member"),
+        Actor::Executor(_) | Actor::Service(_) => Err("its actor is no member"),
     }
 }
 
@@ -219,6 +231,25 @@ fn scope(at: &Recorded) -> Result<Scope, &'static str> {
 fn member<'a>(state: &'a mut Collaboration, at: &Recorded) -> Result<&'a mut Member, &'static str> {
     let Subject::Member(id) = at.subject else { return Err(SUBJECT) };
     state.members.get_mut(&id).ok_or("no such member")
+}
+
+fn rotate_key(
+    state: &mut Collaboration,
+    at: &Recorded,
+    key: PublicKey,
+) -> Result<(), &'static str> {
+    if at.subject != Subject::Collaboration(state.id) {
+        return Err(SUBJECT);
+    }
+    if at.actor != Actor::Service(key.id()) {
+        return Err("its actor is not the key that it brings");
+    }
+    if state.sealed_with(key.id()) {
+        return Err("the key sealed before");
+    }
+    state.service_keys.push((at.position + 1, key.clone()));
+    state.service_key = key;
+    Ok(())
 }
 
 fn register_key(

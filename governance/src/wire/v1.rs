@@ -88,6 +88,8 @@ record! {
     event::RunSucceeded { result, platform, evidence }
     event::RunFailed { code, detail }
     event::RunCancelled { reasons }
+    event::ServiceKeyRotated { key, evidence }
+    event::SubjectErased {}
 }
 
 record! {
@@ -116,6 +118,8 @@ record! {
     command::StartRun {}
     command::SucceedRun { result, evidence }
     command::FailRun { code, detail }
+    command::RotateServiceKey { key, evidence }
+    command::ErasePersonal {}
 }
 
 macro_rules! event_wire {
@@ -152,6 +156,7 @@ event_wire! {
     DatasetPublished DatasetRetired QueryDrafted QueryRevised QueryProposed QueryApproved
     QueryRejected QueryWithdrawn QueryAccepted QuerySuperseded ConsentWithdrawn ConsentRestored
     RunRequested RunRefused RunAdmitted RunSubmitted RunStarted RunSucceeded RunFailed RunCancelled
+    ServiceKeyRotated SubjectErased
 }
 
 macro_rules! command_wire {

@@ -14,14 +14,16 @@ const NOT_MET: &[(Code, &str)] = &[(
 )];
 
 fn cases() -> Vec<Case> {
-    let areas: [fn() -> Vec<Case>; 8] = [
+    let areas: [fn() -> Vec<Case>; 10] = [
         crate::collaboration::cases,
         crate::consent::cases,
         crate::dataset::cases,
         crate::member::cases,
+        crate::personal::cases,
         crate::query::cases,
         crate::readiness::cases,
         crate::run::cases,
+        crate::service::cases,
         crate::signed::cases,
     ];
     areas.into_iter().flat_map(|cases| cases()).chain(crate::size::cases()).collect()

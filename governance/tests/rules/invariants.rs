@@ -12,10 +12,11 @@ use chancery_governance::readiness::readiness;
 use chancery_governance::reason::Code;
 use chancery_governance::subject::Subject;
 use chancery_ledger::entry::{Actor, Authority};
+use chancery_ledger::key::KeyId;
 use proptest::prelude::*;
 
 use facts::Facts;
-use play::{Played, ops, play};
+use play::{Op, Played, Rotation, ops, play};
 
 use crate::support::codes;
 
@@ -244,6 +245,36 @@ proptest! {
             if let Event::SigningKeyRegistered(_) = event {
                 keyed.insert(member(at.actor).unwrap());
             }
+        }
+    }
+
+    #[test]
+    fn invariant_8_a_service_changes_its_key_once_each_and_nothing_else((start, ops) in ops()) {
+        let played = play(start, &ops);
+        let mut rotations = played.tried.iter().filter_map(|(op, tried)| match op {
+            Op::Rotate(_, how) => Some((how, tried)),
+            _ => None,
+        });
+        prop_assert!(rotations.all(|(how, tried)| tried.is_err() || *how == Rotation::Right));
+        // Each entry is sealed by the newest key, and no key comes twice.
+        let mut seals: Vec<KeyId> = Vec::new();
+        for ((at, event), sealed) in played.events.iter().zip(&played.world.log) {
+            if let Event::CollaborationCreated(event) = event {
+                seals.push(event.service_key.id());
+            }
+            prop_assert_eq!(Some(&sealed.key_id()), seals.last());
+            let by_service = matches!(sealed.entry().authority, Authority::ServiceSigned(_));
+            prop_assert_eq!(by_service, matches!(event, Event::ServiceKeyRotated(_)));
+            prop_assert_eq!(by_service, matches!(at.actor, Actor::Service(_)));
+            if let Event::ServiceKeyRotated(event) = event {
+                prop_assert_eq!(at.actor, Actor::Service(event.key.id()));
+                prop_assert!(!seals.contains(&event.key.id()), "a key came back");
+                seals.push(event.key.id());
+            }
+        }
+        prop_assert_eq!(Some(&played.world.room().service_key.id()), seals.last());
+        for (position, sealed) in (0..).zip(&played.world.log) {
+            prop_assert_eq!(played.world.room().service_key_at(position).id(), sealed.key_id());
         }
     }
 

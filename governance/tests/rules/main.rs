@@ -5,6 +5,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../wire/samples.rs"]
+#[allow(dead_code, reason = "one of each command is what this binary needs of it")]
+mod wire_samples;
+
 mod altered;
 mod case;
 mod collaboration;
@@ -15,9 +19,11 @@ mod evolve;
 mod invariants;
 mod member;
 mod operator;
+mod personal;
 mod preverify;
 mod query;
 mod readiness;
 mod run;
+mod service;
 mod signed;
 mod size;

@@ -11,7 +11,7 @@ pub mod stages;
 
 use std::collections::BTreeSet;
 
-use chancery_governance::command::Command;
+use chancery_governance::command::{Command, RotateServiceKey};
 use chancery_governance::event::Event;
 use chancery_governance::log;
 use chancery_governance::reason::{Code, Reason, Rejection};
@@ -19,7 +19,7 @@ use chancery_governance::replay::{Replay, ReplayError};
 use chancery_governance::run::Evidence;
 use chancery_governance::state::{Collaboration, State};
 use chancery_governance::subject::Subject;
-use chancery_governance::submission::{EmailProof, Facts, Service, Submission, handle};
+use chancery_governance::submission::{EmailProof, Facts, Service, Submission, handle, key_of};
 use chancery_governance::wire::v1;
 use chancery_ledger::codec;
 use chancery_ledger::command::SignedCommand;
@@ -192,6 +192,33 @@ impl World {
         Attempt { subject, command: id, authority, facts: self.facts(command), verified: None }
     }
 
+    /// The well-formed command of the service: signed by `new`, for who seals now.
+    pub fn prepare_service(&mut self, new: &SigningKey, command: &Command) -> Attempt {
+        let id = self.next_command();
+        let subject = Subject::Collaboration(self.id);
+        let message = self.to_sign(subject, command, id).sign(ContentType::ServiceCommand, new);
+        let authority =
+            Authority::ServiceSigned(SignedContent { message, content: content(command) });
+        Attempt { subject, command: id, authority, facts: self.facts(command), verified: None }
+    }
+
+    /// The rotation to `new`, with evidence that binds it.
+    pub fn rotation(&self, new: &SigningKey) -> RotateServiceKey {
+        let key = new.public().clone();
+        RotateServiceKey { evidence: evidence::service(SERVICE, &key), key }
+    }
+
+    /// The service changes its key, and seals with the new one from then on.
+    pub fn rotate(&mut self, new: SigningKey) -> Tried {
+        let command = self.rotation(&new).into();
+        let attempt = self.prepare_service(&new, &command);
+        let tried = self.submit(&attempt);
+        if tried.is_ok() {
+            self.service = new;
+        }
+        tried
+    }
+
     /// What an honest service knows beside a command.
     pub fn facts(&self, command: &Command) -> Facts {
         let mut facts = Facts { email: EmailProof::Matches, ..Facts::default() };
@@ -200,6 +227,9 @@ impl World {
             Command::Invite(_) => facts.email_ciphertext = Some("c2VhbGVk".into()),
             Command::AdmitRun(command) => facts.verdict = Some(evidence::verify(&command.evidence)),
             Command::SucceedRun(command) => {
+                facts.verdict = Some(evidence::verify(&command.evidence));
+            }
+            Command::RotateServiceKey(command) => {
                 facts.verdict = Some(evidence::verify(&command.evidence));
             }
             _ => {}
@@ -266,22 +296,26 @@ impl World {
 
     /// Replays the whole log and checks that it comes to the same state.
     pub fn check_replay(&self) {
-        let state = replay(&self.log, &self.service).unwrap_or_else(|error| {
+        let state = replay(&self.log).unwrap_or_else(|error| {
             panic!("the handler's own log does not replay: {error} {error:?}")
         });
         assert_eq!(state, self.state);
     }
 }
 
-/// Opens and replays a log.
-pub fn replay(log: &[Sealed], service: &SigningKey) -> Result<State, ReplayError> {
+/// Opens and replays a log, each entry by the key that seals there.
+pub fn replay(entries: &[Sealed]) -> Result<State, ReplayError> {
+    let begins = entries.first().map(Sealed::entry);
+    let named = begins.filter(|entry| entry.kind == "CollaborationCreated").and_then(key_of);
+    let first = named.unwrap_or_else(|| key(200).public().clone());
     let verify: &(dyn Fn(&Evidence) -> _ + Sync) = &evidence::verify;
     let mut replay = Replay::default();
-    for sealed in log {
-        assert_eq!(sealed.key_id(), service.public().id());
+    for sealed in entries {
+        let opened = log::open(sealed.bytes().to_vec(), replay.state(), &first);
+        assert_eq!(opened.as_ref(), Ok(sealed));
         replay.step(sealed, verify)?;
     }
-    replay.finish(log.len() as u64)?;
+    replay.finish(entries.len() as u64)?;
     Ok(replay.state().clone())
 }
 

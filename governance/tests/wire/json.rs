@@ -43,6 +43,7 @@ pub fn entry(entry: &Entry) -> Json {
         "actor": match entry.actor {
             Actor::Member(id) => json!({ "member": id.to_string() }),
             Actor::Executor(key) => json!({ "executor": key.to_string() }),
+            Actor::Service(key) => json!({ "service": key.to_string() }),
         },
         "command": entry.command.to_string(),
         "time_ms": entry.time_ms,
@@ -56,6 +57,7 @@ fn authority(authority: &Authority) -> Json {
     match authority {
         Authority::MemberSigned(content) => signed("member-signed", content),
         Authority::ExecutorSigned(content) => signed("executor-signed", content),
+        Authority::ServiceSigned(content) => signed("service-signed", content),
         Authority::Consequence(of) => json!({ "consequence": of }),
         Authority::ServiceWitnessed(witness) => json!({ "service-witnessed": {
             "token": witness.token.to_string(),

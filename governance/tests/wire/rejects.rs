@@ -21,6 +21,7 @@ enum As {
     Entry,
     Command,
     ExecutorReport,
+    ServiceCommand,
     /// The content of `query.approve`.
     Content,
     Checkpoint,
@@ -54,6 +55,9 @@ fn refusal(read_as: As, bytes: &[u8]) -> Option<String> {
         As::Command => signed(ContentType::Command, bytes, Who::Litware.key().public()),
         As::ExecutorReport => {
             signed(ContentType::ExecutorReport, bytes, samples::executor().public())
+        }
+        As::ServiceCommand => {
+            signed(ContentType::ServiceCommand, bytes, samples::next_service().public())
         }
         As::Content => match codec::decode(bytes) {
             Err(error) => Some(chain(&error)),
@@ -133,7 +137,83 @@ fn rejects() -> Vec<Reject> {
     all.extend(payloads());
     all.extend(commands());
     all.extend(notes());
+    all.extend(service());
     all
+}
+
+/// What came with the rotation of the service's key.
+fn service() -> Vec<Reject> {
+    let entries = samples::entries();
+    let rotated = entries[samples::FIRST_RELEASE_ENTRIES].entry();
+    let with = |change: &dyn Fn(&mut Entry)| {
+        let mut entry = rotated.clone();
+        change(&mut entry);
+        seal(entry, &samples::service()).into_bytes()
+    };
+    let raw = |label: i64, value: Value| {
+        let bytes = chancery_ledger::wire::v1::encode_entry(rotated);
+        let Value::Map(mut map) = codec::decode(&bytes).unwrap() else { unreachable!() };
+        map.insert(label.into(), value);
+        sealed_payload(&codec::encode(&Value::Map(map)))
+    };
+    let (_, command) = samples::service_command();
+    let (_, member) = samples::member_command();
+    let mut flipped = command.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    let of = |name, bytes, expected| reject(name, As::Entry, bytes, expected);
+    vec![
+        of(
+            "entry-rotation-without-evidence",
+            with(&|entry| {
+                if let Value::Map(map) = &mut entry.payload {
+                    map.remove(&"evidence".into());
+                }
+            }),
+            "position 33: the payload is not that of its type: evidence: is missing",
+        ),
+        of(
+            "entry-rotation-to-a-key-of-31-bytes",
+            with(&|entry| {
+                if let Value::Map(map) = &mut entry.payload {
+                    map.insert("key".into(), Value::text(format!("EdDSA:{}", "A".repeat(42))));
+                }
+            }),
+            "position 33: the payload is not that of its type: key: expected `EdDSA:` or `ES256:` and a key in base64url",
+        ),
+        of(
+            "entry-actor-service-of-16-bytes",
+            raw(7, Value::Array(vec![Value::from(2), Value::bytes([0; 16])])),
+            "the entry is not of a known wire version: actor",
+        ),
+        of(
+            "entry-authority-service-without-content",
+            raw(11, Value::Array(vec![Value::from(4), Value::bytes(command.as_slice())])),
+            "the entry is not of a known wire version: authority",
+        ),
+        of(
+            "entry-by-the-key-that-it-brings",
+            seal(rotated.clone(), &samples::next_service()).into_bytes(),
+            "the seal of the entry does not verify: the signature does not verify",
+        ),
+        reject(
+            "service-command-that-is-a-member-s",
+            As::ServiceCommand,
+            member,
+            "not a signed command: not the expected COSE_Sign1 structure: another content type",
+        ),
+        reject(
+            "command-that-is-the-service-s",
+            As::Command,
+            command,
+            "not a signed command: not the expected COSE_Sign1 structure: another content type",
+        ),
+        reject(
+            "service-command-signature-flipped",
+            As::ServiceCommand,
+            flipped,
+            "the signature does not verify",
+        ),
+    ]
 }
 
 const fn reject(name: &'static str, read_as: As, bytes: Vec<u8>, expected: &'static str) -> Reject {
@@ -472,6 +552,7 @@ pub fn vectors() -> Vec<Vector> {
                 As::Entry => "entry",
                 As::Command => "command",
                 As::ExecutorReport => "executor-report",
+                As::ServiceCommand => "service-command",
                 As::Content => "content of query.approve",
                 As::Checkpoint => "checkpoint",
             };

@@ -314,6 +314,16 @@ pub fn events() -> Vec<(Subject, Event)> {
             event::RunRefused { query: query_id(), stage: RefusedAt::Request, reasons: reasons() }
                 .into(),
         ),
+        // What came after the first release: see [`FIRST_RELEASE_ENTRIES`].
+        (
+            room(),
+            event::ServiceKeyRotated {
+                key: next_service().public().clone(),
+                evidence: evidence("insecure-virtual"),
+            }
+            .into(),
+        ),
+        (invitation, event::SubjectErased {}.into()),
     ]
 }
 
@@ -393,6 +403,15 @@ pub fn commands() -> Vec<(Subject, Command)> {
             run_s(),
             command::FailRun { code: "out_of_memory".into(), detail: "Killed.".into() }.into(),
         ),
+        (
+            room(),
+            command::RotateServiceKey {
+                key: next_service().public().clone(),
+                evidence: evidence("insecure-virtual"),
+            }
+            .into(),
+        ),
+        (invitation, command::ErasePersonal {}.into()),
     ]
 }
 
@@ -400,6 +419,14 @@ pub fn commands() -> Vec<(Subject, Command)> {
 pub fn service() -> SigningKey {
     key(200)
 }
+
+/// The key that the service goes over to: seed of 32 bytes 202.
+pub fn next_service() -> SigningKey {
+    key(202)
+}
+
+/// The entries that the first release wrote, and its checkpoint is over. Later ones come after.
+pub const FIRST_RELEASE_ENTRIES: usize = 33;
 
 /// The executor's key: seed of 32 bytes 201.
 pub fn executor() -> SigningKey {
@@ -443,6 +470,16 @@ pub fn executor_report() -> (SignedCommand, Vec<u8>) {
     (signed, message)
 }
 
+pub fn service_command() -> (SignedCommand, Vec<u8>) {
+    let rotate = command::RotateServiceKey {
+        key: next_service().public().clone(),
+        evidence: evidence("insecure-virtual"),
+    };
+    let signed = to_sign(room(), &rotate.into(), 33, None);
+    let message = signed.sign(ContentType::ServiceCommand, &next_service());
+    (signed, message)
+}
+
 /// The P-256 key of the private scalar 0x0505..05.
 pub fn es256_key() -> PublicKey {
     PublicKey::new(
@@ -483,8 +520,15 @@ fn unhex(digits: &str) -> Vec<u8> {
     pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
-/// An authority of each kind, in turn, with its actor.
-fn authority(position: u64, subject: Subject) -> (Actor, Authority) {
+/// An authority of each kind, in turn, with its actor; the service's where only it can be.
+fn authority(position: u64, subject: Subject, event: &Event) -> (Actor, Authority) {
+    if let Event::ServiceKeyRotated(event) = event {
+        let rotate =
+            command::RotateServiceKey { key: event.key.clone(), evidence: event.evidence.clone() };
+        let signed =
+            SignedContent { message: service_command().1, content: content(&rotate.into()) };
+        return (Actor::Service(event.key.id()), Authority::ServiceSigned(signed));
+    }
     let vote: Command = command::ApproveQuery { digest: digest("binding") }.into();
     let start: Command = command::StartRun {}.into();
     match position % 4 {
@@ -521,8 +565,9 @@ fn authority(position: u64, subject: Subject) -> (Actor, Authority) {
 /// One chained entry for each of [`events`]. They are well formed and linked; no rule made them.
 pub fn entries() -> Vec<Sealed> {
     let mut sealed: Vec<Sealed> = Vec::new();
+    let mut rotated = false;
     for (position, (subject, event)) in (0..).zip(events()) {
-        let (actor, authority) = authority(position, subject);
+        let (actor, authority) = authority(position, subject, &event);
         let entry = Entry {
             kind: event.kind().to_owned(),
             collaboration: collaboration(),
@@ -535,7 +580,9 @@ pub fn entries() -> Vec<Sealed> {
             payload: v1::encode_event(&event),
             authority,
         };
-        sealed.push(seal(entry, &service()));
+        let key = if rotated { next_service() } else { service() };
+        rotated |= matches!(event, Event::ServiceKeyRotated(_));
+        sealed.push(seal(entry, &key));
     }
     sealed
 }

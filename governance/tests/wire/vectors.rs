@@ -3,19 +3,23 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use chancery_governance::command::Command;
+use chancery_governance::command::{Command, ErasePersonal};
 use chancery_governance::event::Event;
 use chancery_governance::log;
+use chancery_governance::subject::Subject;
+use chancery_governance::submission::key_of;
 use chancery_governance::wire::v1;
 use chancery_ledger::codec::{self, Value};
 use chancery_ledger::command::SignedCommand;
 use chancery_ledger::cose::ContentType;
 use chancery_ledger::digest::{Digest, hex};
 use chancery_ledger::entry::Sealed;
+use chancery_ledger::key::SigningKey;
 use chancery_ledger::merkle;
 use chancery_ledger::note::{Checkpoint, verifier_key};
 use serde_json::{Value as Json, json};
 
+use crate::support::fixtures::{run_id, succeed};
 use crate::support::people::Who;
 use crate::support::{SERVICE, World, collaboration, content};
 use crate::{json as to_json, rejects, samples};
@@ -95,47 +99,76 @@ pub fn signed() -> Vec<Vector> {
             samples::executor().public(),
             samples::executor_report(),
         ),
+        one(
+            "service-command",
+            ContentType::ServiceCommand,
+            samples::next_service().public(),
+            samples::service_command(),
+        ),
         one("command-es256", ContentType::Command, &samples::es256_key(), samples::es256_command()),
     ]
 }
 
+/// The checkpoint of the first release.
 pub fn checkpoint() -> (Checkpoint, String) {
-    let leaves: Vec<_> = samples::entries().iter().map(Sealed::leaf).collect();
+    checkpoint_of(samples::FIRST_RELEASE_ENTRIES, &samples::service())
+}
+
+/// The one right after the rotation: by the key that would seal the next entry.
+fn rotated_checkpoint() -> (Checkpoint, String) {
+    checkpoint_of(samples::FIRST_RELEASE_ENTRIES + 1, &samples::next_service())
+}
+
+fn checkpoint_of(size: usize, key: &SigningKey) -> (Checkpoint, String) {
+    let leaves: Vec<_> = samples::entries().iter().take(size).map(Sealed::leaf).collect();
     let checkpoint = Checkpoint {
         origin: format!("{SERVICE}/{}", collaboration()),
         size: leaves.len() as u64,
         root: merkle::root(&leaves),
     };
-    let note = checkpoint.sign(&samples::service());
+    let note = checkpoint.sign(key);
     (checkpoint, note)
 }
 
 fn checkpoints() -> Vec<Vector> {
-    let (checkpoint, note) = checkpoint();
-    let index = json!({
-        "verifier_key": verifier_key(&checkpoint.origin, samples::service().public()),
-        "decoded": {
-            "origin": checkpoint.origin,
-            "size": checkpoint.size,
-            "root": checkpoint.root.to_hex(),
-        },
-    });
-    vec![vector("checkpoint", "note", note.into_bytes(), index)]
+    let one = |name: &str, (checkpoint, note): (Checkpoint, String), key: &SigningKey| {
+        let index = json!({
+            "verifier_key": verifier_key(&checkpoint.origin, key.public()),
+            "decoded": {
+                "origin": checkpoint.origin,
+                "size": checkpoint.size,
+                "root": checkpoint.root.to_hex(),
+            },
+        });
+        vector("checkpoint", name, note.into_bytes(), index)
+    };
+    vec![
+        one("note", checkpoint(), &samples::service()),
+        one("after-rotation", rotated_checkpoint(), &samples::next_service()),
+    ]
 }
 
 /// A whole log as the handler of this release makes it: an array of entries, as byte strings.
 fn logs() -> Vec<Vector> {
-    let world = World::succeeded();
+    let mut later = World::started();
+    later.rotate(samples::next_service()).unwrap();
+    later.report(run_id(), succeed(&later, run_id(), &samples::executor())).unwrap();
+    let erased = Subject::Invitation(Who::Contosso.invitation());
+    later.litware().does(erased, ErasePersonal {}).unwrap();
+    vec![log_of("demo", &World::succeeded()), log_of("rotation", &later)]
+}
+
+fn log_of(name: &str, world: &World) -> Vector {
     let leaves: Vec<_> = world.log.iter().map(Sealed::leaf).collect();
     let items = world.log.iter().map(|sealed| Value::bytes(sealed.bytes())).collect();
     let index = json!({
-        "service_key": world.service.public().to_string(),
+        "service_key": samples::service().public().to_string(),
         "origin": world.room().origin(),
         "size": leaves.len(),
         "root": merkle::root(&leaves).to_hex(),
         "types": world.log.iter().map(|sealed| sealed.entry().kind.clone()).collect::<Vec<_>>(),
     });
-    vec![vector("log", "demo", codec::encode(&Value::Array(items)), index)]
+    vector("log", name, codec::encode(&Value::Array(items)), index)
 }
 
 fn all() -> Vec<Vector> {
@@ -154,6 +187,7 @@ fn keys() -> Json {
     json!({
         "service": of(200, &samples::service()),
         "executor": of(201, &samples::executor()),
+        "service_next": of(202, &samples::next_service()),
         "litware": of(1, &Who::Litware.key()),
     })
 }
@@ -198,9 +232,11 @@ fn the_bytes_of_version_1_are_frozen() {
 #[test]
 fn stored_entries_open_chain_and_say_what_they_said() {
     let mut previous = None;
+    let rotated = Some(samples::entries()[samples::FIRST_RELEASE_ENTRIES].leaf());
     for (vector, (subject, event)) in entries().iter().zip(samples::events()) {
         let bytes = std::fs::read(folder().join(&vector.file)).unwrap();
-        let sealed = Sealed::open(bytes, samples::service().public()).unwrap();
+        let key = if previous == rotated { samples::next_service() } else { samples::service() };
+        let sealed = Sealed::open(bytes, key.public()).unwrap();
         assert_eq!(sealed.entry().previous, previous);
         let (recorded, read) = log::read(&sealed).unwrap();
         assert_eq!((recorded.subject, read), (subject, event), "{}", vector.file);
@@ -233,7 +269,16 @@ fn stored_signatures_verify() {
     let (command, message) = SignedCommand::parse(ContentType::ExecutorReport, &file).unwrap();
     assert_eq!(command, samples::executor_report().0);
     assert!(message.verify(samples::executor().public()).is_ok());
-    let (checkpoint, _) = checkpoint();
+    let (command, message) =
+        SignedCommand::parse(ContentType::ServiceCommand, &read("signed-service-command.cbor"))
+            .unwrap();
+    assert_eq!(command, samples::service_command().0);
+    assert!(message.verify(samples::next_service().public()).is_ok());
+    let (checkpoint, _) = rotated_checkpoint();
+    let note = String::from_utf8(read("checkpoint-after-rotation.txt")).unwrap();
+    let opened = Checkpoint::open(&note, &checkpoint.origin, samples::next_service().public());
+    assert_eq!(opened, Ok(checkpoint));
+    let (checkpoint, _) = self::checkpoint();
     let note = String::from_utf8(read("checkpoint-note.txt")).unwrap();
     let opened = Checkpoint::open(&note, &checkpoint.origin, samples::service().public());
     assert_eq!(opened, Ok(checkpoint));
@@ -241,19 +286,22 @@ fn stored_signatures_verify() {
 
 /// The log of the release that wrote it must replay for ever: an auditor has this release only.
 #[test]
-fn the_stored_log_replays() {
-    let bytes = std::fs::read(folder().join("log-demo.cbor")).unwrap();
-    let Value::Array(items) = codec::decode(&bytes).unwrap() else { panic!("no array") };
-    let service = samples::service();
-    let log: Vec<_> = items
-        .into_iter()
-        .map(|item| match item {
-            Value::Bytes(bytes) => Sealed::open(bytes, service.public()).unwrap(),
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    let state = crate::support::replay(&log, &service).unwrap();
-    assert_eq!(state.collaboration().unwrap().size, log.len() as u64);
+fn the_stored_logs_replay() {
+    for file in ["log-demo.cbor", "log-rotation.cbor"] {
+        let bytes = std::fs::read(folder().join(file)).unwrap();
+        let Value::Array(items) = codec::decode(&bytes).unwrap() else { panic!("no array") };
+        let log: Vec<_> = items
+            .into_iter()
+            .map(|item| match item {
+                Value::Bytes(bytes) => Sealed::parse(bytes).unwrap(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        // The replay opens each by the key that seals there; the first names the first.
+        assert_eq!(key_of(log[0].entry()).as_ref(), Some(samples::service().public()));
+        let state = crate::support::replay(&log).unwrap();
+        assert_eq!(state.collaboration().unwrap().size, log.len() as u64, "{file}");
+    }
 }
 
 #[test]

@@ -15,11 +15,13 @@ pub const VERSION: u64 = 1;
 
 const ACTOR_MEMBER: u64 = 0;
 const ACTOR_EXECUTOR: u64 = 1;
+const ACTOR_SERVICE: u64 = 2;
 
 const AUTHORITY_MEMBER_SIGNED: u64 = 0;
 const AUTHORITY_SERVICE_WITNESSED: u64 = 1;
 const AUTHORITY_EXECUTOR_SIGNED: u64 = 2;
 const AUTHORITY_CONSEQUENCE: u64 = 3;
+const AUTHORITY_SERVICE_SIGNED: u64 = 4;
 
 /// The canonical bytes of an entry, to be sealed.
 pub fn encode_entry(entry: &Entry) -> Vec<u8> {
@@ -73,6 +75,7 @@ fn encode_actor(actor: Actor) -> Value {
     Value::Array(match actor {
         Actor::Member(id) => vec![ACTOR_MEMBER.into(), Value::bytes(*id.as_bytes())],
         Actor::Executor(key) => vec![ACTOR_EXECUTOR.into(), Value::bytes(*key.as_bytes())],
+        Actor::Service(key) => vec![ACTOR_SERVICE.into(), Value::bytes(*key.as_bytes())],
     })
 }
 
@@ -84,6 +87,7 @@ fn decode_actor(value: Value) -> Result<Actor, Unexpected> {
             Uuid::from_slice(&id).map(|uuid| Actor::Member(MemberId::new(uuid))).ok()
         }
         Some(ACTOR_EXECUTOR) => Digest::from_slice(&id).map(Actor::Executor),
+        Some(ACTOR_SERVICE) => Digest::from_slice(&id).map(Actor::Service),
         _ => None,
     }
     .ok_or(Unexpected("actor"))
@@ -100,6 +104,7 @@ fn encode_authority(authority: &Authority) -> Value {
     Value::Array(match authority {
         Authority::MemberSigned(content) => signed(AUTHORITY_MEMBER_SIGNED, content),
         Authority::ExecutorSigned(content) => signed(AUTHORITY_EXECUTOR_SIGNED, content),
+        Authority::ServiceSigned(content) => signed(AUTHORITY_SERVICE_SIGNED, content),
         Authority::Consequence(of) => vec![AUTHORITY_CONSEQUENCE.into(), Value::from(*of)],
         Authority::ServiceWitnessed(witness) => vec![
             AUTHORITY_SERVICE_WITNESSED.into(),
@@ -132,6 +137,11 @@ fn decode_authority(value: Value) -> Result<Authority, Unexpected> {
             Some(Value::Bytes(message)),
             Some(Value::Bytes(content)),
         ) => Authority::ExecutorSigned(SignedContent { message, content }),
+        (
+            Some(AUTHORITY_SERVICE_SIGNED),
+            Some(Value::Bytes(message)),
+            Some(Value::Bytes(content)),
+        ) => Authority::ServiceSigned(SignedContent { message, content }),
         (Some(AUTHORITY_CONSEQUENCE), Some(of), None) => {
             Authority::Consequence(uint(&of).ok_or(Unexpected("authority"))?)
         }

@@ -1,9 +1,9 @@
 //! Random sequences of commands, played against the handler.
 
 use chancery_governance::command::{
-    ApproveQuery, CancelRun, Command, DraftQuery, FailRun, ProposeQuery, PublishDataset,
-    RejectQuery, RequestRun, RestoreConsent, RetireDataset, ReviseQuery, RevokeSigningKey,
-    SetCleanRoomPolicy, StartRun, WithdrawConsent, WithdrawQuery,
+    ApproveQuery, CancelRun, Command, DraftQuery, ErasePersonal, FailRun, ProposeQuery,
+    PublishDataset, RejectQuery, RequestRun, RestoreConsent, RetireDataset, ReviseQuery,
+    RevokeSigningKey, SetCleanRoomPolicy, StartRun, WithdrawConsent, WithdrawQuery,
 };
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::event::Event;
@@ -46,10 +46,26 @@ pub enum Op {
     Again(prop::sample::Index, bool),
     /// The clock moves.
     Clock(i32),
+    /// The service goes over to the key of this number, rightly or not.
+    Rotate(u8, Rotation),
+}
+
+/// How a rotation is gone about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotation {
+    /// Signed by the new key, with evidence that binds it.
+    Right,
+    /// Signed by the key before only.
+    ByTheOld,
+    /// With evidence of another key.
+    Unbound,
+    /// Signed by the new key, as a member's command.
+    AsMember,
 }
 
 #[derive(Debug, Clone)]
 pub enum Act {
+    Erase(u8),
     RegisterKey(u8),
     RevokeKey(u8),
     Policy(u8),
@@ -104,6 +120,8 @@ pub enum Forgery {
     Expired,
     /// A consequence of nothing.
     Consequence,
+    /// Signed by the service's own key, as its own.
+    Service,
 }
 
 /// What came of a sequence.
@@ -130,6 +148,7 @@ pub fn ops() -> impl Strategy<Value = (Start, Vec<Op>)> {
         4 => (who(), act(), forgery()).prop_map(|(who, act, how)| Op::Forge(who, act, how)),
         2 => (any::<prop::sample::Index>(), any::<bool>()).prop_map(|(at, new)| Op::Again(at, new)),
         1 => (-600_000..600_000i32).prop_map(Op::Clock),
+        2 => (0..4u8, rotation()).prop_map(|(key, how)| Op::Rotate(key, how)),
     ];
     // Half of them are disturbed at once, while the runs that they begin with are still in flight.
     let consent = (0..5u8).prop_map(|on| Act::Consent(on, 1, true));
@@ -161,7 +180,9 @@ fn report_op() -> impl Strategy<Value = Report> {
 }
 
 fn forgery() -> impl Strategy<Value = Forgery> {
-    use Forgery::{Audience, Consequence, Content, Expired, Flipped, Kind, OtherKey, Stranger};
+    use Forgery::{
+        Audience, Consequence, Content, Expired, Flipped, Kind, OtherKey, Service, Stranger,
+    };
     prop::sample::select(vec![
         OtherKey,
         Stranger,
@@ -171,7 +192,14 @@ fn forgery() -> impl Strategy<Value = Forgery> {
         Content,
         Expired,
         Consequence,
+        Service,
+        Service,
     ])
+}
+
+fn rotation() -> impl Strategy<Value = Rotation> {
+    use Rotation::{AsMember, ByTheOld, Right, Unbound};
+    prop_oneof![4 => Just(Right), 1 => Just(ByTheOld), 1 => Just(Unbound), 1 => Just(AsMember)]
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -192,6 +220,7 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (0..5u8, 0..2u8, any::<bool>()).prop_map(|(on, kind, on_off)| Act::Consent(on, kind, on_off)),
         5 => (0..3u8, query(), named()).prop_map(|(run, query, named)| Act::Request(run, query, named)),
         1 => (0..3u8).prop_map(Act::Cancel),
+        1 => (0..3u8).prop_map(Act::Erase),
     ]
 }
 
@@ -203,6 +232,7 @@ fn fit(act: &Act) -> Who {
         | Act::Approve(n, _)
         | Act::Publish(n, _)
         | Act::Retire(n)
+        | Act::Erase(n)
         | Act::Consent(n, ..) => Who::MEMBERS[usize::from(*n) % 3],
         Act::Policy(_) => Who::Litware,
         Act::Reject(..) => Who::Contosso,
@@ -291,6 +321,10 @@ fn command(world: &World, who: Who, act: &Act) -> (Subject, Command) {
             (Subject::Run(run(r)), request.into())
         }
         Act::Cancel(r) => (Subject::Run(run(r)), CancelRun {}.into()),
+        Act::Erase(n) => {
+            let of = Who::MEMBERS[usize::from(n)].invitation();
+            (Subject::Invitation(of), ErasePersonal {}.into())
+        }
     }
 }
 
@@ -383,11 +417,41 @@ fn step(world: &mut World, op: &Op) -> Option<Tried> {
             }
             Some(world.submit(&attempt))
         }
+        Op::Rotate(n, how) => Some(rotate(world, *n, *how)),
         Op::Clock(by) => {
             world.now_ms = world.now_ms.saturating_add_signed(i64::from(*by));
             None
         }
     }
+}
+
+/// The service goes over to the key of that number; 0 is the one that the log began with.
+fn rotate(world: &mut World, number: u8, how: Rotation) -> Tried {
+    let new = key(if number == 0 { 200 } else { 210 + number });
+    let mut command = world.rotation(&new);
+    if how == Rotation::Unbound {
+        command.evidence = world.rotation(&key(209)).evidence;
+    }
+    let command: Command = command.into();
+    let mut attempt = world.prepare_service(&new, &command);
+    let signed = world.to_sign(attempt.subject, &command, attempt.command);
+    let content = content(&command);
+    attempt.authority = match how {
+        Rotation::Right | Rotation::Unbound => attempt.authority,
+        Rotation::ByTheOld => {
+            let message = signed.sign(ContentType::ServiceCommand, &world.service);
+            Authority::ServiceSigned(SignedContent { message, content })
+        }
+        Rotation::AsMember => {
+            let message = signed.sign(ContentType::Command, &new);
+            Authority::MemberSigned(SignedContent { message, content })
+        }
+    };
+    let tried = world.submit(&attempt);
+    if tried.is_ok() {
+        world.service = new;
+    }
+    tried
 }
 
 fn forge(world: &mut World, who: Who, act: &Act, forgery: Forgery) -> Tried {
@@ -410,6 +474,11 @@ fn forge(world: &mut World, who: Who, act: &Act, forgery: Forgery) -> Tried {
                 witness.issuer = "https://login.evil.example".into();
             }
             attempt.authority = authority;
+            return world.submit(&attempt);
+        }
+        Forgery::Service => {
+            let message = to_sign.sign(ContentType::ServiceCommand, &world.service);
+            attempt.authority = Authority::ServiceSigned(SignedContent { message, content: body });
             return world.submit(&attempt);
         }
         Forgery::Consequence => {
