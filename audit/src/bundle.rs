@@ -6,7 +6,8 @@
 //! ```text
 //! bundle  = magic header *(entry / gap) trailer
 //! header  = {"version": 2, "kind": "whole-log" / "partial", ? "scope": text, "collaboration": id,
-//!            "origin": text, "service_key": text, "size": uint, "exported_at_ms": uint}
+//!            "origin": text, "service_key": text, "size": uint, ? "cosigned_size": uint,
+//!            "exported_at_ms": uint}
 //! entry   = bstr                      ; the next sealed entry; the first is position 0
 //! gap     = [uint, uint, [+ bstr]]    ; of a partial bundle: first position, count, subtree roots
 //! trailer = {"checkpoint": text,      ; signed note (C2SP tlog-checkpoint), as the service stores it
@@ -102,12 +103,22 @@ pub struct Gap {
     pub roots: Vec<Digest>,
 }
 
+/// A checkpoint of the log, of the bundle's size or a smaller one, that witnesses cosigned. Its
+/// size stands in the header already: the tree of that size is gone when the trailer comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cosigned {
+    /// The number of entries that it covers.
+    pub size: u64,
+    /// The note, with the lines of the service and the witnesses.
+    pub note: String,
+}
+
 /// What ends a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trailer {
     /// The signed checkpoint.
     pub checkpoint: String,
-    /// The newest note that witnesses cosigned: of the checkpoint's size or a smaller one.
+    /// The cosigned note, where the header gives its size.
     pub cosigned: Option<String>,
     /// Whether the checksum is that of the header and the notes.
     pub intact: bool,
@@ -157,7 +168,7 @@ const WHOLE_LOG: &str = "whole-log";
 const PARTIAL: &str = "partial";
 
 impl Header {
-    fn encode(&self, kind: Kind) -> Value {
+    fn encode(&self, kind: Kind, cosigned_size: Option<u64>) -> Value {
         let mut fields = vec![
             ("version", Value::from(Version::V2.number())),
             ("collaboration", Value::text(self.collaboration.to_string())),
@@ -166,6 +177,7 @@ impl Header {
             ("size", Value::from(self.size)),
             ("exported_at_ms", Value::from(self.exported_at_ms)),
         ];
+        fields.extend(cosigned_size.map(|size| ("cosigned_size", Value::from(size))));
         match kind {
             Kind::WholeLog => fields.push(("kind", Value::text(WHOLE_LOG))),
             Kind::Partial(scope) => fields.extend([
@@ -176,7 +188,7 @@ impl Header {
         Value::map(fields)
     }
 
-    fn decode(version: Version, value: Value) -> Result<(Self, Kind), &'static str> {
+    fn decode(version: Version, value: Value) -> Result<(Self, Kind, Option<u64>), &'static str> {
         let mut fields = Fields::of(value)?;
         if fields.uint("version")? != version.number() {
             return Err("names another version than the first line");
@@ -197,10 +209,14 @@ impl Header {
             size: fields.uint("size")?,
             exported_at_ms: fields.uint("exported_at_ms")?,
         };
+        let cosigned_size = match version {
+            Version::V1 => None,
+            Version::V2 => fields.optional_uint("cosigned_size")?,
+        };
         fields.end()?;
         // Checkpoints are Ed25519 notes; another kind of key could sign none.
         match header.service_key.algorithm() {
-            Algorithm::EdDsa => Ok((header, kind)),
+            Algorithm::EdDsa => Ok((header, kind, cosigned_size)),
             Algorithm::Es256 => Err("names a service key that is not Ed25519"),
         }
     }

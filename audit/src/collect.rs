@@ -254,6 +254,7 @@ fn by(entry: &Entry) -> By {
     match &entry.authority {
         Authority::MemberSigned(signed) => key(ContentType::Command, &signed.message),
         Authority::ExecutorSigned(signed) => key(ContentType::ExecutorReport, &signed.message),
+        Authority::ServiceSigned(signed) => key(ContentType::ServiceCommand, &signed.message),
         Authority::ServiceWitnessed(_) => By::ServiceWitnessed,
         Authority::Consequence(of) => By::Consequence(*of),
     }

@@ -5,6 +5,7 @@
 //! - [`check`]: what is checked, by name, and the four verdicts
 //! - [`verify`](fn@verify): runs every check and says which fails first, where and why
 //! - [`report`]: what a verified log says, and what of it rests on whose word
+//! - [`standing`]: the keys and witnesses that stand behind it
 //! - [`render`]: the report as text and as JSON
 //!
 //! Reaches no network, file system, clock or randomness: readers and writers come in.
@@ -15,6 +16,7 @@ mod collect;
 pub mod partial;
 pub mod render;
 pub mod report;
+pub mod standing;
 mod verify;
 
 pub use check::{Check, Verdict};

@@ -1,7 +1,11 @@
 //! The checks, in order: those of the header, of each entry as it comes, of the end.
 
+mod agreement;
+mod entry;
 mod opened;
+mod partial;
 mod pipeline;
+mod tree;
 mod verdict;
 mod whole;
 
@@ -10,49 +14,59 @@ use std::num::NonZero;
 use std::thread;
 
 use chancery_ledger::key::KeyId;
+use chancery_ledger::note::Policy;
 
 use crate::bundle::{Kind, Reader};
-use crate::check::{Check, Verdict};
-use crate::report::{Contents, Report};
+use crate::check::Verdict;
+use crate::report::Report;
 use opened::Directory;
-use verdict::{tampered, unread};
+use verdict::unread;
 
 /// What an auditor knows beforehand.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// The id of the service's key, from elsewhere than the bundle. Without it, a log that somebody
+    /// The id of a key of the service, the first one or any that came after it, from elsewhere than
+    /// the bundle. Without it, a log that somebody
     /// made up with a key of their own verifies too.
     pub service_key: Option<KeyId>,
+    /// Which witnesses must have cosigned the log, and how many of them.
+    pub witnesses: Option<Policy>,
     /// On how many cores signatures are checked; by default on all. The verdict is the same.
     pub threads: Option<NonZero<usize>>,
 }
 
 /// Reads a bundle to its end and runs every check; the first that fails is the verdict.
 pub fn verify(bundle: impl Read, options: &Options) -> Report {
-    match audit(bundle, options) {
-        Ok(contents) => Report { verdict: Verdict::Verified, contents: Some(Box::new(contents)) },
-        Err(verdict) => Report { verdict, contents: None },
-    }
+    audit(bundle, options).unwrap_or_else(|verdict| Report {
+        verdict,
+        contents: None,
+        partial: None,
+        standing: None,
+    })
 }
 
-fn audit(bundle: impl Read, options: &Options) -> Result<Contents, Verdict> {
+fn audit(bundle: impl Read, options: &Options) -> Result<Report, Verdict> {
     let mut reader = Reader::open(bundle).map_err(|error| unread(&error, 0))?;
     let header = reader.header().clone();
-    let key = header.service_key.id();
-    if let Some(pinned) = options.service_key
-        && pinned != key
-    {
-        let detail = format!("the header names the key {key}, not the expected {pinned}");
-        return Err(tampered(Check::ServiceKey, None, detail));
-    }
     let threads = options
         .threads
         .or_else(|| thread::available_parallelism().ok())
         .unwrap_or(NonZero::<usize>::MIN);
     let keys = Directory::default();
     keys.add(header.service_key.clone());
-    match reader.kind() {
-        Kind::WholeLog => whole::audit(&mut reader, header, &keys, threads, options),
-        Kind::Partial(_) => Err(Verdict::Unreadable { detail: "partial".to_owned() }),
-    }
+    let (mut contents, mut partial) = (None, None);
+    let standing = match reader.kind() {
+        Kind::WholeLog => {
+            let (told, standing) = whole::audit(&mut reader, header, &keys, threads, options)?;
+            contents = Some(Box::new(told));
+            standing
+        }
+        Kind::Partial(scope) => {
+            let (told, standing) =
+                partial::audit(&mut reader, header, scope, &keys, threads, options)?;
+            partial = Some(Box::new(told));
+            standing
+        }
+    };
+    Ok(Report { verdict: Verdict::Verified, contents, partial, standing: Some(standing) })
 }

@@ -127,11 +127,16 @@ impl Fields {
     }
 
     pub fn uint(&mut self, name: &str) -> Result<u64, &'static str> {
-        match self.0.remove(&Key::from(name)) {
+        self.optional_uint(name)?.ok_or("lacks a number that belongs there")
+    }
+
+    pub fn optional_uint(&mut self, name: &str) -> Result<Option<u64>, &'static str> {
+        let number = match self.0.remove(&Key::from(name)) {
+            None => return Ok(None),
             Some(Value::Int(number)) => u64::try_from(number).ok(),
-            _ => None,
-        }
-        .ok_or("lacks a number that belongs there")
+            Some(_) => None,
+        };
+        number.map(Some).ok_or("lacks a number that belongs there")
     }
 
     pub fn end(self) -> Result<(), &'static str> {

@@ -66,6 +66,7 @@ pub struct Reader<R> {
     input: BufReader<R>,
     version: Version,
     kind: Kind,
+    cosigned_size: Option<u64>,
     header: Header,
     header_bytes: Vec<u8>,
     read: u64,
@@ -93,9 +94,10 @@ impl<R: Read> Reader<R> {
         let header_bytes = match item::read(&mut input, place, &[MAP], HEADER_LEN_MAX)? {
             Raw::Bytes(bytes) | Raw::Other(bytes) => bytes,
         };
-        let (header, kind) = Header::decode(version, item::decode(place, &header_bytes)?)
-            .map_err(|problem| ReadError::Malformed { place, problem })?;
-        Ok(Self { input, version, kind, header, header_bytes, read: 0, position: 0 })
+        let (header, kind, cosigned_size) =
+            Header::decode(version, item::decode(place, &header_bytes)?)
+                .map_err(|problem| ReadError::Malformed { place, problem })?;
+        Ok(Self { input, version, kind, cosigned_size, header, header_bytes, read: 0, position: 0 })
     }
 
     /// The version of the bundle.
@@ -106,6 +108,11 @@ impl<R: Read> Reader<R> {
     /// How much of the log it holds.
     pub const fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// The size of the cosigned note that the trailer holds, if it holds one.
+    pub const fn cosigned_size(&self) -> Option<u64> {
+        self.cosigned_size
     }
 
     /// The header.
@@ -190,10 +197,7 @@ impl<R: Read> Reader<R> {
     fn trailer(&self, value: Value) -> Result<Trailer, &'static str> {
         let mut fields = Fields::of(value)?;
         let checkpoint = fields.text("checkpoint")?;
-        let cosigned = match self.version {
-            Version::V1 => None,
-            Version::V2 => fields.optional_text("cosigned")?,
-        };
+        let cosigned = self.cosigned_size.map(|_| fields.text("cosigned")).transpose()?;
         let written: Digest =
             fields.text("checksum")?.parse().map_err(|_| "has a checksum that is none")?;
         fields.end()?;

@@ -6,7 +6,7 @@ use chancery_ledger::codec::{self, Value};
 use chancery_ledger::entry::SEALED_LEN_MAX;
 use chancery_ledger::note::NOTE_LEN_MAX;
 
-use super::{GAP_ROOTS_MAX, Gap, HEADER_LEN_MAX, Header, Kind, MAGIC, Place, checksum};
+use super::{Cosigned, GAP_ROOTS_MAX, Gap, HEADER_LEN_MAX, Header, Kind, MAGIC, Place, checksum};
 
 /// Why a bundle was not written.
 #[derive(Debug, thiserror::Error)]
@@ -48,23 +48,29 @@ impl<W: Write> Writer<W> {
     ///
     /// [`WriteError`].
     pub fn new(output: W, header: &Header) -> Result<Self, WriteError> {
-        Self::of_kind(output, header, Kind::WholeLog)
+        Self::of_kind(output, header, Kind::WholeLog, None)
     }
 
-    /// Begins a bundle of this kind. Which entries belong into a partial one:
+    /// Begins a bundle of this kind, which will end with the cosigned note, if there is one. Which entries belong into a partial one:
     /// [`crate::partial::Selection`].
     ///
     /// # Errors
     ///
     /// [`WriteError`].
-    pub fn of_kind(mut output: W, header: &Header, kind: Kind) -> Result<Self, WriteError> {
-        let bytes = codec::encode(&header.encode(kind));
+    pub fn of_kind(
+        mut output: W,
+        header: &Header,
+        kind: Kind,
+        cosigned: Option<Cosigned>,
+    ) -> Result<Self, WriteError> {
+        let bytes = codec::encode(&header.encode(kind, cosigned.as_ref().map(|one| one.size)));
+        let cosigned = cosigned.map(|cosigned| cosigned.note);
         if bytes.len() > HEADER_LEN_MAX {
             return Err(WriteError::TooLong(Place::Header));
         }
         output.write_all(MAGIC)?;
         output.write_all(&bytes)?;
-        Ok(Self { output, kind, header: bytes, declared: header.size, written: 0, cosigned: None })
+        Ok(Self { output, kind, header: bytes, declared: header.size, written: 0, cosigned })
     }
 
     /// Writes the next sealed entry.
@@ -98,11 +104,6 @@ impl<W: Write> Writer<W> {
         let parts = vec![gap.first.into(), gap.count.into(), Value::Array(roots)];
         self.output.write_all(&codec::encode(&Value::Array(parts)))?;
         Ok(())
-    }
-
-    /// The note that witnesses cosigned, to stand beside the checkpoint.
-    pub fn cosigned(&mut self, note: String) {
-        self.cosigned = Some(note);
     }
 
     /// The output: an asynchronous caller drains a `Vec` here between entries.

@@ -21,6 +21,7 @@ pub fn unread(error: &ReadError, read: u64) -> Verdict {
             Verdict::Unreadable { detail }
         }
         ReadError::Truncated(place) => Verdict::Incomplete {
+            check: Check::Format,
             position: position(*place),
             detail: format!("{detail}; {read} entries before that verify"),
         },
@@ -41,6 +42,7 @@ pub const fn check_of(error: &ReplayError) -> Check {
     match error {
         ReplayError::Refused { source, .. } => check_of_refusal(source),
         ReplayError::Fold(FoldError::Previous { .. }) => Check::Chain,
+        ReplayError::Fold(FoldError::Sealer { .. }) => Check::Seal,
         ReplayError::Fold(
             FoldError::Subject { .. } | FoldError::Payload { .. } | FoldError::Corrupt(_),
         )
@@ -52,7 +54,7 @@ pub const fn check_of(error: &ReplayError) -> Check {
     }
 }
 
-const fn check_of_refusal(rejection: &Rejection) -> Check {
+pub const fn check_of_refusal(rejection: &Rejection) -> Check {
     match rejection.first.code {
         Code::EvidenceInvalid | Code::EvidenceNotBound => Check::ExecutorEvidence,
         Code::SignatureInvalid
