@@ -1,8 +1,8 @@
 //! The one CBOR codec: deterministic encoding (RFC 8949 section 4.2.1) and strict decoding.
 //!
-//! ciborium alone accepts trailing bytes, non-minimal integers, indefinite lengths and duplicate
-//! keys. [`decode`] therefore parses, encodes again and compares: bytes that are not the one
-//! canonical encoding of their value are refused. Nothing else in the workspace touches ciborium.
+//! General decoders accept trailing bytes, non-minimal integers, indefinite lengths and duplicate
+//! keys. [`decode`] takes the one canonical encoding of a value and nothing else, in one pass; the
+//! tests hold it against ciborium, what that parsed encoded again and compared.
 //!
 //! Floats, tags and simple values but `true`, `false` and `null` are not part of the data model.
 
@@ -128,49 +128,112 @@ pub fn decode(bytes: &[u8]) -> Result<Value, DecodeError> {
     if bytes.len() > ENCODED_LEN_MAX {
         return Err(DecodeError::TooLong);
     }
-    let parsed: ciborium::Value = ciborium::de::from_reader_with_recursion_limit(bytes, DEPTH_MAX)
-        .map_err(|_| DecodeError::Malformed)?;
-    let value = from_ciborium(parsed)?;
-    if encode(&value) == bytes { Ok(value) } else { Err(DecodeError::NonCanonical) }
+    let mut input = Input { rest: bytes };
+    let value = input.item(DEPTH_MAX)?;
+    if input.rest.is_empty() { Ok(value) } else { Err(DecodeError::NonCanonical) }
 }
 
-fn from_ciborium(parsed: ciborium::Value) -> Result<Value, DecodeError> {
-    use ciborium::Value as Parsed;
-    Ok(match parsed {
-        Parsed::Integer(number) => Value::Int(number.into()),
-        Parsed::Bytes(bytes) => Value::Bytes(bytes),
-        Parsed::Text(text) => Value::Text(text),
-        Parsed::Bool(bool) => Value::Bool(bool),
-        Parsed::Null => Value::Null,
-        Parsed::Array(items) => {
-            Value::Array(items.into_iter().map(from_ciborium).collect::<Result<_, _>>()?)
-        }
-        Parsed::Map(pairs) => {
-            let mut map = BTreeMap::new();
-            for (key, value) in pairs {
-                if map.insert(key_from_ciborium(key)?, from_ciborium(value)?).is_some() {
-                    return Err(DecodeError::NonCanonical);
+/// What is left to decode.
+struct Input<'a> {
+    rest: &'a [u8],
+}
+
+/// The first bytes of an item.
+enum Head {
+    /// Major type and argument, in their shortest form.
+    Argument(u8, u64),
+    /// Major type 7 and what its first byte holds beside it.
+    Simple(u8),
+}
+
+impl<'a> Input<'a> {
+    /// The next item, which may nest `depth` deep. Recursion and memory are bounded by the input:
+    /// nothing is set aside for what is announced only.
+    fn item(&mut self, depth: usize) -> Result<Value, DecodeError> {
+        Ok(match self.head()? {
+            Head::Argument(0, number) => Value::Int(number.into()),
+            Head::Argument(1, number) => Value::Int(-1 - i128::from(number)),
+            Head::Argument(2, len) => Value::Bytes(self.take(len)?.to_vec()),
+            Head::Argument(3, len) => Value::Text(self.text(len)?),
+            Head::Argument(4, count) => {
+                let depth = self.inside(depth, count)?;
+                let mut items = Vec::new();
+                for _ in 0..count {
+                    items.push(self.item(depth)?);
                 }
+                Value::Array(items)
             }
-            Value::Map(map)
-        }
-        Parsed::Float(_) => return Err(DecodeError::Unsupported("float")),
-        Parsed::Tag(..) => return Err(DecodeError::Unsupported("tag")),
-        _ => return Err(DecodeError::Unsupported("simple value")),
-    })
-}
+            Head::Argument(5, count) => Value::Map(self.pairs(depth, count)?),
+            Head::Argument(..) => return Err(DecodeError::Unsupported("tag")),
+            Head::Simple(20) => Value::Bool(false),
+            Head::Simple(21) => Value::Bool(true),
+            Head::Simple(22) => Value::Null,
+            Head::Simple(25..=27) => return Err(DecodeError::Unsupported("float")),
+            Head::Simple(_) => return Err(DecodeError::Unsupported("simple value")),
+        })
+    }
 
-fn key_from_ciborium(parsed: ciborium::Value) -> Result<Key, DecodeError> {
-    match parsed {
-        ciborium::Value::Text(text) => Ok(Key::Text(TextKey(text))),
-        ciborium::Value::Integer(number) => {
-            let number = i128::from(number);
-            u64::try_from(number)
-                .map(Key::Uint)
-                .or_else(|_| u64::try_from(-1 - number).map(Key::Nint))
-                .map_err(|_| DecodeError::Unsupported("map key"))
+    fn pairs(&mut self, depth: usize, count: u64) -> Result<BTreeMap<Key, Value>, DecodeError> {
+        let depth = self.inside(depth, count)?;
+        let mut map = BTreeMap::new();
+        for _ in 0..count {
+            let key = match self.head()? {
+                Head::Argument(0, number) => Key::Uint(number),
+                Head::Argument(1, number) => Key::Nint(number),
+                Head::Argument(3, len) => Key::Text(TextKey(self.text(len)?)),
+                _ => return Err(DecodeError::Unsupported("map key")),
+            };
+            if map.last_key_value().is_some_and(|(last, _)| *last >= key) {
+                return Err(DecodeError::NonCanonical);
+            }
+            map.insert(key, self.item(depth)?);
         }
-        _ => Err(DecodeError::Unsupported("map key")),
+        Ok(map)
+    }
+
+    /// The depth inside an array or map of `count` items, each of which takes a byte at least.
+    const fn inside(&self, depth: usize, count: u64) -> Result<usize, DecodeError> {
+        match depth.checked_sub(1) {
+            Some(depth) if count <= self.rest.len() as u64 => Ok(depth),
+            _ => Err(DecodeError::Malformed),
+        }
+    }
+
+    fn head(&mut self) -> Result<Head, DecodeError> {
+        let first = self.take(1)?[0];
+        let (major, info) = (first >> 5, first & 0x1f);
+        if major == 7 {
+            return Ok(Head::Simple(info));
+        }
+        let (len, least) = match info {
+            0..=23 => return Ok(Head::Argument(major, info.into())),
+            24 => (1, 24),
+            25 => (2, 1 << 8),
+            26 => (4, 1 << 16),
+            27 => (8, 1 << 32),
+            // No definite length.
+            31 if (2..=5).contains(&major) => return Err(DecodeError::NonCanonical),
+            _ => return Err(DecodeError::Malformed),
+        };
+        let bytes = self.take(len)?;
+        let argument = bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        if argument < least {
+            Err(DecodeError::NonCanonical)
+        } else {
+            Ok(Head::Argument(major, argument))
+        }
+    }
+
+    fn text(&mut self, len: u64) -> Result<String, DecodeError> {
+        let text = std::str::from_utf8(self.take(len)?).map_err(|_| DecodeError::Malformed)?;
+        Ok(text.to_owned())
+    }
+
+    fn take(&mut self, len: u64) -> Result<&'a [u8], DecodeError> {
+        let taken = usize::try_from(len).ok().and_then(|len| self.rest.split_at_checked(len));
+        let (taken, rest) = taken.ok_or(DecodeError::Malformed)?;
+        self.rest = rest;
+        Ok(taken)
     }
 }
 
@@ -261,7 +324,76 @@ mod tests {
         })
     }
 
+    /// Parses by ciborium, encodes again and compares: what [`decode`] must agree with.
+    fn accepted_by_ciborium(bytes: &[u8]) -> Option<Value> {
+        fn value(parsed: ciborium::Value) -> Option<Value> {
+            use ciborium::Value as Parsed;
+            Some(match parsed {
+                Parsed::Integer(number) => Value::Int(number.into()),
+                Parsed::Bytes(bytes) => Value::Bytes(bytes),
+                Parsed::Text(text) => Value::Text(text),
+                Parsed::Bool(bool) => Value::Bool(bool),
+                Parsed::Null => Value::Null,
+                Parsed::Array(items) => {
+                    Value::Array(items.into_iter().map(value).collect::<Option<_>>()?)
+                }
+                Parsed::Map(pairs) => {
+                    let pairs = pairs.into_iter().map(|(of, to)| Some((key(of)?, value(to)?)));
+                    Value::Map(pairs.collect::<Option<_>>()?)
+                }
+                _ => return None,
+            })
+        }
+        fn key(parsed: ciborium::Value) -> Option<Key> {
+            match parsed {
+                ciborium::Value::Text(text) => Some(Key::Text(TextKey(text))),
+                ciborium::Value::Integer(number) => {
+                    let number = i128::from(number);
+                    let uint = u64::try_from(number).ok().map(Key::Uint);
+                    uint.or_else(|| u64::try_from(-1 - number).ok().map(Key::Nint))
+                }
+                _ => None,
+            }
+        }
+        let parsed = ciborium::de::from_reader_with_recursion_limit(bytes, DEPTH_MAX).ok()?;
+        value(parsed).filter(|value| encode(value) == bytes)
+    }
+
+    #[test]
+    fn depth_is_bounded_as_by_ciborium() {
+        for depth in DEPTH_MAX - 3..DEPTH_MAX + 3 {
+            for head in [&[0x81][..], &[0xa1, 0x01]] {
+                let bytes = [head.repeat(depth), vec![0x01]].concat();
+                assert_eq!(decode(&bytes).ok(), accepted_by_ciborium(&bytes), "{depth} {head:?}");
+            }
+        }
+        assert!(decode(&[vec![0x81; DEPTH_MAX], vec![1]].concat()).is_ok());
+    }
+
     proptest! {
+        #[test]
+        fn decoding_agrees_with_ciborium_on_every_changed_byte(
+            value in values(),
+            at in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut bytes = encode(&value);
+            prop_assert_eq!(accepted_by_ciborium(&bytes), Some(value));
+            let cut = &bytes[..cut.index(bytes.len())];
+            prop_assert_eq!(decode(cut).ok(), accepted_by_ciborium(cut));
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            prop_assert_eq!(decode(&bytes).ok(), accepted_by_ciborium(&bytes));
+        }
+
+        #[test]
+        fn decoding_agrees_with_ciborium_on_arbitrary_bytes(
+            bytes in prop::collection::vec(any::<u8>(), 0..40)
+        ) {
+            prop_assert_eq!(decode(&bytes).ok(), accepted_by_ciborium(&bytes));
+        }
+
         #[test]
         fn every_value_round_trips(value in values()) {
             prop_assert_eq!(decode(&encode(&value)), Ok(value));
