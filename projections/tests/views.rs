@@ -442,7 +442,8 @@ async fn memberships_are_found_over_all_collaborations() {
         assert_eq!(membership.collaboration, story.room);
         assert_eq!(&membership.member, story.rows(story.entries.len()).members()[0]);
     }
-    let other = views.memberships(&Person::Fabrikam.identity(), PageRequest::default());
+    let fabrikam = Person::Fabrikam.identity();
+    let other = views.memberships(&fabrikam, PageRequest::default());
     assert_eq!(other.await.unwrap().items.len(), 2);
     let mut nobody = identity;
     nobody.tenant = None;

@@ -156,27 +156,30 @@ impl Writer {
             }
         };
         // The others first: nobody waits for another's erasure.
-        let mut erased = false;
         let mut erasures = Vec::new();
         for (write, outcome) in group.into_iter().zip(outcomes) {
+            let mut erases = matches!(outcome, Outcome::Erase(_));
             if let (Work::Append(append), Outcome::Append(Ok(()))) = (&write.work, &outcome) {
-                erased |= !append.erased.is_empty();
+                erases |= !append.erased.is_empty();
                 self.hints.send(Appended {
                     collaboration: append.collaboration,
                     size: append.new_size(),
                 });
             }
-            if let Outcome::Erase(_) = outcome {
-                erased = true;
-                erasures.push(write.reply);
+            if erases {
+                erasures.push((write.reply, outcome));
             } else {
                 let _ = write.reply.send(Ok(outcome));
             }
         }
-        if erased {
+        if !erasures.is_empty() {
             let dropped = self.drop_traces().await;
-            for reply in erasures {
-                let _ = reply.send(Ok(Outcome::Erase(dropped.clone())));
+            for (reply, outcome) in erasures {
+                let _ = reply.send(Ok(match outcome {
+                    Outcome::Erase(_) => Outcome::Erase(dropped.clone()),
+                    // Stored whatever becomes of the traces; they are tried again.
+                    other => other,
+                }));
             }
         }
     }
