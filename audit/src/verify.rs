@@ -233,6 +233,7 @@ fn evidence(event: &Event) -> Option<&Evidence> {
         Event::CollaborationCreated(event) => Some(&event.evidence),
         Event::RunAdmitted(event) => Some(&event.evidence),
         Event::RunSucceeded(event) => Some(&event.evidence),
+        Event::ServiceKeyRotated(event) => Some(&event.evidence),
         _ => None,
     }
 }
@@ -241,6 +242,7 @@ const fn check_of(error: &ReplayError) -> Check {
     match error {
         ReplayError::Refused { source, .. } => check_of_refusal(source),
         ReplayError::Fold(FoldError::Previous { .. }) => Check::Chain,
+        ReplayError::Fold(FoldError::Sealer { .. }) => Check::Seal,
         ReplayError::Fold(
             FoldError::Subject { .. } | FoldError::Payload { .. } | FoldError::Corrupt(_),
         )
