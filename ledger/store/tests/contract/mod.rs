@@ -87,9 +87,8 @@ macro_rules! store_contract {
     ($make:path; $($case:ident)*) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
         async fn $case() {
-            let (store, keep) = $make().await;
+            let (store, _keep) = $make().await;
             contract::$case(store).await;
-            drop(keep);
         }
     )*};
     ($make:path) => {
