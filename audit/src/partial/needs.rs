@@ -66,6 +66,8 @@ pub fn needs(entry: &Entry, subject: Subject, event: &Event) -> Vec<Need> {
     }
     needs.extend(subject_of(subject, event));
     match (entry.actor, subject, event) {
+        // Who joins is no member yet.
+        (_, _, Event::InvitationAccepted(_) | Event::CollaboratorActivated(_)) => {}
         (Actor::Member(member), ..) => needs.push(Need::Member(member)),
         // It brings its own key.
         (Actor::Executor(_), _, Event::RunAdmitted(_) | Event::RunRefused(_)) => {}
