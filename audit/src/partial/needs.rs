@@ -27,6 +27,8 @@ pub enum Need {
     Key(KeyId),
     /// Where the run was admitted to this executor key.
     Executor(RunId, KeyId),
+    /// Where the run was submitted with this job spec.
+    Job(RunId, Digest),
     /// Where the version was published.
     Version(DatasetVersion),
     /// Where what this digest binds was proposed.
@@ -47,6 +49,9 @@ impl fmt::Display for Need {
             Self::Member(id) => write!(f, "the membership of member/{id}"),
             Self::Key(key) => write!(f, "the registration of key {key}"),
             Self::Executor(run, key) => write!(f, "the admission of run/{run} to key {key}"),
+            Self::Job(run, job_spec) => {
+                write!(f, "the submission of run/{run} with job spec {job_spec}")
+            }
             Self::Version(version) => {
                 write!(f, "the version {} of dataset/{}", version.digest, version.dataset)
             }
@@ -84,6 +89,9 @@ pub fn needs(entry: &Entry, subject: Subject, event: &Event) -> Vec<Need> {
         Authority::ExecutorSigned(_)
         | Authority::ServiceSigned(_)
         | Authority::ServiceWitnessed(_) => {}
+    }
+    if let (Event::RunSucceeded(event), Subject::Run(run)) = (event, subject) {
+        needs.push(Need::Job(run, event.result.job_spec));
     }
     named(event, &mut needs);
     needs
@@ -191,6 +199,9 @@ impl Index {
             (Event::QueryApproved(_), _) => brought.push(Need::Vote(sealed.leaf())),
             (Event::RunAdmitted(event), Subject::Run(run)) => {
                 brought.push(Need::Executor(run, event.executor.id()));
+            }
+            (Event::RunSubmitted(event), Subject::Run(run)) => {
+                brought.push(Need::Job(run, event.job_spec));
             }
             _ => {}
         }

@@ -106,6 +106,13 @@ impl Audit {
     }
 
     fn gap(&mut self, gap: &Gap) -> Result<(), Verdict> {
+        if gap.first == 0 {
+            return Err(Verdict::Incomplete {
+                check: Check::Closure,
+                position: Some(0),
+                detail: "the first entry is left out, which says whose log this is".to_owned(),
+            });
+        }
         self.tree.append_gap(gap)?;
         // The last root is the entry's own leaf hash where it covers that entry only.
         let last = subtrees(gap.first, gap.count).last();
