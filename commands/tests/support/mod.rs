@@ -302,7 +302,10 @@ impl Service {
             writer.push(entry.bytes()).unwrap();
         }
         let bundle = writer.finish(&head.checkpoint).unwrap();
-        let options = chancery_audit::Options { service_key: Some(self.key.public().id()) };
+        let options = chancery_audit::Options {
+            service_key: Some(self.key.public().id()),
+            ..chancery_audit::Options::default()
+        };
         chancery_audit::verify(&bundle[..], &options).verdict
     }
 
