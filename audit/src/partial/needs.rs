@@ -71,11 +71,10 @@ pub fn needs(entry: &Entry, subject: Subject, event: &Event) -> Vec<Need> {
     }
     needs.extend(subject_of(subject, event));
     match (entry.actor, subject, event) {
-        // Who joins is no member yet.
-        (_, _, Event::InvitationAccepted(_) | Event::CollaboratorActivated(_)) => {}
+        // Who joins is no member yet; who is admitted brings its own key.
+        (_, _, Event::InvitationAccepted(_) | Event::CollaboratorActivated(_))
+        | (Actor::Executor(_), _, Event::RunAdmitted(_) | Event::RunRefused(_)) => {}
         (Actor::Member(member), ..) => needs.push(Need::Member(member)),
-        // It brings its own key.
-        (Actor::Executor(_), _, Event::RunAdmitted(_) | Event::RunRefused(_)) => {}
         (Actor::Executor(key), Subject::Run(run), _) => needs.push(Need::Executor(run, key)),
         (Actor::Executor(_) | Actor::Service(_), ..) => {}
     }
@@ -184,7 +183,7 @@ impl Index {
                 brought.push(Need::Member(chancery_governance::subject::owner_of(id)));
             }
             (Event::CollaboratorActivated(_), Subject::Member(id)) => {
-                brought.push(Need::Member(id))
+                brought.push(Need::Member(id));
             }
             (Event::SigningKeyRegistered(event), _) => brought.push(Need::Key(event.key.id())),
             (Event::CleanRoomPolicySet(event), _) => {

@@ -26,11 +26,8 @@ pub fn render_json(report: &Report) -> String {
     });
     match verdict {
         Verdict::Verified => object["checks"] = list(&super::partial::checks(report), text),
-        Verdict::Tampered { check, position, detail } => {
-            object["failure"] =
-                json!({ "check": text(check), "position": position, "detail": detail });
-        }
-        Verdict::Incomplete { check, position, detail } => {
+        Verdict::Tampered { check, position, detail }
+        | Verdict::Incomplete { check, position, detail } => {
             object["failure"] =
                 json!({ "check": text(check), "position": position, "detail": detail });
         }
