@@ -106,11 +106,12 @@ fn what_is_named_and_left_out_is_missed() {
 }
 
 fn gap(pieces: &mut Pieces) -> (usize, &mut Gap) {
-    let found = pieces.pieces.iter_mut().enumerate().find_map(|(at, piece)| match piece {
+    let found = pieces.items.iter_mut().enumerate().find_map(|(at, piece)| match piece {
         Piece::Gap(gap) => Some((at, gap)),
         Piece::Entry(_) => None,
     });
-    found.unwrap()
+    let Some(found) = found else { panic!("there is a gap") };
+    found
 }
 
 #[test]
@@ -154,19 +155,19 @@ fn gaps_do_not_overlap_and_entries_do_not_move() {
         (at, gap.first)
     };
     let mut doubled = pieces.clone();
-    doubled.pieces.insert(at, pieces.pieces[at].clone());
+    doubled.items.insert(at, pieces.items[at].clone());
     assert_eq!(failed(&doubled).0, Check::Format);
     let mut dropped = pieces.clone();
-    dropped.pieces.remove(at);
+    dropped.items.remove(at);
     assert_eq!(failed(&dropped), (Check::Position, Some(first)));
     let mut moved = pieces.clone();
-    moved.pieces.swap(at, at + 1);
+    moved.items.swap(at, at + 1);
     assert_eq!(failed(&moved), (Check::Position, Some(first)));
     let mut swapped = pieces.clone();
-    swapped.pieces.swap(1, 2);
+    swapped.items.swap(1, 2);
     assert_eq!(failed(&swapped), (Check::Position, Some(1)));
     let mut without = pieces.clone();
-    without.pieces.remove(1);
+    without.items.remove(1);
     assert_eq!(failed(&without), (Check::Position, Some(1)));
     // A gap in a whole log.
     let mut whole = pieces.bundle();
@@ -181,7 +182,7 @@ fn a_part_has_the_checkpoint_of_its_log() {
     let scope = Scope::Query(story::delays());
     let pieces = story.pieces(scope);
     let entries = story.parts().entries;
-    let with = |checkpoint: String| Pieces { checkpoint, ..pieces.clone() };
+    let with = |checkpoint: String| Pieces { checkpoint, ..items.clone() };
     assert_eq!(failed(&with(checkpoint(&entries[..20], &key(2)))), (Check::Checkpoint, None));
     assert_eq!(failed(&with(checkpoint(&entries, &service_key()))), (Check::Checkpoint, None));
     let mut forked = entries.clone();
@@ -192,7 +193,7 @@ fn a_part_has_the_checkpoint_of_its_log() {
     let later = checkpoint(&later.parts().entries, &key(2));
     assert_eq!(report(&with(later).bundle()).verdict.exit_code(), 2);
     // A scope that is not in the log.
-    let absent = Pieces { scope: Scope::Query(story::id(0x99)), ..pieces };
+    let absent = Pieces { scope: Scope::Query(story::id(0x99)), ..items };
     assert_eq!(report(&absent.bundle()).verdict.exit_code(), 2);
 }
 

@@ -1,8 +1,8 @@
 //! The one CBOR codec: deterministic encoding (RFC 8949 section 4.2.1) and strict decoding.
 //!
-//! General decoders accept trailing bytes, non-minimal integers, indefinite lengths and duplicate
-//! keys. [`decode`] takes the one canonical encoding of a value and nothing else, in one pass; the
-//! tests hold it against ciborium, what that parsed encoded again and compared.
+//! [`decode`] takes the one canonical encoding of a value and nothing else: no trailing bytes, no
+//! longer heads than needed, no indefinite lengths, map keys strictly ascending. It is held against
+//! another implementation, ciborium, which parses, encodes again and compares: see the tests.
 //!
 //! Floats, tags and simple values but `true`, `false` and `null` are not part of the data model.
 
@@ -114,9 +114,43 @@ impl From<u64> for Value {
 
 /// The canonical encoding of `value`.
 pub fn encode(value: &Value) -> Vec<u8> {
-    let mut out = Vec::new();
-    write(value, &mut out);
-    out
+    let mut out = Writer::default();
+    out.value(value);
+    out.0
+}
+
+/// How many bytes [`encode`] gives for `value`.
+pub fn encoded_len(value: &Value) -> usize {
+    let head = |argument: u64| match argument {
+        0..=23 => 1,
+        24..=0xff => 2,
+        0x100..=0xffff => 3,
+        0x1_0000..=0xffff_ffff => 5,
+        _ => 9,
+    };
+    let string = |len: usize| head(len as u64) + len;
+    match value {
+        Value::Int(number) => match u64::try_from(*number) {
+            Ok(number) => head(number),
+            Err(_) => head(u64::try_from(-1 - *number).unwrap_or(u64::MAX)),
+        },
+        Value::Bytes(bytes) => string(bytes.len()),
+        Value::Text(text) => string(text.len()),
+        Value::Array(items) => {
+            head(items.len() as u64) + items.iter().map(encoded_len).sum::<usize>()
+        }
+        Value::Map(map) => {
+            let pairs = map.iter().map(|(key, value)| {
+                let key = match key {
+                    Key::Uint(number) | Key::Nint(number) => head(*number),
+                    Key::Text(text) => string(text.0.len()),
+                };
+                key + encoded_len(value)
+            });
+            head(map.len() as u64) + pairs.sum::<usize>()
+        }
+        Value::Bool(_) | Value::Null => 1,
+    }
 }
 
 /// Decodes exactly one canonical item that takes up all of `bytes`.
@@ -128,153 +162,193 @@ pub fn decode(bytes: &[u8]) -> Result<Value, DecodeError> {
     if bytes.len() > ENCODED_LEN_MAX {
         return Err(DecodeError::TooLong);
     }
-    let mut input = Input { rest: bytes };
-    let value = input.item(DEPTH_MAX)?;
-    if input.rest.is_empty() { Ok(value) } else { Err(DecodeError::NonCanonical) }
+    let mut reader = Reader(bytes);
+    let value = reader.value(DEPTH_MAX)?;
+    if reader.0.is_empty() { Ok(value) } else { Err(DecodeError::NonCanonical) }
 }
 
 /// What is left to decode.
-struct Input<'a> {
-    rest: &'a [u8],
-}
+struct Reader<'a>(&'a [u8]);
 
-/// The first bytes of an item.
-enum Head {
-    /// Major type and argument, in their shortest form.
-    Argument(u8, u64),
-    /// Major type 7 and what its first byte holds beside it.
-    Simple(u8),
-}
-
-impl<'a> Input<'a> {
-    /// The next item, which may nest `depth` deep. Recursion and memory are bounded by the input:
-    /// nothing is set aside for what is announced only.
-    fn item(&mut self, depth: usize) -> Result<Value, DecodeError> {
-        Ok(match self.head()? {
-            Head::Argument(0, number) => Value::Int(number.into()),
-            Head::Argument(1, number) => Value::Int(-1 - i128::from(number)),
-            Head::Argument(2, len) => Value::Bytes(self.take(len)?.to_vec()),
-            Head::Argument(3, len) => Value::Text(self.text(len)?),
-            Head::Argument(4, count) => {
-                let depth = self.inside(depth, count)?;
-                let mut items = Vec::new();
+impl<'a> Reader<'a> {
+    /// One item; `depth` more arrays and maps may be opened in it.
+    fn value(&mut self, depth: usize) -> Result<Value, DecodeError> {
+        let first = self.first()?;
+        Ok(match first >> 5 {
+            0 => Value::Int(self.argument(first)?.into()),
+            1 => Value::Int(-1 - i128::from(self.argument(first)?)),
+            2 => Value::Bytes(self.string(first)?.to_vec()),
+            3 => Value::Text(self.text(first)?),
+            4 => {
+                let count = self.count(first, 1)?;
+                let depth = depth.checked_sub(1).ok_or(DecodeError::Malformed)?;
+                let mut items = Vec::with_capacity(count);
                 for _ in 0..count {
-                    items.push(self.item(depth)?);
+                    items.push(self.value(depth)?);
                 }
                 Value::Array(items)
             }
-            Head::Argument(5, count) => Value::Map(self.pairs(depth, count)?),
-            Head::Argument(..) => return Err(DecodeError::Unsupported("tag")),
-            Head::Simple(20) => Value::Bool(false),
-            Head::Simple(21) => Value::Bool(true),
-            Head::Simple(22) => Value::Null,
-            Head::Simple(25..=27) => return Err(DecodeError::Unsupported("float")),
-            Head::Simple(_) => return Err(DecodeError::Unsupported("simple value")),
+            5 => {
+                let count = self.count(first, 2)?;
+                let depth = depth.checked_sub(1).ok_or(DecodeError::Malformed)?;
+                Value::Map(self.map(count, depth)?)
+            }
+            6 => return Err(DecodeError::Unsupported("tag")),
+            _ => match first & 0x1f {
+                20 => Value::Bool(false),
+                21 => Value::Bool(true),
+                22 => Value::Null,
+                25..=27 => return Err(DecodeError::Unsupported("float")),
+                28.. => return Err(DecodeError::Malformed),
+                _ => return Err(DecodeError::Unsupported("simple value")),
+            },
         })
     }
 
-    fn pairs(&mut self, depth: usize, count: u64) -> Result<BTreeMap<Key, Value>, DecodeError> {
-        let depth = self.inside(depth, count)?;
-        let mut map = BTreeMap::new();
+    /// `count` pairs, their keys strictly ascending: so none stands twice.
+    fn map(&mut self, count: usize, depth: usize) -> Result<BTreeMap<Key, Value>, DecodeError> {
+        let mut pairs: Vec<(Key, Value)> = Vec::with_capacity(count);
         for _ in 0..count {
-            let key = match self.head()? {
-                Head::Argument(0, number) => Key::Uint(number),
-                Head::Argument(1, number) => Key::Nint(number),
-                Head::Argument(3, len) => Key::Text(TextKey(self.text(len)?)),
+            let first = self.first()?;
+            let key = match first >> 5 {
+                0 => Key::Uint(self.argument(first)?),
+                1 => Key::Nint(self.argument(first)?),
+                3 => Key::Text(TextKey(self.text(first)?)),
                 _ => return Err(DecodeError::Unsupported("map key")),
             };
-            if map.last_key_value().is_some_and(|(last, _)| *last >= key) {
+            if pairs.last().is_some_and(|(last, _)| *last >= key) {
                 return Err(DecodeError::NonCanonical);
             }
-            map.insert(key, self.item(depth)?);
+            pairs.push((key, self.value(depth)?));
         }
-        Ok(map)
+        Ok(pairs.into_iter().collect())
     }
 
-    /// The depth inside an array or map of `count` items, each of which takes a byte at least.
-    const fn inside(&self, depth: usize, count: u64) -> Result<usize, DecodeError> {
-        match depth.checked_sub(1) {
-            Some(depth) if count <= self.rest.len() as u64 => Ok(depth),
-            _ => Err(DecodeError::Malformed),
-        }
+    fn first(&mut self) -> Result<u8, DecodeError> {
+        let (first, rest) = self.0.split_first().ok_or(DecodeError::Malformed)?;
+        self.0 = rest;
+        Ok(*first)
     }
 
-    fn head(&mut self) -> Result<Head, DecodeError> {
-        let first = self.take(1)?[0];
-        let (major, info) = (first >> 5, first & 0x1f);
-        if major == 7 {
-            return Ok(Head::Simple(info));
-        }
-        let (len, least) = match info {
-            0..=23 => return Ok(Head::Argument(major, info.into())),
-            24 => (1, 24),
-            25 => (2, 1 << 8),
-            26 => (4, 1 << 16),
-            27 => (8, 1 << 32),
-            // No definite length.
-            31 if (2..=5).contains(&major) => return Err(DecodeError::NonCanonical),
-            _ => return Err(DecodeError::Malformed),
-        };
-        let bytes = self.take(len)?;
-        let argument = bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
-        if argument < least {
-            Err(DecodeError::NonCanonical)
-        } else {
-            Ok(Head::Argument(major, argument))
-        }
-    }
-
-    fn text(&mut self, len: u64) -> Result<String, DecodeError> {
-        let text = std::str::from_utf8(self.take(len)?).map_err(|_| DecodeError::Malformed)?;
-        Ok(text.to_owned())
-    }
-
-    fn take(&mut self, len: u64) -> Result<&'a [u8], DecodeError> {
-        let taken = usize::try_from(len).ok().and_then(|len| self.rest.split_at_checked(len));
-        let (taken, rest) = taken.ok_or(DecodeError::Malformed)?;
-        self.rest = rest;
+    fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
+        let (taken, rest) = self.0.split_at_checked(len).ok_or(DecodeError::Malformed)?;
+        self.0 = rest;
         Ok(taken)
     }
-}
 
-fn write(value: &Value, out: &mut Vec<u8>) {
-    match value {
-        Value::Int(number) => match u64::try_from(*number) {
-            Ok(number) => write_head(0, number, out),
-            // Outside the range of major type 1 there is no constructor but a literal; saturate.
-            Err(_) => write_head(1, u64::try_from(-1 - *number).unwrap_or(u64::MAX), out),
-        },
-        Value::Bytes(bytes) => {
-            write_head(2, bytes.len() as u64, out);
-            out.extend_from_slice(bytes);
-        }
-        Value::Text(text) => write_text(text, out),
-        Value::Array(items) => {
-            write_head(4, items.len() as u64, out);
-            for item in items {
-                write(item, out);
-            }
-        }
-        Value::Map(map) => {
-            write_head(5, map.len() as u64, out);
-            for (key, value) in map {
-                match key {
-                    Key::Uint(number) => write_head(0, *number, out),
-                    Key::Nint(number) => write_head(1, *number, out),
-                    Key::Text(text) => write_text(&text.0, out),
-                }
-                write(value, out);
-            }
-        }
-        Value::Bool(false) => out.push(0xf4),
-        Value::Bool(true) => out.push(0xf5),
-        Value::Null => out.push(0xf6),
+    /// The argument of an initial byte, in its shortest form.
+    fn argument(&mut self, first: u8) -> Result<u64, DecodeError> {
+        let (len, least) = match first & 0x1f {
+            small @ 0..=23 => return Ok(small.into()),
+            24 => (1, 24),
+            25 => (2, 0x100),
+            26 => (4, 0x1_0000),
+            27 => (8, 0x1_0000_0000),
+            // An indefinite length, where the type has lengths.
+            31 if (2..=5).contains(&(first >> 5)) => return Err(DecodeError::NonCanonical),
+            _ => return Err(DecodeError::Malformed),
+        };
+        let argument = self.take(len)?.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        if argument < least { Err(DecodeError::NonCanonical) } else { Ok(argument) }
+    }
+
+    fn string(&mut self, first: u8) -> Result<&'a [u8], DecodeError> {
+        let len = usize::try_from(self.argument(first)?).map_err(|_| DecodeError::Malformed)?;
+        self.take(len)
+    }
+
+    fn text(&mut self, first: u8) -> Result<String, DecodeError> {
+        let bytes = self.string(first)?;
+        std::str::from_utf8(bytes).map(ToOwned::to_owned).map_err(|_| DecodeError::Malformed)
+    }
+
+    /// A number of items of `each` bytes at least: never more than there can be in what is left.
+    fn count(&mut self, first: u8, each: usize) -> Result<usize, DecodeError> {
+        let count = usize::try_from(self.argument(first)?).map_err(|_| DecodeError::Malformed)?;
+        if count > self.0.len() / each { Err(DecodeError::Malformed) } else { Ok(count) }
     }
 }
 
-fn write_text(text: &str, out: &mut Vec<u8>) {
-    write_head(3, text.len() as u64, out);
-    out.extend_from_slice(text.as_bytes());
+/// Writes canonical items one after the other, without a [`Value`] around them. That the number of
+/// items is the one announced, and that keys ascend, is the caller's to see to.
+#[derive(Debug, Default)]
+pub(crate) struct Writer(Vec<u8>);
+
+impl Writer {
+    /// A writer that begins with these bytes and has room for `len` more.
+    pub(crate) fn after(bytes: &[u8], len: usize) -> Self {
+        let mut out = Vec::with_capacity(bytes.len() + len);
+        out.extend_from_slice(bytes);
+        Self(out)
+    }
+
+    pub(crate) fn finish(self) -> Vec<u8> {
+        self.0
+    }
+
+    pub(crate) fn uint(&mut self, number: u64) {
+        write_head(0, number, &mut self.0);
+    }
+
+    pub(crate) fn int(&mut self, number: i128) {
+        match u64::try_from(number) {
+            Ok(number) => self.uint(number),
+            // Outside the range of major type 1 there is no constructor but a literal; saturate.
+            Err(_) => {
+                write_head(1, u64::try_from(-1 - number).unwrap_or(u64::MAX), &mut self.0);
+            }
+        }
+    }
+
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        write_head(2, bytes.len() as u64, &mut self.0);
+        self.0.extend_from_slice(bytes);
+    }
+
+    pub(crate) fn text(&mut self, text: &str) {
+        write_head(3, text.len() as u64, &mut self.0);
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    pub(crate) fn array(&mut self, len: u64) {
+        write_head(4, len, &mut self.0);
+    }
+
+    pub(crate) fn map(&mut self, len: u64) {
+        write_head(5, len, &mut self.0);
+    }
+
+    pub(crate) fn null(&mut self) {
+        self.0.push(0xf6);
+    }
+
+    pub(crate) fn value(&mut self, value: &Value) {
+        match value {
+            Value::Int(number) => self.int(*number),
+            Value::Bytes(bytes) => self.bytes(bytes),
+            Value::Text(text) => self.text(text),
+            Value::Array(items) => {
+                self.array(items.len() as u64);
+                for item in items {
+                    self.value(item);
+                }
+            }
+            Value::Map(map) => {
+                self.map(map.len() as u64);
+                for (key, value) in map {
+                    match key {
+                        Key::Uint(number) => self.uint(*number),
+                        Key::Nint(number) => write_head(1, *number, &mut self.0),
+                        Key::Text(text) => self.text(&text.0),
+                    }
+                    self.value(value);
+                }
+            }
+            Value::Bool(false) => self.0.push(0xf4),
+            Value::Bool(true) => self.0.push(0xf5),
+            Value::Null => self.null(),
+        }
+    }
 }
 
 /// Initial byte and the shortest argument (RFC 8949 section 4.2.1, preferred serialization).
@@ -324,79 +398,74 @@ mod tests {
         })
     }
 
-    /// Parses by ciborium, encodes again and compares: what [`decode`] must agree with.
-    fn accepted_by_ciborium(bytes: &[u8]) -> Option<Value> {
-        fn value(parsed: ciborium::Value) -> Option<Value> {
-            use ciborium::Value as Parsed;
-            Some(match parsed {
-                Parsed::Integer(number) => Value::Int(number.into()),
-                Parsed::Bytes(bytes) => Value::Bytes(bytes),
-                Parsed::Text(text) => Value::Text(text),
-                Parsed::Bool(bool) => Value::Bool(bool),
-                Parsed::Null => Value::Null,
-                Parsed::Array(items) => {
-                    Value::Array(items.into_iter().map(value).collect::<Option<_>>()?)
-                }
-                Parsed::Map(pairs) => {
-                    let pairs = pairs.into_iter().map(|(of, to)| Some((key(of)?, value(to)?)));
-                    Value::Map(pairs.collect::<Option<_>>()?)
-                }
-                _ => return None,
-            })
-        }
-        fn key(parsed: ciborium::Value) -> Option<Key> {
-            match parsed {
-                ciborium::Value::Text(text) => Some(Key::Text(TextKey(text))),
-                ciborium::Value::Integer(number) => {
-                    let number = i128::from(number);
-                    let uint = u64::try_from(number).ok().map(Key::Uint);
-                    uint.or_else(|| u64::try_from(-1 - number).ok().map(Key::Nint))
-                }
-                _ => None,
-            }
-        }
+    /// The other implementation: ciborium parses, and what encodes to other bytes is refused.
+    fn by_ciborium(bytes: &[u8]) -> Option<Value> {
         let parsed = ciborium::de::from_reader_with_recursion_limit(bytes, DEPTH_MAX).ok()?;
-        value(parsed).filter(|value| encode(value) == bytes)
+        from_ciborium(parsed).filter(|value| encode(value) == bytes)
     }
 
-    #[test]
-    fn depth_is_bounded_as_by_ciborium() {
-        for depth in DEPTH_MAX - 3..DEPTH_MAX + 3 {
-            for head in [&[0x81][..], &[0xa1, 0x01]] {
-                let bytes = [head.repeat(depth), vec![0x01]].concat();
-                assert_eq!(decode(&bytes).ok(), accepted_by_ciborium(&bytes), "{depth} {head:?}");
+    fn from_ciborium(parsed: ciborium::Value) -> Option<Value> {
+        use ciborium::Value as Parsed;
+        Some(match parsed {
+            Parsed::Integer(number) => Value::Int(number.into()),
+            Parsed::Bytes(bytes) => Value::Bytes(bytes),
+            Parsed::Text(text) => Value::Text(text),
+            Parsed::Bool(bool) => Value::Bool(bool),
+            Parsed::Null => Value::Null,
+            Parsed::Array(items) => {
+                Value::Array(items.into_iter().map(from_ciborium).collect::<Option<_>>()?)
             }
-        }
-        assert!(decode(&[vec![0x81; DEPTH_MAX], vec![1]].concat()).is_ok());
+            Parsed::Map(pairs) => {
+                let mut map = BTreeMap::new();
+                for (key, value) in pairs {
+                    let key = match key {
+                        Parsed::Text(text) => Key::Text(TextKey(text)),
+                        Parsed::Integer(number) => {
+                            let number = i128::from(number);
+                            let nint = || u64::try_from(-1 - number).map(Key::Nint);
+                            u64::try_from(number).map(Key::Uint).or_else(|_| nint()).ok()?
+                        }
+                        _ => return None,
+                    };
+                    if map.insert(key, from_ciborium(value)?).is_some() {
+                        return None;
+                    }
+                }
+                Value::Map(map)
+            }
+            _ => return None,
+        })
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1024))]
+
         #[test]
-        fn decoding_agrees_with_ciborium_on_every_changed_byte(
-            value in values(),
-            at in any::<prop::sample::Index>(),
-            byte in any::<u8>(),
-            cut in any::<prop::sample::Index>(),
+        fn another_implementation_takes_the_same_and_reads_the_same(
+            bytes in prop::collection::vec(any::<u8>(), 0..40)
         ) {
-            let mut bytes = encode(&value);
-            prop_assert_eq!(accepted_by_ciborium(&bytes), Some(value));
-            let cut = &bytes[..cut.index(bytes.len())];
-            prop_assert_eq!(decode(cut).ok(), accepted_by_ciborium(cut));
-            let at = at.index(bytes.len());
-            bytes[at] = byte;
-            prop_assert_eq!(decode(&bytes).ok(), accepted_by_ciborium(&bytes));
+            prop_assert_eq!(decode(&bytes).ok(), by_ciborium(&bytes));
         }
 
         #[test]
-        fn decoding_agrees_with_ciborium_on_arbitrary_bytes(
-            bytes in prop::collection::vec(any::<u8>(), 0..40)
+        fn another_implementation_agrees_on_altered_values(
+            value in values(), at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()
         ) {
-            prop_assert_eq!(decode(&bytes).ok(), accepted_by_ciborium(&bytes));
+            let mut bytes = encode(&value);
+            let at = at.index(bytes.len());
+            if cut {
+                bytes.remove(at);
+            } else {
+                bytes[at] = byte;
+            }
+            prop_assert_eq!(decode(&bytes).ok(), by_ciborium(&bytes));
         }
 
         #[test]
         fn every_value_round_trips(value in values()) {
-            prop_assert_eq!(decode(&encode(&value)), Ok(value));
+            let bytes = encode(&value);
+            prop_assert_eq!(bytes.len(), encoded_len(&value));
+            prop_assert_eq!(decode(&bytes), Ok(value));
         }
 
         #[test]
@@ -442,6 +511,12 @@ mod tests {
 
     #[test]
     fn nesting_and_length_are_bounded() {
+        for (depth, taken) in [(DEPTH_MAX - 1, true), (DEPTH_MAX, true), (DEPTH_MAX + 1, false)] {
+            let mut nested = vec![0x81; depth];
+            nested.push(0x01);
+            assert_eq!(decode(&nested).is_ok(), taken, "{depth}");
+            assert_eq!(by_ciborium(&nested).is_some(), taken, "{depth}");
+        }
         let mut deep = vec![0x81; 100_000];
         deep.push(0x01);
         assert_eq!(decode(&deep), Err(DecodeError::Malformed));

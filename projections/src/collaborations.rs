@@ -1,6 +1,8 @@
 //! The collaborations view: one row for each log, with its terms, policy and marks.
 
-use chancery_governance::event::{CleanRoomPolicySet, CollaborationCreated, WorkloadEnabled};
+use chancery_governance::event::{
+    CleanRoomPolicySet, CollaborationCreated, ServiceKeyRotated, WorkloadEnabled,
+};
 use chancery_governance::state::Recorded;
 use chancery_governance::subject::{Subject, owner_of};
 use serde::{Deserialize, Serialize};
@@ -112,6 +114,18 @@ pub(crate) fn policy_set(
     event: &CleanRoomPolicySet,
 ) -> Result<(), Illegal> {
     about(rows, at)?.applications = event.applications.iter().map(ToString::to_string).collect();
+    Ok(())
+}
+
+/// Another key seals the log.
+pub(crate) fn key_rotated(
+    rows: &mut Rows,
+    at: &Recorded,
+    event: &ServiceKeyRotated,
+) -> Result<(), Illegal> {
+    let row = about(rows, at)?;
+    row.service_key = event.key.to_string();
+    row.service_evidence.clone_from(&event.evidence.kind);
     Ok(())
 }
 

@@ -128,6 +128,8 @@ impl Rows {
             Event::CollaborationCreated(event) => collaborations::created(self, at, event),
             Event::WorkloadEnabled(event) => collaborations::workload_enabled(self, at, event),
             Event::CleanRoomPolicySet(event) => collaborations::policy_set(self, at, event),
+            Event::ServiceKeyRotated(event) => collaborations::key_rotated(self, at, event),
+            Event::SubjectErased(_) => members::erased(self, at),
             Event::CollaboratorInvited(event) => members::invited(self, at, event),
             Event::InvitationWithdrawn(_) => members::withdrawn(self, at),
             Event::InvitationAccepted(event) => members::accepted(self, at, event),
@@ -220,7 +222,7 @@ impl Rows {
 pub(crate) fn actor(at: &Recorded) -> Result<String, Illegal> {
     match at.actor {
         Actor::Member(member) => Ok(member.to_string()),
-        Actor::Executor(_) => Err("its actor is no member"),
+        Actor::Executor(_) | Actor::Service(_) => Err("its actor is no member"),
     }
 }
 
@@ -245,6 +247,8 @@ pub(crate) fn reads(at: &Recorded, event: &Event) -> Vec<Subject> {
         Event::CollaborationCreated(_)
         | Event::WorkloadEnabled(_)
         | Event::CleanRoomPolicySet(_)
+        | Event::ServiceKeyRotated(_)
+        | Event::SubjectErased(_)
         | Event::CollaboratorInvited(_)
         | Event::InvitationWithdrawn(_)
         | Event::InvitationAccepted(_)

@@ -173,6 +173,12 @@ pub(crate) fn withdrawn(rows: &mut Rows, at: &Recorded) -> Result<(), Illegal> {
     settle(rows, at, InvitationStage::Withdrawn).map(|_| ())
 }
 
+/// The e-mail of the invitation is erased. The view never had it; only the row's version moves.
+pub(crate) fn erased(rows: &mut Rows, at: &Recorded) -> Result<(), Illegal> {
+    let Subject::Invitation(id) = at.subject else { return Err(SUBJECT) };
+    rows.invitations.touch(&id.to_string(), at).map(|_| ())
+}
+
 /// The invitation is accepted.
 pub(crate) fn accepted(
     rows: &mut Rows,

@@ -657,21 +657,21 @@ impl Story {
         positions: &std::collections::BTreeSet<u64>,
         cosigned: Option<Cosigned>,
     ) -> Pieces {
-        let (mut pieces, mut gap) = (Vec::new(), GapMaker::default());
+        let (mut items, mut gap) = (Vec::new(), GapMaker::default());
         for (position, sealed) in (0..).zip(&self.entries) {
             let included = positions.contains(&position);
             if included || cosigned.as_ref().is_some_and(|cosigned| cosigned.size == position) {
-                pieces.extend(gap.end().map(Piece::Gap));
+                items.extend(gap.end().map(Piece::Gap));
             }
             if included {
-                pieces.push(Piece::Entry(sealed.bytes().to_vec()));
+                items.push(Piece::Entry(sealed.bytes().to_vec()));
             } else {
                 gap.leave_out(position, sealed.leaf());
             }
         }
-        pieces.extend(gap.end().map(Piece::Gap));
+        items.extend(gap.end().map(Piece::Gap));
         let Parts { header, checkpoint, .. } = self.parts();
-        Pieces { scope, header, pieces, checkpoint, cosigned }
+        Pieces { scope, header, items, checkpoint, cosigned }
     }
 
     /// This log's bundle with a cosigned note of that size, signed by `service`.
@@ -729,7 +729,7 @@ pub enum Piece {
 pub struct Pieces {
     pub scope: Scope,
     pub header: Header,
-    pub pieces: Vec<Piece>,
+    pub items: Vec<Piece>,
     pub checkpoint: String,
     pub cosigned: Option<Cosigned>,
 }
@@ -742,7 +742,7 @@ impl Pieces {
             Writer::of_kind(Vec::new(), &self.header, kind, self.cosigned.clone()).unwrap();
         let mut bundle = std::mem::take(writer.output());
         let header = bundle[chancery_audit::bundle::MAGIC.len()..].to_vec();
-        for piece in &self.pieces {
+        for piece in &self.items {
             bundle.extend(codec::encode(&match piece {
                 Piece::Entry(sealed) => codec::Value::bytes(sealed.as_slice()),
                 Piece::Gap(gap) => codec::Value::Array(vec![
