@@ -182,7 +182,7 @@ fn a_part_has_the_checkpoint_of_its_log() {
     let scope = Scope::Query(story::delays());
     let pieces = story.pieces(scope);
     let entries = story.parts().entries;
-    let with = |checkpoint: String| Pieces { checkpoint, ..items.clone() };
+    let with = |checkpoint: String| Pieces { checkpoint, ..pieces.clone() };
     assert_eq!(failed(&with(checkpoint(&entries[..20], &key(2)))), (Check::Checkpoint, None));
     assert_eq!(failed(&with(checkpoint(&entries, &service_key()))), (Check::Checkpoint, None));
     let mut forked = entries.clone();
@@ -193,7 +193,7 @@ fn a_part_has_the_checkpoint_of_its_log() {
     let later = checkpoint(&later.parts().entries, &key(2));
     assert_eq!(report(&with(later).bundle()).verdict.exit_code(), 2);
     // A scope that is not in the log.
-    let absent = Pieces { scope: Scope::Query(story::id(0x99)), ..items };
+    let absent = Pieces { scope: Scope::Query(story::id(0x99)), ..pieces };
     assert_eq!(report(&absent.bundle()).verdict.exit_code(), 2);
 }
 
