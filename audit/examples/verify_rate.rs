@@ -10,13 +10,14 @@
 //! the share of processor time that the host gave to others meanwhile.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that fails stops")]
+#![allow(clippy::print_stdout, reason = "its result")]
 #![allow(clippy::cast_precision_loss, reason = "rates to three digits")]
 
 #[path = "../tests/story/mod.rs"]
 mod story;
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write as _};
+use std::io::BufWriter;
 use std::num::NonZero;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -93,7 +94,7 @@ fn verified(file: &str, threads: Option<NonZero<usize>>) -> f64 {
 }
 
 fn say(line: &str) {
-    writeln!(io::stdout(), "{line}").unwrap();
+    println!("{line}");
 }
 
 /// A log of `size` entries: the founding, then a member's marks, set and taken back, each signed.

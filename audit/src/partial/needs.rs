@@ -27,6 +27,8 @@ pub enum Need {
     Key(KeyId),
     /// Where the run was admitted to this executor key.
     Executor(RunId, KeyId),
+    /// Where the run was submitted with this job spec.
+    Job(RunId, Digest),
     /// Where the version was published.
     Version(DatasetVersion),
     /// Where what this digest binds was proposed.
@@ -47,6 +49,9 @@ impl fmt::Display for Need {
             Self::Member(id) => write!(f, "the membership of member/{id}"),
             Self::Key(key) => write!(f, "the registration of key {key}"),
             Self::Executor(run, key) => write!(f, "the admission of run/{run} to key {key}"),
+            Self::Job(run, job_spec) => {
+                write!(f, "the submission of run/{run} with job spec {job_spec}")
+            }
             Self::Version(version) => {
                 write!(f, "the version {} of dataset/{}", version.digest, version.dataset)
             }
@@ -66,9 +71,10 @@ pub fn needs(entry: &Entry, subject: Subject, event: &Event) -> Vec<Need> {
     }
     needs.extend(subject_of(subject, event));
     match (entry.actor, subject, event) {
+        // Who joins is no member yet; who is admitted brings its own key.
+        (_, _, Event::InvitationAccepted(_) | Event::CollaboratorActivated(_))
+        | (Actor::Executor(_), _, Event::RunAdmitted(_) | Event::RunRefused(_)) => {}
         (Actor::Member(member), ..) => needs.push(Need::Member(member)),
-        // It brings its own key.
-        (Actor::Executor(_), _, Event::RunAdmitted(_) | Event::RunRefused(_)) => {}
         (Actor::Executor(key), Subject::Run(run), _) => needs.push(Need::Executor(run, key)),
         (Actor::Executor(_) | Actor::Service(_), ..) => {}
     }
@@ -82,6 +88,9 @@ pub fn needs(entry: &Entry, subject: Subject, event: &Event) -> Vec<Need> {
         Authority::ExecutorSigned(_)
         | Authority::ServiceSigned(_)
         | Authority::ServiceWitnessed(_) => {}
+    }
+    if let (Event::RunSucceeded(event), Subject::Run(run)) = (event, subject) {
+        needs.push(Need::Job(run, event.result.job_spec));
     }
     named(event, &mut needs);
     needs
@@ -174,7 +183,7 @@ impl Index {
                 brought.push(Need::Member(chancery_governance::subject::owner_of(id)));
             }
             (Event::CollaboratorActivated(_), Subject::Member(id)) => {
-                brought.push(Need::Member(id))
+                brought.push(Need::Member(id));
             }
             (Event::SigningKeyRegistered(event), _) => brought.push(Need::Key(event.key.id())),
             (Event::CleanRoomPolicySet(event), _) => {
@@ -189,6 +198,9 @@ impl Index {
             (Event::QueryApproved(_), _) => brought.push(Need::Vote(sealed.leaf())),
             (Event::RunAdmitted(event), Subject::Run(run)) => {
                 brought.push(Need::Executor(run, event.executor.id()));
+            }
+            (Event::RunSubmitted(event), Subject::Run(run)) => {
+                brought.push(Need::Job(run, event.job_spec));
             }
             _ => {}
         }

@@ -60,7 +60,7 @@ pub fn agrees(entry: &Entry, action: &str, event: &Event) -> bool {
 fn sorted(value: Value) -> Value {
     match value {
         Value::Array(mut items) if items.iter().all(|item| matches!(item, Value::Text(_))) => {
-            items.sort_by(|one, other| codec::encode(one).cmp(&codec::encode(other)));
+            items.sort_by_key(codec::encode);
             items.dedup();
             Value::Array(items)
         }

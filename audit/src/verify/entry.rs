@@ -15,12 +15,33 @@ use super::verdict::{causes, tampered};
 use crate::bundle::Header;
 use crate::check::{Check, Verdict};
 
+/// What stands before an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// Nothing: it is the first.
+    Nothing,
+    /// An entry with this leaf hash.
+    Leaf(Digest),
+    /// An entry that is left out, in a subtree with others.
+    Unknown,
+}
+
+impl Before {
+    /// Whether an entry that names `previous` can follow.
+    fn takes(self, previous: Option<Digest>) -> bool {
+        match self {
+            Self::Nothing => previous.is_none(),
+            Self::Leaf(leaf) => previous == Some(leaf),
+            Self::Unknown => true,
+        }
+    }
+}
+
 /// Where an entry stands, and what must hold there.
 pub struct Place<'a> {
     pub header: &'a Header,
     pub position: u64,
-    /// The leaf hash of the entry before, if that is known; none for the first entry.
-    pub previous: Option<Option<Digest>>,
+    pub before: Before,
     /// The key that seals there, and its id.
     pub key: &'a PublicKey,
     pub key_id: KeyId,
@@ -54,7 +75,7 @@ impl Place<'_> {
             let detail = format!("the entry there names position {}", entry.position);
             return Err(fails(Check::Position, detail));
         }
-        if self.previous.is_some_and(|previous| previous != entry.previous) {
+        if !self.before.takes(entry.previous) {
             let detail = "it does not name the leaf hash of the entry before".to_owned();
             return Err(fails(Check::Chain, detail));
         }

@@ -9,10 +9,8 @@ mod part;
 use std::io::Read;
 use std::num::NonZero;
 
-use chancery_ledger::digest::Digest;
-
 use super::Options;
-use super::entry::Place;
+use super::entry::{Before, Place};
 use super::opened::Directory;
 use super::pipeline::{self, Step};
 use super::tree::Tree;
@@ -39,7 +37,7 @@ pub fn audit(
 ) -> Result<(PartialContents, Standing), Verdict> {
     let mut audit = Audit {
         tree: Tree::new(reader.cosigned_size()),
-        previous: Some(None),
+        before: Before::Nothing,
         part: Part::new(&header),
         header,
         gaps: 0,
@@ -65,8 +63,7 @@ pub fn audit(
 struct Audit {
     header: Header,
     tree: Tree,
-    /// The leaf hash of the entry before, where it is known.
-    previous: Option<Option<Digest>>,
+    before: Before,
     part: Part,
     gaps: u64,
     included: u64,
@@ -82,7 +79,7 @@ impl Audit {
         let place = Place {
             header: &self.header,
             position: self.tree.size(),
-            previous: self.previous,
+            before: self.before,
             key,
             key_id,
         };
@@ -100,16 +97,24 @@ impl Audit {
             });
         }
         self.included += 1;
-        self.previous = Some(Some(sealed.leaf()));
+        self.before = Before::Leaf(sealed.leaf());
         self.tree.append(sealed.leaf());
         Ok(())
     }
 
     fn gap(&mut self, gap: &Gap) -> Result<(), Verdict> {
+        if gap.first == 0 {
+            return Err(Verdict::Incomplete {
+                check: Check::Closure,
+                position: Some(0),
+                detail: "the first entry is left out, which says whose log this is".to_owned(),
+            });
+        }
         self.tree.append_gap(gap)?;
         // The last root is the entry's own leaf hash where it covers that entry only.
         let last = subtrees(gap.first, gap.count).last();
-        self.previous = gap.roots.last().filter(|_| last == Some(0)).map(|leaf| Some(*leaf));
+        let leaf = gap.roots.last().filter(|_| last == Some(0));
+        self.before = leaf.map_or(Before::Unknown, |leaf| Before::Leaf(*leaf));
         self.gaps += 1;
         Ok(())
     }

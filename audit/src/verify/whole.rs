@@ -8,12 +8,11 @@ use chancery_governance::log;
 use chancery_governance::replay::{Replay, ReplayError};
 use chancery_governance::run::{Evidence, Verdict as EvidenceVerdict};
 use chancery_governance::state::Collaboration;
-use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::OpenError;
 use chancery_ledger::key::{KeyId, PublicKey};
 
 use super::Options;
-use super::entry::{Place, begins, event_of};
+use super::entry::{Before, Place, begins, event_of};
 use super::opened::{Directory, Opened};
 use super::pipeline::{self, Step};
 use super::tree::Tree;
@@ -37,7 +36,7 @@ pub fn audit(
         header,
         replay: Replay::default(),
         tree: Tree::new(reader.cosigned_size()),
-        last: None,
+        before: Before::Nothing,
         service: None,
         collector: Collector::default(),
     };
@@ -64,7 +63,7 @@ struct Log {
     key_id: KeyId,
     replay: Replay,
     tree: Tree,
-    last: Option<Digest>,
+    before: Before,
     service: Option<EvidenceVerdict>,
     collector: Collector,
 }
@@ -74,13 +73,8 @@ impl Log {
         let position = self.tree.size();
         let fails = |check, detail| tampered(check, Some(position), detail);
         let key = log::sealing_key(self.replay.state(), &self.header.service_key);
-        let place = Place {
-            header: &self.header,
-            position,
-            previous: Some(self.last),
-            key,
-            key_id: self.key_id,
-        };
+        let place =
+            Place { header: &self.header, position, before: self.before, key, key_id: self.key_id };
         let (sealed, authority) = place.check(opened)?;
         let (recorded, event) = event_of(&sealed)?;
         if let Event::CollaborationCreated(created) = &event
@@ -110,7 +104,7 @@ impl Log {
         }
         self.collector.record(&sealed, recorded.subject, &event);
         self.tree.append(sealed.leaf());
-        self.last = Some(sealed.leaf());
+        self.before = Before::Leaf(sealed.leaf());
         Ok(())
     }
 
