@@ -95,7 +95,10 @@ async fn a_newer_schema_is_refused() {
     store.close().await;
     let path = folder.path().join("log.db");
     let mut raw = raw(&path).await;
-    sqlx::query("UPDATE _sqlx_migrations SET version = 9999").execute(&mut raw).await.unwrap();
+    sqlx::query("UPDATE _sqlx_migrations SET version = 9999 WHERE version = 1")
+        .execute(&mut raw)
+        .await
+        .unwrap();
     raw.close().await.unwrap();
     assert!(matches!(Store::open(&path).await, Err(OpenError::Migration(_))));
 }
