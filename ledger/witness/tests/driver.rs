@@ -1,6 +1,6 @@
 //! The driver with witnesses over real HTTP: ours, and ones that are slow, down, or lie.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod support;
 
@@ -11,10 +11,13 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use chancery_ledger::note::{Checkpoint, Cosigned, Policy};
-use chancery_witness::{Client, Driver, InMemory, Logs, Options, Signed, Status, StatusHandle};
+use chancery_store::Store;
+use chancery_witness::{
+    Client, Driver, InMemory, Logs, Options, Signed, Status, StatusHandle, forward_appends,
+};
 use support::{
-    NOW, Server, client, clock, collaboration, http, key, leaves, misbehaving, origin, ours, sign,
-    witness,
+    NOW, Server, append_to_store, client, clock, collaboration, http, key, leaves, misbehaving,
+    origin, ours, sign, witness,
 };
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
@@ -265,4 +268,40 @@ async fn a_target_that_a_witness_is_past_gives_way_to_the_newest() {
     bench.append(1, 5, 8);
     assert_eq!(bench.until_kept(1, 8).await.len(), 2);
     bench.stop().await;
+}
+
+/// The whole of it on a store: appends wake the driver, and what it keeps is there when the store is
+/// opened again.
+#[tokio::test]
+async fn a_store_s_logs_are_cosigned_as_they_are_appended_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b) = (ours(10, folder.path(), None).await, ours(11, folder.path(), None).await);
+    let path = folder.path().join("log.db");
+    let store = Arc::new(Store::open(&path).await.unwrap());
+    let clients = vec![client(10, a.address), client(11, b.address)];
+    let patient = Options { sweep: PATIENCE, ..options(2) };
+    let driver = Driver::new(store.clone(), clients, &clock(), patient).unwrap();
+    let (status, hint) = (driver.status(), driver.hint());
+    let forwarding = store.clone();
+    let tasks = [
+        tokio::spawn(async move { forward_appends(&forwarding, hint).await }),
+        tokio::spawn(driver.run(std::future::pending())),
+    ];
+    for (from, to) in [(0, 1), (1, 300), (300, 301)] {
+        append_to_store(&store, 1, from, to).await;
+        let kept = async {
+            while status.read().logs.get(&collaboration(1)).is_none_or(|log| log.cosigned < to) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE / 2, kept).await.expect("woken by the append");
+    }
+    tasks.iter().for_each(JoinHandle::abort);
+    store.close().await;
+    let store = Store::open(&path).await.unwrap();
+    let kept = store.cosigned(collaboration(1)).await.unwrap().unwrap();
+    let opened = Checkpoint::open(&kept.checkpoint, &origin(1), key(1).public()).unwrap();
+    assert_eq!((kept.size, opened.size), (301, 301));
+    let policy = Policy::new(vec![witness(10), witness(11)], 2).unwrap();
+    assert!(policy.is_met_by(&policy.verify(&kept.checkpoint).unwrap()));
 }
