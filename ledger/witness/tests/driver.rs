@@ -5,15 +5,18 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
+use chancery_ledger::id::CollaborationId;
 use chancery_ledger::note::{Checkpoint, Cosigned, Policy};
+use chancery_ledger::tile::{Tile, Tiles};
 use chancery_store::Store;
 use chancery_witness::{
-    Client, Driver, InMemory, Logs, Options, Signed, Status, StatusHandle, forward_appends,
+    Client, Driver, InMemory, Logs, LogsError, Options, Signed, Status, StatusHandle,
+    forward_appends,
 };
 use support::{
     NOW, Server, append_to_store, client, clock, collaboration, http, key, leaves, misbehaving,
@@ -194,8 +197,12 @@ async fn after_a_restart_it_goes_on_where_each_witness_is() {
     let two = || vec![(10, client(10, a.address)), (11, client(11, b.address))];
     let bench = Bench::start(logs, two(), options(2));
     bench.until("both", |status| status.logs.values().any(|log| log.cosignatures == 2)).await;
-    bench.until("kept", |status| status.witnesses[1].cosigned == 1).await;
-    assert_eq!(bench.until_kept(1, 5).await.len(), 2);
+    let both = async {
+        while bench.kept(1, 5).await.len() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, both).await.expect("the second line is kept too");
     assert_eq!(bench.status.read().witnesses[0].asked, 0);
     let logs = bench.stop().await;
     append(&logs, 1, 5, 40);
@@ -304,4 +311,65 @@ async fn a_store_s_logs_are_cosigned_as_they_are_appended_to() {
     assert_eq!((kept.size, opened.size), (301, 301));
     let policy = Policy::new(vec![witness(10), witness(11)], 2).unwrap();
     assert!(policy.is_met_by(&policy.verify(&kept.checkpoint).unwrap()));
+}
+
+/// Logs that can't keep anything for a while, and once say so although they did.
+struct Failing {
+    logs: InMemory,
+    failures: AtomicUsize,
+}
+
+impl Logs for Failing {
+    async fn heads(
+        &self,
+        after: Option<CollaborationId>,
+    ) -> Result<Vec<(CollaborationId, u64)>, LogsError> {
+        self.logs.heads(after).await
+    }
+
+    async fn head(&self, c: CollaborationId) -> Result<Option<Signed>, LogsError> {
+        self.logs.head(c).await
+    }
+
+    async fn tiles(&self, c: CollaborationId, tiles: &[Tile]) -> Result<Tiles, LogsError> {
+        self.logs.tiles(c, tiles).await
+    }
+
+    async fn cosigned(&self, c: CollaborationId) -> Result<Option<Signed>, LogsError> {
+        self.logs.cosigned(c).await
+    }
+
+    async fn put_cosigned(&self, c: CollaborationId, signed: Signed) -> Result<bool, LogsError> {
+        match self.failures.fetch_sub(1, Ordering::SeqCst) {
+            0 => {
+                self.failures.store(0, Ordering::SeqCst);
+                return self.logs.put_cosigned(c, signed).await;
+            }
+            1 => drop(self.logs.put_cosigned(c, signed).await),
+            _ => {}
+        }
+        Err(LogsError("can't be written".into()))
+    }
+}
+
+#[tokio::test]
+async fn a_cosigned_checkpoint_that_can_not_be_kept_is_kept_later_without_asking_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let a = ours(10, folder.path(), None).await;
+    let logs = Arc::new(Failing { logs: InMemory::default(), failures: AtomicUsize::new(3) });
+    append(&logs.logs, 1, 0, 5);
+    let clients = vec![client(10, a.address)];
+    let driver = Driver::new(logs.clone(), clients, &clock(), options(1)).unwrap();
+    let status = driver.status();
+    let running = tokio::spawn(driver.run(std::future::pending()));
+    let kept = async {
+        while status.read().logs.get(&collaboration(1)).is_none_or(|log| log.cosigned < 5) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, kept).await.expect("kept in the end");
+    assert_eq!(logs.failures.load(Ordering::SeqCst), 0);
+    assert_eq!(status.read().witnesses[0].asked, 1);
+    assert_eq!(logs.cosigned(collaboration(1)).await.unwrap().unwrap().size, 5);
+    running.abort();
 }
