@@ -169,7 +169,9 @@ pub async fn append_to_store(store: &Store, n: u8, from: u64, to: u64) {
         NewEntry { leaf_hash: leaf_hash(&sealed), sealed }
     };
     let entries: Vec<_> = (from..to).map(entry).collect();
-    entries.iter().for_each(|entry| tree.append_noting(entry.leaf_hash, &mut nodes));
+    for entry in &entries {
+        tree.append_noting(entry.leaf_hash, &mut nodes);
+    }
     let append = Append {
         collaboration: collaboration(n),
         expected_size: from,
