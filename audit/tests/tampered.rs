@@ -139,7 +139,7 @@ fn what_is_no_bundle_is_unreadable() {
     for bytes in [
         &b""[..],
         b"chancery-bundle",
-        b"chancery-bundle/2\n\xa0",
+        b"chancery-bundle/3\n\xa0",
         b"PK\x03\x04 some other kind of file",
     ] {
         assert_eq!(verdict(bytes).exit_code(), 3);
@@ -259,7 +259,7 @@ fn a_log_sealed_by_another_key_is_refused() {
 #[test]
 fn only_the_expected_service_key_passes() {
     let bundle = Story::founded().bundle();
-    let options = Options { service_key: Some(key(9).public().id()) };
+    let options = Options { service_key: Some(key(9).public().id()), ..Options::default() };
     match verify(&bundle[..], &options).verdict {
         Verdict::Tampered { check, position, .. } => {
             assert_eq!((check, position), (Check::ServiceKey, None));

@@ -28,7 +28,7 @@ pub fn render_json(report: &Report) -> String {
             object["failure"] =
                 json!({ "check": text(check), "position": position, "detail": detail });
         }
-        Verdict::Incomplete { position, detail } => {
+        Verdict::Incomplete { position, detail, .. } => {
             object["failure"] = json!({ "position": position, "detail": detail });
         }
         Verdict::Unreadable { detail } => object["failure"] = json!({ "detail": detail }),

@@ -39,7 +39,9 @@ fn verdict(report: &Report) -> String {
         Verdict::Tampered { check, position, detail } => {
             format!("TAMPERED  check \"{check}\" fails{}: {detail}", at(position))
         }
-        Verdict::Incomplete { position, detail } => format!("INCOMPLETE{}  {detail}", at(position)),
+        Verdict::Incomplete { position, detail, .. } => {
+            format!("INCOMPLETE{}  {detail}", at(position))
+        }
         Verdict::Unreadable { detail } => format!("UNREADABLE  {detail}"),
     }
 }

@@ -132,6 +132,8 @@ pub struct Story {
     pub entries: Vec<Sealed>,
     pub service: SigningKey,
     pub now_ms: u64,
+    /// Entries that are no longer held: see [`Story::forget`].
+    forgotten: u64,
     commands: u64,
 }
 
@@ -183,6 +185,7 @@ impl Default for Story {
             entries: Vec::new(),
             service: service_key(),
             now_ms: BEGIN_MS,
+            forgotten: 0,
             commands: 0,
         }
     }
@@ -439,7 +442,7 @@ impl Story {
         let entry = Entry {
             kind: kind.to_owned(),
             collaboration: room(),
-            position: self.entries.len() as u64,
+            position: self.forgotten + self.entries.len() as u64,
             previous: self.entries.last().map(Sealed::leaf),
             subject: subject.to_string(),
             actor,
@@ -449,6 +452,13 @@ impl Story {
             authority,
         };
         self.entries.push(entry::seal(entry, &self.service));
+    }
+
+    /// Drops all entries but the last one: for logs that are longer than memory.
+    pub fn forget_all_but_last(&mut self) {
+        let gone = self.entries.len() - 1;
+        self.entries.drain(..gone);
+        self.forgotten += gone as u64;
     }
 
     fn register(&mut self, person: Person, right: Right<'_>, key: &SigningKey) {
