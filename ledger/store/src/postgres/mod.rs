@@ -70,7 +70,7 @@ impl Postgres {
             match within(TRANSACTION_TIMEOUT, attempt(&mut connection, group)).await {
                 Ok(outcomes) => {
                     let committed = within(TRANSACTION_TIMEOUT, async {
-                        Ok::<_, sqlx::Error>(sqlx::query("COMMIT").execute(&mut *connection).await?)
+                        sqlx::query("COMMIT").execute(&mut *connection).await
                     });
                     if let Err(error) = committed.await {
                         connection.close_on_drop();
