@@ -19,6 +19,8 @@ use crate::status::LogStatus;
 struct Round {
     target: Signed,
     cosigned: Vec<Cosigned>,
+    /// How many of those the note that was kept has.
+    kept: usize,
     started: Instant,
     /// A witness cosigned a longer log than this: it will never cosign this one.
     outrun: bool,
@@ -63,6 +65,9 @@ impl Board {
     fn due(&self, c: CollaborationId) -> Option<Instant> {
         let entry = self.entries.get(&c)?;
         let round = entry.round.as_ref().filter(|round| round.target.size < entry.head)?;
+        if self.is_unkept(round) {
+            return None;
+        }
         // Even where a witness claims to be past it: a liar must not take the others' time.
         let soon = round.outrun || self.policy.is_met_by(&round.cosigned);
         Some(round.started + if soon { self.round_min } else { self.round_max })
@@ -91,7 +96,8 @@ impl Board {
         let same = |kept: &Signed| kept.size == target.size && text(kept) == text(&target);
         let target = kept.filter(same).unwrap_or(target);
         let cosigned = self.policy.verify(&target.note)?;
-        entry.round = Some(Round { target, cosigned, started: now, outrun: false });
+        let kept = cosigned.len();
+        entry.round = Some(Round { target, cosigned, kept, started: now, outrun: false });
         Ok(())
     }
 
@@ -102,8 +108,7 @@ impl Board {
         missing.map(|(c, round)| (*c, round.target.clone())).collect()
     }
 
-    /// Adds a witness's line to the target of that size. Returns the note to keep, if enough have
-    /// cosigned it now; `None` too where the target has moved on.
+    /// Adds a witness's line to the target of that size; drops it where the target has moved on.
     ///
     /// # Errors
     ///
@@ -114,19 +119,34 @@ impl Board {
         size: u64,
         line: &str,
         time_max: u64,
-    ) -> Result<Option<Signed>, NoteError> {
+    ) -> Result<(), NoteError> {
         let round = self.entries.get_mut(&c).and_then(|entry| entry.round.as_mut());
-        let Some(round) = round.filter(|round| round.target.size == size) else { return Ok(None) };
+        let Some(round) = round.filter(|round| round.target.size == size) else { return Ok(()) };
         let merged = self.policy.merge(&round.target.note, line, time_max)?;
         round.target.note = merged.note;
         round.cosigned.extend(merged.added);
-        Ok(self.policy.is_met_by(&round.cosigned).then(|| round.target.clone()))
+        Ok(())
     }
 
-    /// That a checkpoint was kept.
-    pub fn kept(&mut self, c: CollaborationId, size: u64) {
+    /// The notes that enough witnesses have cosigned, and that are not kept as they are now; with
+    /// the number of cosignatures, for [`Board::kept`].
+    pub fn unkept(&self) -> Vec<(CollaborationId, Signed, usize)> {
+        let rounds = self.entries.iter().filter_map(|(c, entry)| Some((c, entry.round.as_ref()?)));
+        let unkept = rounds.filter(|(_, round)| self.is_unkept(round));
+        unkept.map(|(c, round)| (*c, round.target.clone(), round.cosigned.len())).collect()
+    }
+
+    fn is_unkept(&self, round: &Round) -> bool {
+        round.cosigned.len() > round.kept && self.policy.is_met_by(&round.cosigned)
+    }
+
+    /// That the note of `size` with so many cosignatures was kept.
+    pub fn kept(&mut self, c: CollaborationId, size: u64, cosignatures: usize) {
         let entry = self.entries.entry(c).or_default();
         entry.kept = entry.kept.max(size);
+        if let Some(round) = entry.round.as_mut().filter(|round| round.target.size == size) {
+            round.kept = cosignatures;
+        }
     }
 
     /// That a witness has cosigned a log of `size`.
@@ -197,10 +217,16 @@ mod tests {
         assert!(!board.needs_target(c, 3, start + MAX * 2), "the log has not grown");
         assert!(!board.needs_target(c, 4, start + MIN));
         assert!(board.needs_target(c, 4, start + MAX));
-        assert_eq!(board.add(c, 3, &line(&target, "a", 2), 10), Ok(None));
+        board.add(c, 3, &line(&target, "a", 2), 10).unwrap();
+        assert!(board.unkept().is_empty());
         assert!(!board.needs_target(c, 4, start + MIN));
-        let enough = board.add(c, 3, &line(&target, "b", 3), 10).unwrap().unwrap();
+        board.add(c, 3, &line(&target, "b", 3), 10).unwrap();
+        let [(of, enough, 2)] = &board.unkept()[..] else { panic!("{:?}", board.unkept()) };
+        assert_eq!((*of, enough.size), (c, 3));
         assert_eq!(enough.note.lines().count(), target.note.lines().count() + 2);
+        assert!(!board.needs_target(c, 4, start + MAX), "not before it is kept");
+        board.kept(c, 3, 2);
+        assert!(board.unkept().is_empty());
         assert!(!board.needs_target(c, 4, start));
         assert_eq!(board.next_due(), Some(start + MIN));
         assert!(board.needs_target(c, 4, start + MIN));
@@ -226,7 +252,7 @@ mod tests {
         let (mut board, c) = board();
         let (old, new) = (signed(3, 9), signed(5, 9));
         board.put(c, new.clone(), None, Instant::now()).unwrap();
-        assert_eq!(board.add(c, 3, &line(&old, "a", 2), 10), Ok(None));
+        assert_eq!(board.add(c, 3, &line(&old, "a", 2), 10), Ok(()));
         assert_eq!(board.add(c, 5, &line(&old, "a", 2), 10), Err(NoteError::BadSignature));
         assert_eq!(board.status()[&c].cosignatures, 0);
         assert_eq!(board.open_for("a").len(), 1);

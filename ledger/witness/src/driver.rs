@@ -151,7 +151,11 @@ impl<L: Logs> Driver<L> {
 /// Keeps the targets of all logs up with their heads, for ever.
 async fn follow<L: Logs>(logs: &L, shared: &Shared, options: &Options) {
     loop {
-        if let Err(error) = sweep(logs, shared).await {
+        let followed = async {
+            keep(logs, shared).await?;
+            sweep(logs, shared).await
+        };
+        if let Err(error) = followed.await {
             tracing::warn!(error = &error as &dyn std::error::Error, "logs can't be followed now");
         }
         sleep(options.settle).await;
@@ -160,6 +164,19 @@ async fn follow<L: Logs>(logs: &L, shared: &Shared, options: &Options) {
         // Timed out or not, look again.
         let _ = timeout_at(next, shared.moved.notified()).await;
     }
+}
+
+/// Keeps what enough witnesses have cosigned. Here alone, one after the other, so that a note with
+/// fewer lines never replaces one with more; what fails is kept the next time.
+async fn keep<L: Logs>(logs: &L, shared: &Shared) -> Result<(), LogsError> {
+    for (c, signed, cosignatures) in shared.board(|board| board.unkept()) {
+        let size = signed.size;
+        if !logs.put_cosigned(c, signed).await? {
+            tracing::warn!(collaboration = %c, size, "a newer cosigned checkpoint is kept");
+        }
+        shared.board(|board| board.kept(c, size, cosignatures));
+    }
+    Ok(())
 }
 
 async fn sweep<L: Logs>(logs: &L, shared: &Shared) -> Result<(), LogsError> {

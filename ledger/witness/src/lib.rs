@@ -15,6 +15,7 @@ mod request;
 mod server;
 mod state;
 mod status;
+mod store;
 
 pub use client::{Answer, Client, ClientError, FUTURE_SECONDS_MAX, RESPONSE_LEN_MAX};
 pub use clock::{Clock, system as system_clock};
@@ -24,3 +25,4 @@ pub use request::{AddCheckpoint, BadRequest, PROOF_LINES_MAX, REQUEST_LEN_MAX};
 pub use server::{READ_TIMEOUT, Service, router, serve};
 pub use state::{Latest, State, StateError};
 pub use status::{LogStatus, Status, WitnessLogStatus, WitnessStatus};
+pub use store::forward_appends;

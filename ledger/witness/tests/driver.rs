@@ -1,20 +1,26 @@
 //! The driver with witnesses over real HTTP: ours, and ones that are slow, down, or lie.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
+use chancery_ledger::id::CollaborationId;
 use chancery_ledger::note::{Checkpoint, Cosigned, Policy};
-use chancery_witness::{Client, Driver, InMemory, Logs, Options, Signed, Status, StatusHandle};
+use chancery_ledger::tile::{Tile, Tiles};
+use chancery_store::Store;
+use chancery_witness::{
+    Client, Driver, InMemory, Logs, LogsError, Options, Signed, Status, StatusHandle,
+    forward_appends,
+};
 use support::{
-    NOW, Server, client, clock, collaboration, http, key, leaves, misbehaving, origin, ours, sign,
-    witness,
+    NOW, Server, append_to_store, client, clock, collaboration, http, key, leaves, misbehaving,
+    origin, ours, sign, witness,
 };
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
@@ -191,8 +197,12 @@ async fn after_a_restart_it_goes_on_where_each_witness_is() {
     let two = || vec![(10, client(10, a.address)), (11, client(11, b.address))];
     let bench = Bench::start(logs, two(), options(2));
     bench.until("both", |status| status.logs.values().any(|log| log.cosignatures == 2)).await;
-    bench.until("kept", |status| status.witnesses[1].cosigned == 1).await;
-    assert_eq!(bench.until_kept(1, 5).await.len(), 2);
+    let both = async {
+        while bench.kept(1, 5).await.len() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, both).await.expect("the second line is kept too");
     assert_eq!(bench.status.read().witnesses[0].asked, 0);
     let logs = bench.stop().await;
     append(&logs, 1, 5, 40);
@@ -265,4 +275,101 @@ async fn a_target_that_a_witness_is_past_gives_way_to_the_newest() {
     bench.append(1, 5, 8);
     assert_eq!(bench.until_kept(1, 8).await.len(), 2);
     bench.stop().await;
+}
+
+/// The whole of it on a store: appends wake the driver, and what it keeps is there when the store is
+/// opened again.
+#[tokio::test]
+async fn a_store_s_logs_are_cosigned_as_they_are_appended_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b) = (ours(10, folder.path(), None).await, ours(11, folder.path(), None).await);
+    let path = folder.path().join("log.db");
+    let store = Arc::new(Store::open(&path).await.unwrap());
+    let clients = vec![client(10, a.address), client(11, b.address)];
+    let patient = Options { sweep: PATIENCE, ..options(2) };
+    let driver = Driver::new(store.clone(), clients, &clock(), patient).unwrap();
+    let (status, hint) = (driver.status(), driver.hint());
+    let forwarding = store.clone();
+    let tasks = [
+        tokio::spawn(async move { forward_appends(&forwarding, hint).await }),
+        tokio::spawn(driver.run(std::future::pending())),
+    ];
+    for (from, to) in [(0, 1), (1, 300), (300, 301)] {
+        append_to_store(&store, 1, from, to).await;
+        let kept = async {
+            while status.read().logs.get(&collaboration(1)).is_none_or(|log| log.cosigned < to) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE / 2, kept).await.expect("woken by the append");
+    }
+    tasks.iter().for_each(JoinHandle::abort);
+    store.close().await;
+    let store = Store::open(&path).await.unwrap();
+    let kept = store.cosigned(collaboration(1)).await.unwrap().unwrap();
+    let opened = Checkpoint::open(&kept.checkpoint, &origin(1), key(1).public()).unwrap();
+    assert_eq!((kept.size, opened.size), (301, 301));
+    let policy = Policy::new(vec![witness(10), witness(11)], 2).unwrap();
+    assert!(policy.is_met_by(&policy.verify(&kept.checkpoint).unwrap()));
+}
+
+/// Logs that can't keep anything for a while, and once say so although they did.
+struct Failing {
+    logs: InMemory,
+    failures: AtomicUsize,
+}
+
+impl Logs for Failing {
+    async fn heads(
+        &self,
+        after: Option<CollaborationId>,
+    ) -> Result<Vec<(CollaborationId, u64)>, LogsError> {
+        self.logs.heads(after).await
+    }
+
+    async fn head(&self, c: CollaborationId) -> Result<Option<Signed>, LogsError> {
+        self.logs.head(c).await
+    }
+
+    async fn tiles(&self, c: CollaborationId, tiles: &[Tile]) -> Result<Tiles, LogsError> {
+        self.logs.tiles(c, tiles).await
+    }
+
+    async fn cosigned(&self, c: CollaborationId) -> Result<Option<Signed>, LogsError> {
+        self.logs.cosigned(c).await
+    }
+
+    async fn put_cosigned(&self, c: CollaborationId, signed: Signed) -> Result<bool, LogsError> {
+        match self.failures.fetch_sub(1, Ordering::SeqCst) {
+            0 => {
+                self.failures.store(0, Ordering::SeqCst);
+                return self.logs.put_cosigned(c, signed).await;
+            }
+            1 => drop(self.logs.put_cosigned(c, signed).await),
+            _ => {}
+        }
+        Err(LogsError("can't be written".into()))
+    }
+}
+
+#[tokio::test]
+async fn a_cosigned_checkpoint_that_can_not_be_kept_is_kept_later_without_asking_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let a = ours(10, folder.path(), None).await;
+    let logs = Arc::new(Failing { logs: InMemory::default(), failures: AtomicUsize::new(3) });
+    append(&logs.logs, 1, 0, 5);
+    let clients = vec![client(10, a.address)];
+    let driver = Driver::new(logs.clone(), clients, &clock(), options(1)).unwrap();
+    let status = driver.status();
+    let running = tokio::spawn(driver.run(std::future::pending()));
+    let kept = async {
+        while status.read().logs.get(&collaboration(1)).is_none_or(|log| log.cosigned < 5) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, kept).await.expect("kept in the end");
+    assert_eq!(logs.failures.load(Ordering::SeqCst), 0);
+    assert_eq!(status.read().witnesses[0].asked, 1);
+    assert_eq!(logs.cosigned(collaboration(1)).await.unwrap().unwrap().size, 5);
+    running.abort();
 }

@@ -1,4 +1,4 @@
-//! What the driver expects of logs, held by those in memory.
+//! What the driver expects of logs, held by those in memory and by a store.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -8,8 +8,9 @@ use chancery_ledger::digest::Digest;
 use chancery_ledger::id::CollaborationId;
 use chancery_ledger::merkle::root;
 use chancery_ledger::tile;
+use chancery_store::Store;
 use chancery_witness::{InMemory, Logs, Signed};
-use support::{collaboration, leaves, sign};
+use support::{append_to_store, collaboration, leaves, sign};
 
 /// Logs that a test can append to.
 trait Appends: Logs {
@@ -19,6 +20,12 @@ trait Appends: Logs {
 impl Appends for InMemory {
     async fn append(&self, n: u8, _: u64, leaves: &[Digest]) {
         InMemory::append(self, collaboration(n), leaves, |size, root| sign(n, size, root));
+    }
+}
+
+impl Appends for Store {
+    async fn append(&self, n: u8, from: u64, leaves: &[Digest]) {
+        append_to_store(self, n, from, from + leaves.len() as u64).await;
     }
 }
 
@@ -66,4 +73,10 @@ async fn contract(logs: &impl Appends) {
 #[tokio::test]
 async fn logs_in_memory_hold_the_contract() {
     contract(&InMemory::default()).await;
+}
+
+#[tokio::test]
+async fn a_store_holds_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    contract(&Store::open(&folder.path().join("log.db")).await.unwrap()).await;
 }

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Options, Shared};
 use crate::backoff;
+use crate::board::Board;
 use crate::client::{Answer, Client, ClientError, FUTURE_SECONDS_MAX};
 use crate::clock::Clock;
 use crate::logs::{Logs, LogsError, Signed};
@@ -146,12 +147,16 @@ impl<L: Logs> Worker<L> {
             let proof = self.proof(c, old, target.size).await?;
             let request = AddCheckpoint { old, proof, note: target.note.clone() };
             self.shared.witness(self.index, |status| status.asked += 1);
-            let answer = self.client.add_checkpoint(&request, (self.clock)()).await?;
+            let now = (self.clock)();
+            let answer = self.client.add_checkpoint(&request, now).await?;
             self.memory(|memory| memory.down = None);
             match answer {
                 Answer::Cosigned(cosigned, line) => {
                     self.memory(|memory| memory.sizes.insert(c, target.size));
-                    self.keep(c, target.size, &line).await?;
+                    let time_max = now.saturating_add(FUTURE_SECONDS_MAX);
+                    let add = |board: &mut Board| board.add(c, target.size, &line, time_max);
+                    self.shared.board(add).map_err(|_| AskError::Merge)?;
+                    self.shared.moved.notify_one();
                     return Ok(cosigned);
                 }
                 Answer::Conflict(size) => {
@@ -170,19 +175,6 @@ impl<L: Logs> Worker<L> {
         let wanted = tile::for_consistency(old, new).ok_or(AskError::Proof)?;
         let tiles = self.logs.tiles(c, &wanted).await?;
         tile::consistency_proof(old, new, &tiles).map_err(|_| AskError::Proof)
-    }
-
-    /// Adds the line to the note, and keeps the note where enough have cosigned it.
-    async fn keep(&self, c: CollaborationId, size: u64, line: &str) -> Result<(), AskError> {
-        let time_max = (self.clock)().saturating_add(FUTURE_SECONDS_MAX);
-        let enough = self.shared.board(|board| board.add(c, size, line, time_max));
-        if let Some(signed) = enough.map_err(|_| AskError::Merge)? {
-            self.logs.put_cosigned(c, signed).await?;
-            self.shared.board(|board| board.kept(c, size));
-            // A newer checkpoint may be waiting.
-            self.shared.moved.notify_one();
-        }
-        Ok(())
     }
 
     fn succeeded(&self, c: CollaborationId, size: u64, cosigned: &Cosigned) {

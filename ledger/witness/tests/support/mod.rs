@@ -14,8 +14,9 @@ use axum::routing::post;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::CollaborationId;
 use chancery_ledger::key::SigningKey;
-use chancery_ledger::merkle::{self, leaf_hash};
+use chancery_ledger::merkle::{self, Frontier, leaf_hash};
 use chancery_ledger::note::{Checkpoint, LogKey, Note, Witness, cosign};
+use chancery_store::{Append, NewEntry, Store};
 use chancery_witness::{AddCheckpoint, Client, Clock, Service, State, serve};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -157,4 +158,29 @@ pub fn cosigned(body: &str, seed: u8, time: u64) -> String {
     let request = AddCheckpoint::parse(body.as_bytes()).unwrap();
     let text = Note::parse(&request.note).unwrap().text().to_owned();
     cosign(&text, witness(seed).name(), &key(seed), time)
+}
+
+/// Appends leaves `from..to` of log `n` to a store, as its writer would.
+pub async fn append_to_store(store: &Store, n: u8, from: u64, to: u64) {
+    let (mut tree, mut nodes) = (Frontier::default(), Vec::new());
+    tree.extend(leaves(from));
+    let entry = |n: u64| {
+        let sealed = n.to_be_bytes().to_vec();
+        NewEntry { leaf_hash: leaf_hash(&sealed), sealed }
+    };
+    let entries: Vec<_> = (from..to).map(entry).collect();
+    for entry in &entries {
+        tree.append_noting(entry.leaf_hash, &mut nodes);
+    }
+    let append = Append {
+        collaboration: collaboration(n),
+        expected_size: from,
+        entries,
+        nodes,
+        checkpoint: sign(n, to, tree.root()),
+        commands: vec![],
+        personal_keys: vec![],
+        erased: vec![],
+    };
+    store.append(append).await.unwrap();
 }
