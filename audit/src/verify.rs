@@ -20,6 +20,7 @@ use crate::bundle::{Header, Item, Place, ReadError, Reader, Trailer};
 use crate::check::{Check, Verdict};
 use crate::collect::{Collector, Ending};
 use crate::report::{Contents, Report};
+use crate::view::View;
 
 /// What an auditor knows beforehand.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +28,8 @@ pub struct Options {
     /// The id of the service's key, from elsewhere than the bundle. Without it, a log that somebody
     /// made up with a key of their own verifies too.
     pub service_key: Option<KeyId>,
+    /// What is told of a log that verifies.
+    pub view: View,
 }
 
 /// Reads a bundle to its end and runs every check; the first that fails is the verdict.
@@ -53,7 +56,7 @@ fn audit(bundle: impl Read, options: &Options) -> Result<Contents, Verdict> {
         frontier: Frontier::default(),
         last: None,
         service: None,
-        collector: Collector::default(),
+        collector: Collector::new(options.view.clone()),
     };
     loop {
         match reader.next_item().map_err(|error| unread(&error, reader.entries_read()))? {
@@ -113,6 +116,7 @@ impl Log {
         {
             self.first(created)?;
         }
+        self.collector.before(&sealed, &self.frontier, self.replay.state());
         self.replay
             .step(&sealed, &|evidence: &Evidence| {
                 chancery_attestation::verify(evidence).map_err(|error| causes(&error))
@@ -121,7 +125,7 @@ impl Log {
                 ReplayError::Rules { .. } => Verdict::Unreadable { detail: causes(&error) },
                 _ => fails(check_of(&error), causes(&error)),
             })?;
-        self.collector.record(&sealed, recorded.subject, &event);
+        self.collector.record(&sealed, recorded.subject, &event, self.replay.state());
         self.frontier.append(sealed.leaf());
         self.last = Some(sealed.leaf());
         Ok(())

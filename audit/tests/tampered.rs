@@ -259,7 +259,7 @@ fn a_log_sealed_by_another_key_is_refused() {
 #[test]
 fn only_the_expected_service_key_passes() {
     let bundle = Story::founded().bundle();
-    let options = Options { service_key: Some(key(9).public().id()) };
+    let options = Options { service_key: Some(key(9).public().id()), ..Options::default() };
     match verify(&bundle[..], &options).verdict {
         Verdict::Tampered { check, position, .. } => {
             assert_eq!((check, position), (Check::ServiceKey, None));
@@ -326,7 +326,7 @@ fn other_checkpoints_do_not_pass() {
     let report = verify(&witnessed[..], &Options::default());
     assert_eq!(report.verdict, Verdict::Verified);
     let not_checked = report.contents.unwrap().not_checked;
-    assert!(not_checked.iter().any(|what| what.contains("1 cosignature,")), "{not_checked:?}");
+    assert!(not_checked.iter().any(|not| not.why.contains("1 cosignature,")), "{not_checked:?}");
 }
 
 #[test]

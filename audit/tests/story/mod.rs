@@ -132,7 +132,7 @@ pub struct Story {
     pub entries: Vec<Sealed>,
     pub service: SigningKey,
     pub now_ms: u64,
-    commands: u64,
+    pub commands: u64,
 }
 
 /// The application that may run queries.
@@ -191,7 +191,11 @@ impl Default for Story {
 impl Story {
     /// The room, empty but for its founder.
     pub fn founded() -> Self {
-        let mut story = Self::default();
+        Self::founded_in(Self::default())
+    }
+
+    /// The same, by the service of an empty story.
+    pub fn founded_in(mut story: Self) -> Self {
         let terms = Terms { member_signed: Vec::new(), insecure_virtual: true };
         let create = CreateCollaboration {
             name: "Flight delays".into(),

@@ -83,6 +83,35 @@ impl Store {
         let queue = writer::spawn(pool.clone(), appended.clone());
         Ok(Self { readers, writer: Arc::new(Writer { pool, queue, appended }) })
     }
+
+    /// Opens the log database at `path` to read it: it must exist, and nothing in it is created,
+    /// migrated or written. Every write through this handle fails.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`]; `Database` too where the file is no log database.
+    pub async fn open_to_read(path: &Path) -> Result<Self, OpenError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(false)
+            .read_only(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("query_only", "ON");
+        let database = |error: sqlx::Error| OpenError::Database(error.into());
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS_MAX)
+            .connect_with(options)
+            .await
+            .map_err(database)?;
+        sqlx::query("SELECT size, checkpoint FROM heads LIMIT 1")
+            .fetch_optional(&readers)
+            .await
+            .map_err(database)?;
+        let (appended, _) = broadcast::channel(HINTS_MAX);
+        let queue = writer::spawn(readers.clone(), appended.clone());
+        let writer = Arc::new(Writer { pool: readers.clone(), queue, appended });
+        Ok(Self { readers, writer })
+    }
 }
 
 /// Takes the lock that guards creation and migration, then creates the database file if missing.
