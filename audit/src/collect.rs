@@ -223,9 +223,7 @@ impl Collector {
 }
 
 /// What was proposed of a query, while its stage still holds it.
-const fn proposal(
-    stage: &Stage,
-) -> Option<&chancery_governance::state::query::Proposal> {
+const fn proposal(stage: &Stage) -> Option<&chancery_governance::state::query::Proposal> {
     match stage {
         Stage::Proposed(proposal)
         | Stage::Accepted(proposal)

@@ -58,9 +58,8 @@ pub fn results(contents: &Contents, files: Vec<Candidate>) -> Results {
     let files: Vec<_> = files
         .into_iter()
         .map(|candidate| {
-            let same = |found: &&Found| {
-                found.digest == candidate.digest && found.bytes == candidate.bytes
-            };
+            let same =
+                |found: &&Found| found.digest == candidate.digest && found.bytes == candidate.bytes;
             let found: Vec<_> = contents.found.iter().filter(same).collect();
             for one in &found {
                 here.entry(one.run).or_insert((BTreeSet::new(), one.files)).0.insert(&one.path);

@@ -23,7 +23,7 @@ fn hostile() -> Story {
     let mut story = Story::whole();
     let definition = story.collaboration().queries[&story::delays()].definition.clone();
     let mut segments = definition.segments.clone();
-    segments[0].sql = segments[0].sql.replace("p.model,", "p.model, '</pre><b>' AS b,");
+    segments[0].sql = segments[0].sql.replace("GROUP", "WHERE p.model <> '</pre><b>' GROUP");
     let definition = Definition { name: HOSTILE.into(), segments, ..definition };
     let subject = Subject::Query(story::id(0x66));
     story.send(Right::Key(Person::Fabrikam), subject, DraftQuery { definition });
@@ -112,7 +112,7 @@ fn names_and_texts_from_the_log_stay_text() {
     assert!(html.contains(
         "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&lt;img src=x onerror=1&gt;\u{fffd}"
     ));
-    assert!(html.contains("&#39;&lt;/pre&gt;&lt;b&gt;&#39; AS b,"));
+    assert!(html.contains("&lt;&gt; &#39;&lt;/pre&gt;&lt;b&gt;&#39; GROUP"));
 }
 
 #[test]
@@ -135,10 +135,7 @@ fn the_page_reaches_nothing_outside() {
     let (style, _) = style.split_once("</style>").unwrap();
     assert!(!style.contains("url(") && !style.contains("@import") && !style.contains('<'));
     let hash = chancery_ledger::digest::Digest::of(style.as_bytes());
-    let hash = base64::Engine::encode(
-        &base64::engine::general_purpose::STANDARD,
-        hash.as_bytes(),
-    );
+    let hash = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, hash.as_bytes());
     assert!(html.contains(&format!(
         "content=\"default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action \
          'none'\""

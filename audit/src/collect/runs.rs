@@ -114,9 +114,7 @@ fn standing_votes(id: RunId, state: &Collaboration) -> Vec<u64> {
 
 fn run(id: RunId, trace: Trace, run: &RunState) -> Run {
     let (result, reasons, failure) = match &run.stage {
-        Stage::Ended(Outcome::Succeeded { result, .. }) => {
-            (Some(result.clone()), Vec::new(), None)
-        }
+        Stage::Ended(Outcome::Succeeded { result, .. }) => (Some(result.clone()), Vec::new(), None),
         Stage::Ended(Outcome::Refused(reasons) | Outcome::Cancelled(reasons)) => {
             (None, reasons.clone(), None)
         }

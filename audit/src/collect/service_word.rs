@@ -44,10 +44,6 @@ impl Words {
             .map(|((identity, action), places)| Witnessed { action, identity, places })
             .collect();
         witnessed.sort_by_key(|group| group.places.first.first().copied());
-        ServiceWord {
-            witnessed,
-            witnessed_left_out: self.witnessed_left_out,
-            emails: self.emails,
-        }
+        ServiceWord { witnessed, witnessed_left_out: self.witnessed_left_out, emails: self.emails }
     }
 }

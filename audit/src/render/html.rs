@@ -31,8 +31,9 @@ pub fn render_html(report: &Report) -> String {
     }
     let style = style(report);
     let hash = STANDARD.encode(Digest::of(style.as_bytes()).as_bytes());
-    let policy =
-        format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'");
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'"
+    );
     let title = contents.map_or_else(
         || "Audit of a clean room's log".to_owned(),
         |contents| format!("Audit of {}", contents.name),
@@ -73,7 +74,7 @@ fn heading(body: &mut Body, contents: Option<&Contents>) {
     if let Some(contents) = contents {
         let name = Markup::name(&contents.name).within("strong", "");
         let size = count(contents.checkpoint.size, "entry");
-        let (first, last) = (utc(contents.first_time_ms), utc(contents.last_time_ms));
+        let (first, last) = (time(contents.first_time_ms), time(contents.last_time_ms));
         let rest = Markup::text(&format!(": {size}, sealed {first} to {last}"));
         body.paragraph("lead", &name.then(&rest));
     }
@@ -92,10 +93,9 @@ fn verdict(body: &mut Body, report: &Report) {
             let place = position.map_or(String::new(), |at| format!(" at position {at}"));
             ("verdict failed", format!("The check \u{201c}{check}\u{201d} fails{place}."))
         }
-        Verdict::Incomplete { .. } => (
-            "verdict failed",
-            "Nothing that is there fails, and something is missing.".to_owned(),
-        ),
+        Verdict::Incomplete { .. } => {
+            ("verdict failed", "Nothing that is there fails, and something is missing.".to_owned())
+        }
         Verdict::Unreadable { .. } => (
             "verdict failed",
             "This is no bundle that this release of the verifier can judge.".to_owned(),
@@ -182,6 +182,11 @@ fn told(body: &mut Body, contents: &Contents) {
     people::service_word(body, contents);
     log::timeline(body, contents, &names);
     log::at(body, contents, &names);
+}
+
+/// A time that can be broken between day and hour.
+fn time(time_ms: u64) -> String {
+    utc(time_ms).replace('T', " ")
 }
 
 /// Opens the section of that id.

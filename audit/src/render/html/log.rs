@@ -3,9 +3,9 @@
 use chancery_governance::member::Ability;
 
 use super::markup::{Body, Markup};
-use super::open;
+use super::{open, time};
 use crate::check::Check;
-use crate::render::words::{Names, count, deed, label, right, utc};
+use crate::render::words::{Names, count, deed, label, right};
 use crate::report::{At, Contents, Listed, Standing};
 
 /// Says how many items a list has left out, if any.
@@ -35,8 +35,8 @@ pub fn facts(body: &mut Body, contents: &Contents) {
             ("origin", Markup::code(&checkpoint.origin)),
             ("entries", Markup::text(&checkpoint.size.to_string())),
             ("Merkle root", Markup::code(&checkpoint.root)),
-            ("first entry", Markup::text(&utc(contents.first_time_ms))),
-            ("last entry", Markup::text(&utc(contents.last_time_ms))),
+            ("first entry", Markup::text(&time(contents.first_time_ms))),
+            ("last entry", Markup::text(&time(contents.last_time_ms))),
             ("service", Markup::name(&service.name)),
             ("its key", Markup::code(&service.key.id()).over(&Markup::text(expected))),
             (
@@ -49,7 +49,7 @@ pub fn facts(body: &mut Body, contents: &Contents) {
             ("evidence without hardware allowed", Markup::text(evidence)),
             (
                 "exported",
-                Markup::text(&format!("{}, which nobody signs", utc(contents.exported_at_ms))),
+                Markup::text(&format!("{}, which nobody signs", time(contents.exported_at_ms))),
             ),
         ],
     );
@@ -136,7 +136,7 @@ pub fn timeline(body: &mut Body, contents: &Contents, names: &Names<'_>) {
         let subject = Markup::name(&names.subject(line.subject));
         vec![
             Markup::text(&line.stamp.position.to_string()),
-            Markup::text(&utc(line.stamp.time_ms)),
+            Markup::text(&time(line.stamp.time_ms)),
             who.then(&what).then(&subject),
             Markup::text(&right(&line.by)),
         ]
@@ -168,14 +168,14 @@ pub fn at(body: &mut Body, contents: &Contents, names: &Names<'_>) {
 }
 
 fn standing(body: &mut Body, standing: &Standing, names: &Names<'_>) {
-    let (position, when) = (standing.stamp.position, utc(standing.stamp.time_ms));
+    let (position, when) = (standing.stamp.position, time(standing.stamp.time_ms));
     let last = if standing.is_last { ", the last entry here" } else { "" };
     let text = format!("The state after the entry at position {position}, sealed {when}{last}.");
     body.paragraph("", &Markup::text(&text));
     let queries = standing.queries.iter().map(|query| {
         let votes = query.votes.iter().map(|vote| {
             let cast = vote.cast.map_or(String::new(), |(time_ms, by)| {
-                format!(", {}, {}", utc(time_ms), right(&by))
+                format!(", {}, {}", time(time_ms), right(&by))
             });
             let rest = format!(" at {}{cast}", vote.position);
             Markup::name(&names.member(vote.member)).then(&Markup::text(&rest))

@@ -133,7 +133,8 @@ impl Body {
 
     /// A table of names and values.
     pub fn facts(&mut self, caption: &str, facts: &[(&str, Markup)]) {
-        let _ = writeln!(self.0, "<table class=\"facts\">\n<caption>{}</caption>", escaped(caption));
+        let _ =
+            writeln!(self.0, "<table class=\"facts\">\n<caption>{}</caption>", escaped(caption));
         self.0.push_str("<tbody>\n");
         for (name, value) in facts {
             let name = escaped(name);
@@ -150,7 +151,8 @@ impl Body {
         headings: &[&str],
         rows: impl IntoIterator<Item = Vec<Markup>>,
     ) {
-        let _ = writeln!(self.0, "<table class=\"{row}s\">\n<caption>{}</caption>", escaped(caption));
+        let _ =
+            writeln!(self.0, "<table class=\"t-{row}\">\n<caption>{}</caption>", escaped(caption));
         self.0.push_str("<thead>\n<tr>");
         for heading in headings {
             let _ = write!(self.0, "<th scope=\"col\">{}</th>", escaped(heading));

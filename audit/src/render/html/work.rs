@@ -5,14 +5,14 @@ use chancery_governance::run::Attested;
 
 use super::log::{left_out, lines};
 use super::markup::{Body, Markup};
-use super::open;
-use crate::render::words::{self, Names, count, label, utc};
+use super::{open, time};
+use crate::render::words::{self, Names, count, label};
 use crate::report::{Bound, By, Contents, Recipient, Released, Run, Stamp};
 
 const FROM: &str = "; chancery audit verify --from POSITION lists from there";
 
 fn stamp(stamp: &Stamp) -> Markup {
-    Markup::text(&format!("{} at position {}", utc(stamp.time_ms), stamp.position))
+    Markup::text(&format!("{} at position {}", time(stamp.time_ms), stamp.position))
 }
 
 /// By what right, with the whole id of the key.
@@ -62,7 +62,7 @@ pub fn votes(body: &mut Body, contents: &Contents, names: &Names<'_>) {
             let answer = if vote.void { yes.over(&void) } else { yes };
             vec![
                 Markup::text(&vote.position.to_string()),
-                Markup::text(&utc(vote.time_ms)),
+                Markup::text(&time(vote.time_ms)),
                 Markup::name(&names.member(vote.member)),
                 answer,
                 Markup::name(&query.name).over(&Markup::code(&vote.digest)),
@@ -143,7 +143,8 @@ fn proposal(
         }
         let rewritten = bound.rewritten.iter().find(|one| one.view == segment.view);
         if let Some(rewritten) = rewritten.filter(|one| one.sql != segment.sql) {
-            let text = "The text that runs, with the datasets\u{2019} policies written into it:";
+            let text =
+                "The text that runs, after the datasets\u{2019} policies were written into it:";
             body.paragraph("", &Markup::text(text));
             body.push(&Markup::block(&rewritten.sql));
         }
@@ -156,8 +157,8 @@ pub fn runs(body: &mut Body, contents: &Contents, names: &Names<'_>) {
         body.paragraph("", &Markup::text("No run was requested."));
     }
     for one in &contents.runs {
-        let heading = Markup::name(&names.query(one.query))
-            .then(&Markup::text(&format!(": {}", one.state)));
+        let heading =
+            Markup::name(&names.query(one.query)).then(&Markup::text(&format!(": {}", one.state)));
         body.article(&format!("run-{}", one.id), "run", &heading);
         run(body, one, contents, names);
         body.end_article();
@@ -185,7 +186,9 @@ fn run(body: &mut Body, run: &Run, contents: &Contents, names: &Names<'_>) {
         let text = Markup::text(&format!("position {position}"));
         vote.map_or(text.clone(), |vote| {
             let member = Markup::name(&names.member(vote.member));
-            text.then(&Markup::text(": ")).then(&member).then(&Markup::text(", "))
+            text.then(&Markup::text(": "))
+                .then(&member)
+                .then(&Markup::text(", "))
                 .then(&right(&vote.by))
         })
     });
@@ -276,7 +279,7 @@ pub fn releases(body: &mut Body, contents: &Contents, names: &Names<'_>) {
         let run = Markup::code(&release.run).linked(&format!("run-{}", release.run));
         vec![
             Markup::text(&release.stamp.position.to_string()),
-            Markup::text(&utc(release.stamp.time_ms)),
+            Markup::text(&time(release.stamp.time_ms)),
             to,
             what,
             run,

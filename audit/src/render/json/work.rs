@@ -139,9 +139,7 @@ pub fn mark(mark: &Mark) -> Value {
 }
 
 pub fn bound(bound: &Bound) -> Value {
-    let version = |version: &chancery_governance::query::DatasetVersion| {
-        json!({ "dataset": text(&version.dataset), "digest": text(&version.digest) })
-    };
+    let version = |version: &chancery_governance::query::DatasetVersion| json!({ "dataset": text(&version.dataset), "digest": text(&version.digest) });
     json!({
         "query": text(&bound.query),
         "name": bound.name,

@@ -97,19 +97,20 @@ pub fn render_result(report: &Report, results: &Results, width: usize) -> String
         page.line(0, &verdict(report));
         return page.into_text();
     };
-    let attested = results.files.iter().filter(|file| !file.found.is_empty()).count() as u64;
+    let strange = results.files.iter().filter(|file| file.found.is_empty()).count();
     let files = count(results.files.len() as u64, "file");
     if results.attested() {
         page.line(0, &format!("ATTESTED  {files}: each is in the attested result of a run"));
     } else {
-        page.line(0, &format!("NOT ATTESTED  of {files}, {attested} by a run's attested result"));
+        page.line(0, &format!("NOT ATTESTED  {strange} of {files}: in no run's attested result"));
     }
     if !contents.hardware {
         page.line(0, "INSECURE-VIRTUAL  no hardware stands behind this log's evidence");
     }
     page.line(0, &verdict(report));
     let key = contents.service.key.id().to_hex();
-    let pinned = if contents.service.pinned { "the expected one" } else { "as the bundle names it" };
+    let pinned =
+        if contents.service.pinned { "the expected one" } else { "as the bundle names it" };
     page.line(2, &format!("service key {key}"));
     page.line(14, pinned);
     let names = Names::of(contents);

@@ -117,9 +117,10 @@ async fn only(store: &Store) -> Result<CollaborationId> {
 async fn header(store: &Store, id: CollaborationId, head: &Head) -> Result<(Header, String)> {
     let failed = || "Can't read the log's first entry".to_owned();
     let first = store.range(id, 0, 1).await.or_unreadable(failed)?;
-    let first = first.into_iter().next().ok_or_else(|| {
-        Failure::unreadable("The log is cut short", "its first entry is missing")
-    })?;
+    let first = first
+        .into_iter()
+        .next()
+        .ok_or_else(|| Failure::unreadable("The log is cut short", "its first entry is missing"))?;
     let sealed = Sealed::parse(first.sealed).or_unreadable(failed)?;
     let (_, event) = log::read(&sealed).or_unreadable(failed)?;
     let Event::CollaborationCreated(created) = event else {

@@ -57,9 +57,8 @@ pub fn open(file: &Path) -> Result<File> {
 
 /// Begins the page, which must not take the bundle's place.
 fn landing(html: &Path, bundle: &Path) -> Result<Landing> {
-    let same = fs::canonicalize(html).is_ok_and(|html| {
-        fs::canonicalize(bundle).is_ok_and(|bundle| bundle == html)
-    });
+    let same = fs::canonicalize(html)
+        .is_ok_and(|html| fs::canonicalize(bundle).is_ok_and(|bundle| bundle == html));
     if same {
         let why = format!("{} is the bundle itself", html.display());
         return Err(Failure::usage("html_over_bundle", "The page would replace the bundle", why));
