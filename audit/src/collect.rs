@@ -17,11 +17,12 @@ use std::collections::BTreeMap;
 
 use chancery_governance::event::Event;
 use chancery_governance::run::{Platform, Verdict};
-use chancery_governance::state::query::Stage;
+use chancery_governance::state::query::{Proposal, Stage};
 use chancery_governance::state::{Collaboration, State};
 use chancery_governance::subject::Subject;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::Sealed;
+use chancery_ledger::id::QueryId;
 use chancery_ledger::key::KeyId;
 use chancery_ledger::merkle::Frontier;
 use chancery_ledger::note::Checkpoint;
@@ -223,7 +224,7 @@ impl Collector {
 }
 
 /// What was proposed of a query, while its stage still holds it.
-const fn proposal(stage: &Stage) -> Option<&chancery_governance::state::query::Proposal> {
+const fn proposal(stage: &Stage) -> Option<&Proposal> {
     match stage {
         Stage::Proposed(proposal)
         | Stage::Accepted(proposal)
@@ -234,11 +235,7 @@ const fn proposal(stage: &Stage) -> Option<&chancery_governance::state::query::P
 }
 
 /// The proposal of a query that can still be voted on or run, if it has this digest.
-fn live<'a>(
-    state: &'a Collaboration,
-    query: chancery_ledger::id::QueryId,
-    digest: Digest,
-) -> Option<&'a chancery_governance::state::query::Proposal> {
+fn live(state: &Collaboration, query: QueryId, digest: Digest) -> Option<&Proposal> {
     let proposal = state.queries.get(&query)?.live_proposal()?;
     (proposal.digest == digest).then_some(proposal)
 }

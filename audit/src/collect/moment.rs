@@ -1,6 +1,7 @@
 //! What stood at the moment that was asked for.
 
 use chancery_governance::state::{Collaboration, State};
+use chancery_ledger::key::PublicKey;
 
 use super::votes::Votes;
 use crate::report::{
@@ -56,7 +57,7 @@ fn standing(asked: Moment, state: &Collaboration, is_last: bool) -> Standing {
         id: *id,
         organisation: member.organisation.clone(),
         abilities: member.abilities.iter().copied().collect(),
-        keys: Listed::of(member.active_keys().map(|key| key.id()), VERSIONS_MAX),
+        keys: Listed::of(member.active_keys().map(PublicKey::id), VERSIONS_MAX),
     });
     let datasets = state.datasets.iter().filter(|(_, dataset)| !dataset.retired);
     let datasets = datasets.filter_map(|(id, dataset)| {

@@ -37,15 +37,15 @@ impl<'a> Names<'a> {
     }
 
     pub fn member(&self, id: MemberId) -> String {
-        named(&self.members, id)
+        named(&self.members, &id)
     }
 
     pub fn dataset(&self, id: DatasetId) -> String {
-        named(&self.datasets, id)
+        named(&self.datasets, &id)
     }
 
     pub fn query(&self, id: QueryId) -> String {
-        named(&self.queries, id)
+        named(&self.queries, &id)
     }
 
     pub fn actor(&self, actor: Actor) -> String {
@@ -73,8 +73,8 @@ impl<'a> Names<'a> {
     }
 }
 
-fn named<T: Ord + fmt::Display>(names: &BTreeMap<T, &str>, id: T) -> String {
-    names.get(&id).map_or_else(|| id.to_string(), |name| (*name).to_owned())
+fn named<T: Ord + fmt::Display>(names: &BTreeMap<T, &str>, id: &T) -> String {
+    names.get(id).map_or_else(|| id.to_string(), |name| (*name).to_owned())
 }
 
 /// What happened, for a reader who doesn't know the event types; those stand for themselves.

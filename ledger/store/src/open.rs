@@ -148,6 +148,19 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn what_is_opened_to_read_is_neither_made_nor_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.db");
+        assert!(matches!(Store::open_to_read(&path).await, Err(OpenError::Database(_))));
+        assert!(!path.exists());
+        Store::open(&path).await.unwrap().close().await;
+        let store = Store::open_to_read(&path).await.unwrap();
+        assert_eq!(store.heads(None, 1).await.unwrap(), []);
+        let written = sqlx::query("CREATE TABLE t (a)").execute(&store.writer.pool).await;
+        assert!(written.is_err());
+    }
+
+    #[tokio::test]
     async fn the_connections_are_set_for_durability() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("log.db")).await.unwrap();

@@ -1,6 +1,6 @@
 //! The log itself: whose it is, what was checked, its entries, what stood at a moment.
 
-use chancery_governance::member::Ability;
+use chancery_governance::member::{Ability, SignedAct};
 
 use super::markup::{Body, Markup};
 use super::{open, time};
@@ -24,7 +24,7 @@ pub fn facts(body: &mut Body, contents: &Contents) {
     } else {
         "as the bundle names it: the auditor named no expected key"
     };
-    let acts: Vec<_> = contents.terms.member_signed.iter().map(|act| act.as_str()).collect();
+    let acts: Vec<_> = contents.terms.member_signed.iter().map(SignedAct::as_str).collect();
     let acts = if acts.is_empty() { "none".to_owned() } else { acts.join(", ") };
     let evidence = if contents.terms.insecure_virtual { "yes" } else { "no" };
     body.facts(
