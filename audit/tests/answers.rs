@@ -4,7 +4,7 @@ mod story;
 
 use chancery_audit::render::{render_json, render_text};
 use chancery_audit::report::{
-    At, By, PLACES_MAX, Recipient, Released, Standing, TIMELINE_MAX, WITNESSED_MAX,
+    At, By, PLACES_MAX, Recipient, Released, StateAt, TIMELINE_MAX, WITNESSED_MAX,
 };
 use chancery_audit::{Moment, Options, Verdict, View, verify};
 use chancery_governance::command::{
@@ -23,10 +23,10 @@ fn report(story: &Story, view: View) -> chancery_audit::Report {
     report
 }
 
-fn standing(story: &Story, moment: Moment) -> Standing {
+fn standing(story: &Story, moment: Moment) -> StateAt {
     let view = View { at: Some(moment), ..View::default() };
     match report(story, view).contents.unwrap().at.unwrap() {
-        At::Standing(standing) => *standing,
+        At::State(standing) => *standing,
         other => panic!("{other:?}"),
     }
 }

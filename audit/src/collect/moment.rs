@@ -5,8 +5,8 @@ use chancery_ledger::key::PublicKey;
 
 use super::votes::Votes;
 use crate::report::{
-    At, DATASETS_MAX, Listed, MEMBERS_MAX, Published, QUERIES_MAX, RUNS_MAX, Stamp, Standing,
-    StandingDataset, StandingMember, StandingQuery, StandingRun, StandingVote, VERSIONS_MAX,
+    At, DATASETS_MAX, DatasetAt, Listed, MEMBERS_MAX, MemberAt, Published, QUERIES_MAX, QueryAt,
+    RUNS_MAX, RunAt, Stamp, StateAt, VERSIONS_MAX, VoteAt,
 };
 use crate::view::Moment;
 
@@ -27,7 +27,7 @@ impl Asked {
         if self.at.is_none() && moment.is_before(position, time_ms) {
             self.at = Some(match state {
                 State::Absent => At::BeforeFirst,
-                State::Present(state) => At::Standing(Box::new(standing(moment, state, false))),
+                State::Present(state) => At::State(Box::new(standing(moment, state, false))),
             });
         }
     }
@@ -38,10 +38,10 @@ impl Asked {
         let mut at = self.at.unwrap_or_else(|| match moment {
             Moment::Position(position) if position >= state.size => At::BeyondEnd,
             Moment::Position(_) | Moment::Time(_) => {
-                At::Standing(Box::new(standing(moment, state, true)))
+                At::State(Box::new(standing(moment, state, true)))
             }
         });
-        if let At::Standing(standing) = &mut at {
+        if let At::State(standing) = &mut at {
             for query in standing.queries.as_mut_slice() {
                 for vote in &mut query.votes {
                     vote.cast = votes.cast(query.id, vote.position);
@@ -52,8 +52,8 @@ impl Asked {
     }
 }
 
-fn standing(asked: Moment, state: &Collaboration, is_last: bool) -> Standing {
-    let members = state.members.iter().map(|(id, member)| StandingMember {
+fn standing(asked: Moment, state: &Collaboration, is_last: bool) -> StateAt {
+    let members = state.members.iter().map(|(id, member)| MemberAt {
         id: *id,
         organisation: member.organisation.clone(),
         abilities: member.abilities.iter().copied().collect(),
@@ -62,7 +62,7 @@ fn standing(asked: Moment, state: &Collaboration, is_last: bool) -> Standing {
     let datasets = state.datasets.iter().filter(|(_, dataset)| !dataset.retired);
     let datasets = datasets.filter_map(|(id, dataset)| {
         let version = dataset.versions.last()?;
-        Some(StandingDataset {
+        Some(DatasetAt {
             id: *id,
             name: version.descriptor.name.clone(),
             owner: dataset.owner,
@@ -73,14 +73,10 @@ fn standing(asked: Moment, state: &Collaboration, is_last: bool) -> Standing {
         let proposal = query.live_proposal();
         let votes = proposal.into_iter().flat_map(|proposal| &proposal.votes);
         let mut votes: Vec<_> = votes
-            .map(|(member, vote)| StandingVote {
-                position: vote.position,
-                member: *member,
-                cast: None,
-            })
+            .map(|(member, vote)| VoteAt { position: vote.position, member: *member, cast: None })
             .collect();
         votes.sort_by_key(|vote| vote.position);
-        StandingQuery {
+        QueryAt {
             id: *id,
             name: query.definition.name.clone(),
             state: query.stage.name(),
@@ -90,9 +86,8 @@ fn standing(asked: Moment, state: &Collaboration, is_last: bool) -> Standing {
         }
     });
     let runs = state.runs.iter().filter(|(_, run)| !run.stage.ended());
-    let runs =
-        runs.map(|(id, run)| StandingRun { id: *id, query: run.query, state: run.stage.name() });
-    Standing {
+    let runs = runs.map(|(id, run)| RunAt { id: *id, query: run.query, state: run.stage.name() });
+    StateAt {
         asked,
         stamp: Stamp { position: state.size.saturating_sub(1), time_ms: state.last_time_ms },
         is_last,

@@ -54,7 +54,7 @@ pub struct Line {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum At {
     /// What stood then.
-    Standing(Box<Standing>),
+    State(Box<StateAt>),
     /// The log had not begun.
     BeforeFirst,
     /// The log ends before that position; whether it went on is not known here.
@@ -63,7 +63,7 @@ pub enum At {
 
 /// The state as of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct StateAt {
     /// What was asked for.
     pub asked: Moment,
     /// The last entry that counts.
@@ -73,20 +73,20 @@ pub struct Standing {
     /// The applications that may run queries.
     pub applications: Vec<Digest>,
     /// The members, by id.
-    pub members: Listed<StandingMember>,
+    pub members: Listed<MemberAt>,
     /// The datasets in use, by id.
-    pub datasets: Listed<StandingDataset>,
+    pub datasets: Listed<DatasetAt>,
     /// The queries, by id.
-    pub queries: Listed<StandingQuery>,
+    pub queries: Listed<QueryAt>,
     /// The marks against use.
     pub marks: Listed<Mark>,
     /// The runs without an outcome.
-    pub runs: Listed<StandingRun>,
+    pub runs: Listed<RunAt>,
 }
 
 /// A member, at a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StandingMember {
+pub struct MemberAt {
     /// Its id.
     pub id: MemberId,
     /// The organisation that it speaks for.
@@ -99,7 +99,7 @@ pub struct StandingMember {
 
 /// A dataset in use, at a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StandingDataset {
+pub struct DatasetAt {
     /// Its id.
     pub id: DatasetId,
     /// Its name.
@@ -112,7 +112,7 @@ pub struct StandingDataset {
 
 /// A query, at a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StandingQuery {
+pub struct QueryAt {
     /// Its id.
     pub id: QueryId,
     /// Its name.
@@ -122,14 +122,14 @@ pub struct StandingQuery {
     /// The digest of what was up for votes or accepted.
     pub digest: Option<Digest>,
     /// The votes in favour that stood, by position.
-    pub votes: Vec<StandingVote>,
+    pub votes: Vec<VoteAt>,
     /// The approvers whose votes were missing.
     pub pending: Vec<MemberId>,
 }
 
 /// A vote in favour, at a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StandingVote {
+pub struct VoteAt {
     /// Where it stands.
     pub position: u64,
     /// Who cast it.
@@ -140,7 +140,7 @@ pub struct StandingVote {
 
 /// A run without an outcome, at a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StandingRun {
+pub struct RunAt {
     /// Its id.
     pub id: RunId,
     /// The query.

@@ -578,7 +578,8 @@ impl Story {
     }
 
     pub fn succeed(&mut self, number: u64) {
-        self.attest(number, self.result());
+        let result = self.result();
+        self.attest(number, &result);
     }
 
     /// The same, of a file with this content.
@@ -586,11 +587,11 @@ impl Story {
         let mut result = self.result();
         let file = &mut result.manifest.files[0];
         (file.digest, file.bytes) = (Digest::of(content), content.len() as u64);
-        self.attest(number, result);
+        self.attest(number, &result);
     }
 
-    fn attest(&mut self, number: u64, result: Attested) {
-        let succeed = self.success(number, result.clone(), &result);
+    fn attest(&mut self, number: u64, result: &Attested) {
+        let succeed = self.success(number, result.clone(), result);
         let verdict = chancery_attestation::verify(&succeed.evidence);
         let facts =
             Facts { verdict: Some(verdict.map_err(|error| error.to_string())), ..Facts::default() };

@@ -6,7 +6,7 @@ use super::markup::{Body, Markup};
 use super::{open, time};
 use crate::check::Check;
 use crate::render::words::{Names, count, deed, label, right};
-use crate::report::{At, Contents, Listed, Standing};
+use crate::report::{At, Contents, Listed, StateAt};
 
 /// Says how many items a list has left out, if any.
 pub fn left_out<T>(body: &mut Body, list: &Listed<T>, noun: &str, how: &str) {
@@ -162,12 +162,12 @@ pub fn at(body: &mut Body, contents: &Contents, names: &Names<'_>) {
             let text = "Not known: the log ends before that position.";
             body.paragraph("", &Markup::text(text));
         }
-        At::Standing(state) => standing(body, state, names),
+        At::State(state) => standing(body, state, names),
     }
     body.end_section();
 }
 
-fn standing(body: &mut Body, standing: &Standing, names: &Names<'_>) {
+fn standing(body: &mut Body, standing: &StateAt, names: &Names<'_>) {
     let (position, when) = (standing.stamp.position, time(standing.stamp.time_ms));
     let last = if standing.is_last { ", the last entry here" } else { "" };
     let text = format!("The state after the entry at position {position}, sealed {when}{last}.");

@@ -4,7 +4,7 @@ use chancery_ledger::entry::Actor;
 use serde_json::{Value, json};
 
 use super::{by, list, stamp, text, work};
-use crate::report::{At, Line, Standing, Timeline};
+use crate::report::{At, Line, StateAt, Timeline};
 use crate::view::Moment;
 
 pub fn timeline(timeline: &Timeline) -> Value {
@@ -38,13 +38,13 @@ pub fn at(at: &At) -> Value {
     match at {
         At::BeforeFirst => json!({ "kind": "before-first" }),
         At::BeyondEnd => json!({ "kind": "beyond-end" }),
-        At::Standing(state) => standing(state),
+        At::State(state) => standing(state),
     }
 }
 
-fn standing(standing: &Standing) -> Value {
+fn standing(standing: &StateAt) -> Value {
     json!({
-        "kind": "standing",
+        "kind": "state",
         "asked": match standing.asked {
             Moment::Position(position) => json!({ "position": position }),
             Moment::Time(time_ms) => json!({ "time_ms": time_ms }),

@@ -4,7 +4,7 @@ use chancery_governance::member::Ability;
 
 use super::page::Page;
 use crate::render::words::{Names, deed, right, short, utc};
-use crate::report::{At, Contents, Listed, Mark, Standing, Timeline};
+use crate::report::{At, Contents, Listed, Mark, StateAt, Timeline};
 
 pub fn marks(page: &mut Page, indent: usize, marks: &Listed<Mark>, names: &Names<'_>) {
     for mark in marks {
@@ -40,11 +40,11 @@ pub fn at(page: &mut Page, at: &At, contents: &Contents, names: &Names<'_>) {
             let last = contents.checkpoint.size - 1;
             page.line(2, &format!("not known: this log ends with position {last}"));
         }
-        At::Standing(state) => standing(page, state, names),
+        At::State(state) => standing(page, state, names),
     }
 }
 
-fn standing(page: &mut Page, standing: &Standing, names: &Names<'_>) {
+fn standing(page: &mut Page, standing: &StateAt, names: &Names<'_>) {
     let (position, when) = (standing.stamp.position, utc(standing.stamp.time_ms));
     page.heading(&format!("What stood after position {position}, {when}"));
     if standing.is_last {
