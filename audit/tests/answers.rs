@@ -1,5 +1,7 @@
 //! What an auditor asks a verified log: who approved, what ran, who got what, what stood when.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod story;
 
 use chancery_audit::render::{render_json, render_text};
@@ -13,6 +15,7 @@ use chancery_governance::command::{
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::run::Platform;
 use chancery_governance::subject::Subject;
+use chancery_ledger::entry::Sealed;
 use serde_json::Value;
 use story::{Person, Right, Story};
 
@@ -129,7 +132,7 @@ fn a_time_is_the_last_entry_at_or_before_it() {
     let entry = story.entries[20].entry();
     // Of the entries of one command, which share a time, the last counts.
     let same = story.entries.iter().filter(|sealed| sealed.entry().time_ms == entry.time_ms);
-    let last = same.last().unwrap().entry().position;
+    let last = same.max_by_key(|sealed| sealed.entry().position).unwrap().entry().position;
     for time in [entry.time_ms, entry.time_ms + 1] {
         assert_eq!(standing(&story, Moment::Time(time)).stamp.position, last);
     }
@@ -156,7 +159,7 @@ fn lists_begin_where_they_are_asked_to_and_count_what_is_before() {
     assert_eq!(contents.timeline.entries[0].stamp.position, from);
     assert_eq!(contents.timeline.entries.total(), story.entries.len() as u64 - from);
     let mut tree = chancery_ledger::merkle::Frontier::default();
-    tree.extend(story.entries[..usize::try_from(from).unwrap()].iter().map(|it| it.leaf()));
+    tree.extend(story.entries[..usize::try_from(from).unwrap()].iter().map(Sealed::leaf));
     assert_eq!(contents.timeline.root_before, Some(tree.root()));
     assert_eq!((contents.runs.len(), contents.runs.total()), (2, 3));
     assert_eq!(contents.runs[0], whole.runs[1]);

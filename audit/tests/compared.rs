@@ -1,5 +1,7 @@
 //! Two bundles held against one another, and files held against a log.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod story;
 
 use std::collections::BTreeSet;
