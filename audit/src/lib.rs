@@ -6,19 +6,28 @@
 //! - [`verify`](fn@verify): runs every check and says which fails first, where and why
 //! - [`report`]: what a verified log says, and what of it rests on whose word
 //! - [`standing`]: the keys and witnesses that stand behind it
-//! - [`render`]: the report as text and as JSON
+//! - [`view`]: what is asked for beyond that: a moment, a place in the lists, result files
+//! - [`diff`](fn@diff): what stands between two bundles
+//! - [`result`]: whether a file is the one that was attested
+//! - [`render`]: all of that as text and JSON, the report as a page to print
 //!
 //! Reaches no network, file system, clock or randomness: readers and writers come in.
 
 pub mod bundle;
 pub mod check;
 mod collect;
+pub mod diff;
 pub mod partial;
 pub mod render;
 pub mod report;
+pub mod result;
 pub mod standing;
 mod verify;
+pub mod view;
 
 pub use check::{Check, Verdict};
+pub use diff::diff;
 pub use report::Report;
+pub use result::results;
 pub use verify::{Options, verify};
+pub use view::{Moment, View};

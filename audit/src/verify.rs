@@ -19,6 +19,7 @@ use chancery_ledger::note::Policy;
 use crate::bundle::{Kind, Reader};
 use crate::check::Verdict;
 use crate::report::Report;
+use crate::view::View;
 use opened::Directory;
 use verdict::unread;
 
@@ -31,6 +32,8 @@ pub struct Options {
     pub service_key: Option<KeyId>,
     /// Which witnesses must have cosigned the log, and how many of them.
     pub witnesses: Option<Policy>,
+    /// What is asked for beyond the log at its end.
+    pub view: View,
     /// On how many cores signatures are checked; by default on all. The verdict is the same.
     pub threads: Option<NonZero<usize>>,
 }

@@ -335,7 +335,7 @@ fn other_checkpoints_do_not_pass() {
     let report = verify(&witnessed[..], &Options::default());
     assert_eq!(report.verdict, Verdict::Verified);
     let not_checked = report.contents.unwrap().not_checked;
-    assert!(not_checked.iter().any(|what| what.contains("1 cosignature,")), "{not_checked:?}");
+    assert!(not_checked.iter().any(|not| not.why.contains("1 cosignature,")), "{not_checked:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod story;
 
 use chancery_audit::render::{render_json, render_text};
-use chancery_audit::report::{By, ServiceWord};
+use chancery_audit::report::By;
 use chancery_audit::{Options, Verdict, verify};
 use chancery_governance::command::{ProposeQuery, ReviseQuery, WithdrawQuery};
 use chancery_governance::run::Platform;
@@ -68,10 +68,12 @@ fn the_whole_story_verifies_and_the_report_tells_it() {
     assert_eq!(contents.runs[2].reasons[0].code.as_str(), "consent_withdrawn");
     assert_eq!(contents.marks.len(), 1);
 
-    let matched = contents.service_word.iter();
-    let matched = matched.filter(|word| matches!(word, ServiceWord::EmailMatched { .. })).count();
-    assert_eq!(matched, 3);
-    assert!(contents.not_checked.iter().any(|what| what.contains("no CCF receipts")));
+    assert_eq!(contents.service_word.emails.count, 3);
+    let witnessed = contents.service_word.witnessed.iter();
+    let rejected = witnessed.filter(|group| group.action == "query.reject").collect::<Vec<_>>();
+    assert_eq!(rejected.len(), 1);
+    assert_eq!(rejected[0].places.first, [contents.queries[1].votes[1].position]);
+    assert!(contents.not_checked.iter().any(|not| not.why.contains("no CCF receipts")));
 }
 
 #[test]
@@ -109,7 +111,7 @@ fn without_an_expected_key_the_report_says_so() {
     let report = verify(&Story::founded().bundle()[..], &Options::default());
     let contents = report.contents.unwrap();
     assert!(!contents.service.pinned);
-    assert!(contents.not_checked.iter().any(|what| what.contains("no expected service key")));
+    assert!(contents.not_checked.iter().any(|not| not.why.contains("no expected service key")));
 }
 
 #[test]

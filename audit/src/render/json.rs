@@ -1,22 +1,34 @@
 //! The report as JSON: ids, digests and keys as texts, times as milliseconds.
+//!
+//! The field names are stable within a `format`. A list that ends at a bound stands beside a number
+//! `<list>_left_out`.
+
+mod compare;
+mod moment;
+mod work;
 
 use std::fmt::Display;
 
 use chancery_governance::member::Identity;
-use chancery_governance::reason::Reason;
-use chancery_governance::run::Attested;
 use serde_json::{Value, json};
 
 use crate::check::Verdict;
-use crate::report::{
-    By, Contents, Dataset, Executor, Mark, Member, Query, Report, Run, ServiceWord, Vote,
-};
+use crate::report::{By, Contents, Member, NotChecked, Places, Report, ServiceWord, Stamp};
+
+pub use compare::{diff_json, result_json};
+
+/// The form of [`render_json`], of [`diff_json`] and of [`result_json`].
+pub const FORMAT: &str = "chancery-audit-report/2";
 
 /// The report as one JSON object, indented, newline at the end.
 pub fn render_json(report: &Report) -> String {
+    format!("{:#}\n", self::report(report))
+}
+
+fn report(report: &Report) -> Value {
     let verdict = &report.verdict;
     let mut object = json!({
-        "format": "chancery-audit-report/1",
+        "format": FORMAT,
         "verdict": verdict.as_str(),
         "exit_code": verdict.exit_code(),
         "hardware": report.contents.as_ref().map(|contents| contents.hardware),
@@ -33,7 +45,7 @@ pub fn render_json(report: &Report) -> String {
         }
         Verdict::Unreadable { detail } => object["failure"] = json!({ "detail": detail }),
     }
-    format!("{object:#}\n")
+    object
 }
 
 fn contents(contents: &Contents) -> Value {
@@ -56,16 +68,38 @@ fn contents(contents: &Contents) -> Value {
         "origin": contents.checkpoint.origin,
         "size": contents.checkpoint.size,
         "root": text(&contents.checkpoint.root),
+        "checkpoint": contents.note,
         "first_time_ms": contents.first_time_ms,
         "last_time_ms": contents.last_time_ms,
         "exported_at_ms": contents.exported_at_ms,
         "members": list(&contents.members, member),
-        "datasets": list(&contents.datasets, dataset),
-        "queries": list(&contents.queries, query),
-        "runs": list(&contents.runs, run),
-        "marks": list(&contents.marks, mark),
-        "service_word": list(&contents.service_word, service_word),
-        "not_checked": contents.not_checked,
+        "members_left_out": contents.members.left_out(),
+        "datasets": list(&contents.datasets, work::dataset),
+        "datasets_left_out": contents.datasets.left_out(),
+        "queries": list(&contents.queries, work::query),
+        "queries_left_out": contents.queries.left_out(),
+        "proposals": contents
+            .bound
+            .iter()
+            .map(|(digest, bound)| (digest.to_string(), work::bound(bound)))
+            .collect::<serde_json::Map<_, _>>(),
+        "proposals_left_out": contents.bound_left_out,
+        "runs": list(&contents.runs, work::run),
+        "runs_left_out": contents.runs.left_out(),
+        "code": list(&contents.code, work::code),
+        "code_admissions_left_out": contents.code.left_out(),
+        "releases": list(&contents.releases, work::release),
+        "releases_left_out": contents.releases.left_out(),
+        "secrets_released": contents.secrets,
+        "marks": list(&contents.marks, work::mark),
+        "marks_left_out": contents.marks.left_out(),
+        "service_word": service_word(&contents.service_word),
+        "timeline": moment::timeline(&contents.timeline),
+        "at": contents.at.as_ref().map(moment::at),
+        "not_checked": list(&contents.not_checked, |NotChecked { what, why }| json!({
+            "what": what,
+            "why": why,
+        })),
     })
 }
 
@@ -83,6 +117,7 @@ fn member(member: &Member) -> Value {
             "named_in_invitation": key.invited,
             "revoked_at": key.revoked_at,
         })),
+        "keys_left_out": member.keys.left_out(),
     })
 }
 
@@ -94,43 +129,6 @@ fn identity(identity: &Identity) -> Value {
     })
 }
 
-fn dataset(dataset: &Dataset) -> Value {
-    json!({
-        "id": text(&dataset.id),
-        "name": dataset.name,
-        "owner": text(&dataset.owner),
-        "access_mode": dataset.access_mode.as_str(),
-        "retired": dataset.retired,
-        "versions": list(&dataset.versions, |version| json!({
-            "position": version.position,
-            "digest": text(&version.digest),
-        })),
-    })
-}
-
-fn query(query: &Query) -> Value {
-    json!({
-        "id": text(&query.id),
-        "name": query.name,
-        "author": text(&query.author),
-        "state": query.state,
-        "digest": query.digest.as_ref().map(text),
-        "approvers": list(&query.approvers, text),
-        "votes": list(&query.votes, vote),
-    })
-}
-
-fn vote(vote: &Vote) -> Value {
-    json!({
-        "position": vote.position,
-        "member": text(&vote.member),
-        "approves": vote.approves,
-        "digest": text(&vote.digest),
-        "by": by(&vote.by),
-        "void": vote.void,
-    })
-}
-
 fn by(by: &By) -> Value {
     match by {
         By::Key(key) => json!({ "kind": "key", "key_id": text(key) }),
@@ -139,106 +137,24 @@ fn by(by: &By) -> Value {
     }
 }
 
-fn run(run: &Run) -> Value {
-    json!({
-        "id": text(&run.id),
-        "query": text(&run.query),
-        "query_digest": run.query_digest.as_ref().map(text),
-        "runner": text(&run.runner),
-        "requested_at": run.requested_at,
-        "by": by(&run.by),
-        "state": run.state,
-        "ended_at": run.ended_at,
-        "executor": run.executor.as_ref().map(executor),
-        "job_spec": run.job_spec.as_ref().map(text),
-        "votes": run.votes,
-        "result": run.result.as_deref().map(result),
-        "reasons": list(&run.reasons, reason),
-        "failure": run.failure.as_ref().map(|(code, detail)| json!({
-            "code": code,
-            "detail": detail,
-        })),
-    })
+fn stamp(stamp: &Stamp) -> Value {
+    json!({ "position": stamp.position, "time_ms": stamp.time_ms })
 }
 
-fn executor(executor: &Executor) -> Value {
-    json!({
-        "admitted_at": executor.position,
-        "key_id": text(&executor.key),
-        "platform": executor.platform.as_str(),
-        "measurement": text(&executor.measurement),
-    })
-}
-
-fn reason(reason: &Reason) -> Value {
-    json!({
-        "code": reason.code.as_str(),
-        "subject": reason.subject,
-        "detail": reason.detail,
-    })
-}
-
-fn result(result: &Attested) -> Value {
-    let statistics = &result.statistics;
-    json!({
-        "query_digest": text(&result.query_digest),
-        "votes": list(&result.votes, text),
-        "inputs": list(&result.inputs, |version| json!({
-            "dataset": text(&version.dataset),
-            "digest": text(&version.digest),
-        })),
-        "application": text(&result.application),
-        "engine": { "name": result.engine.name, "version": result.engine.version },
-        "job_spec": text(&result.job_spec),
-        "manifest": {
-            "files": list(&result.manifest.files, |file| json!({
-                "path": file.path,
-                "digest": text(&file.digest),
-                "bytes": file.bytes,
-            })),
-            "rows": result.manifest.rows,
-            "columns": list(&result.manifest.columns, |column| json!({
-                "name": column.name,
-                "type": column.kind.as_str(),
-            })),
-        },
-        "statistics": {
-            "inputs": list(&statistics.inputs, |input| json!({
-                "alias": input.alias,
-                "rows": input.rows,
-            })),
-            "segments": list(&statistics.segments, |segment| json!({
-                "view": segment.view,
-                "rows": segment.rows,
-                "duration_ms": segment.duration_ms,
-            })),
-            "rows_written": statistics.rows_written,
-        },
-    })
-}
-
-fn mark(mark: &Mark) -> Value {
-    json!({
-        "subject": text(&mark.subject),
-        "kind": mark.kind.as_str(),
-        "members": list(&mark.members, text),
-    })
+fn places(places: &Places) -> Value {
+    json!({ "count": places.count, "first_positions": places.first })
 }
 
 fn service_word(word: &ServiceWord) -> Value {
-    match word {
-        ServiceWord::Witnessed { position, action, identity: who } => json!({
-            "kind": "witnessed",
-            "position": position,
-            "action": action,
-            "identity": identity(who),
-        }),
-        ServiceWord::EmailMatched { position, invitation } => json!({
-            "kind": "email-matched",
-            "position": position,
-            "invitation": text(invitation),
-        }),
-    }
+    json!({
+        "witnessed": list(&word.witnessed, |group| json!({
+            "action": group.action,
+            "identity": identity(&group.identity),
+            "entries": places(&group.places),
+        })),
+        "witnessed_entries_left_out": word.witnessed_left_out,
+        "emails_matched": places(&word.emails),
+    })
 }
 
 fn text(value: &impl Display) -> Value {

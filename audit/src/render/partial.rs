@@ -90,7 +90,8 @@ fn behind(lines: &mut Vec<(usize, String)>, standing: &Standing) {
     }
 }
 
-fn who(actor: &Actor) -> String {
+/// Who caused an entry, where members have no names.
+pub fn who(actor: &Actor) -> String {
     match actor {
         Actor::Member(id) => format!("member/{id}"),
         Actor::Executor(key) => format!("executor {}", key.to_hex()),

@@ -33,6 +33,11 @@ impl Tree {
         self.frontier.size()
     }
 
+    /// Its right edge.
+    pub const fn frontier(&self) -> &Frontier {
+        &self.frontier
+    }
+
     /// Appends an entry.
     pub fn append(&mut self, leaf: Digest) {
         self.frontier.append(leaf);

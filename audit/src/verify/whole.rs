@@ -38,7 +38,7 @@ pub fn audit(
         tree: Tree::new(reader.cosigned_size()),
         before: Before::Nothing,
         service: None,
-        collector: Collector::default(),
+        collector: Collector::new(options.view.clone()),
     };
     let mut end = None;
     pipeline::run(reader, keys, threads, |step| match step {
@@ -82,6 +82,7 @@ impl Log {
         {
             self.service = Some(begins(&self.header, created)?);
         }
+        self.collector.before(&sealed, self.tree.frontier(), self.replay.state());
         self.replay
             .step_verified(
                 &sealed,
@@ -102,7 +103,7 @@ impl Log {
         if let Event::ServiceKeyRotated(rotated) = &event {
             self.key_id = rotated.key.id();
         }
-        self.collector.record(&sealed, recorded.subject, &event);
+        self.collector.record(&sealed, recorded.subject, &event, self.replay.state());
         self.tree.append(sealed.leaf());
         self.before = Before::Leaf(sealed.leaf());
         Ok(())

@@ -136,8 +136,8 @@ pub struct Story {
     pub service: SigningKey,
     pub now_ms: u64,
     /// Entries that are no longer held: see [`Story::forget`].
-    forgotten: u64,
-    commands: u64,
+    pub forgotten: u64,
+    pub commands: u64,
 }
 
 /// The application that may run queries.
@@ -197,7 +197,11 @@ impl Default for Story {
 impl Story {
     /// The room, empty but for its founder.
     pub fn founded() -> Self {
-        let mut story = Self::default();
+        Self::founded_in(Self::default())
+    }
+
+    /// The same, by the service of an empty story.
+    pub fn founded_in(mut story: Self) -> Self {
         let terms = Terms { member_signed: Vec::new(), insecure_virtual: true };
         let create = CreateCollaboration {
             name: "Flight delays".into(),
@@ -615,7 +619,19 @@ impl Story {
 
     pub fn succeed(&mut self, number: u64) {
         let result = self.result();
-        let succeed = self.success(number, result.clone(), &result);
+        self.attest(number, &result);
+    }
+
+    /// The same, of a file with this content.
+    pub fn succeed_with(&mut self, number: u64, content: &[u8]) {
+        let mut result = self.result();
+        let file = &mut result.manifest.files[0];
+        (file.digest, file.bytes) = (Digest::of(content), content.len() as u64);
+        self.attest(number, &result);
+    }
+
+    fn attest(&mut self, number: u64, result: &Attested) {
+        let succeed = self.success(number, result.clone(), result);
         let verdict = chancery_attestation::verify(&succeed.evidence);
         let facts =
             Facts { verdict: Some(verdict.map_err(|error| error.to_string())), ..Facts::default() };

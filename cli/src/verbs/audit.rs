@@ -1,47 +1,124 @@
-//! `chancery audit`: the bundle of a whole log, and its verification without any network.
+//! `chancery audit`: the bundle of a whole log, and what can be learned from it without a network.
 
-use std::fs::{self, File};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+mod at;
+mod compare;
+mod database;
+mod export;
+mod files;
+mod landing;
+mod verify;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use chancery_audit::render::{render_json, render_text};
-use chancery_audit::{Options, verify};
+use chancery_audit::Moment;
 use chancery_ledger::digest::Digest;
+use chancery_ledger::id::RunId;
 use clap::Subcommand;
-use serde_json::json;
 
 use crate::args::Global;
 use crate::client::room::Room;
-use crate::failure::{Exit, OrFail as _, Result};
-use crate::output::{self, Format, WIDTH};
-use crate::text::facts;
+use crate::failure::Result;
 
 /// Export the log and verify it offline.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Write the collaboration's whole log to a file
+    ///
+    /// From the service, as a member; or straight from its database, as its operator. The database
+    /// is only read: nothing is created or migrated.
+    #[command(after_help = "\
+Examples:
+  chancery audit export audit.chancery
+  chancery audit export audit.chancery --database data/log.db \\
+    --collaboration 01932b6c-...")]
     Export {
         /// The bundle
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Read a SQLite file, or a PostgreSQL database, instead of asking the service
+        #[arg(
+            long,
+            value_name = "PATH|postgres://URL",
+            env = "CHANCERY_DATABASE",
+            hide_env_values = true
+        )]
+        database: Option<String>,
     },
     /// Verify a bundle; needs the file and nothing else
     ///
     /// Checks every signature, hash and proof, replays the rules, and says which check fails first,
-    /// where and why.
+    /// where and why. Of a log that verifies it tells who approved what, what ran, who got what,
+    /// and what could not be verified.
     #[command(after_help = "\
 Exit codes: 0 verified, 1 tampered, 2 incomplete, 3 unreadable.
 
 Without --service-key, a log that somebody made up with a key of their own
 verifies too. Get the key's id from elsewhere than the bundle.
 
-Example:
-  chancery audit verify audit.chancery --service-key sha256:...")]
+Examples:
+  chancery audit verify audit.chancery --service-key sha256:...
+  chancery audit verify audit.chancery --html report.html
+  chancery audit verify audit.chancery --at 2026-01-05T09:30:00Z")]
     Verify {
         /// The bundle
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// The id that the service's key must have
+        #[arg(long, value_name = "sha256:...")]
+        service_key: Option<Digest>,
+        /// Write the report as one page made for printing, too
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+        /// Tell what stood after that entry, or at that time (RFC 3339)
+        #[arg(long, value_name = "POSITION|TIME", value_parser = at::moment)]
+        at: Option<Moment>,
+        /// Begin timeline, votes, runs and releases at that entry
+        #[arg(long, value_name = "POSITION", default_value_t, hide_default_value = true)]
+        from: u64,
+    },
+    /// Verify two bundles and say what is missing between them
+    ///
+    /// Says whether both hold the same log, which entries one adds to the other, or from which
+    /// position on they are two histories.
+    #[command(after_help = "\
+Exit codes: 0 the same, or one holds all of the other; 1 a fork: the service
+signed two histories; 64 bundles of two logs; else as for verify.
+
+Example:
+  chancery audit diff january.chancery february.chancery")]
+    Diff {
+        /// One bundle
+        #[arg(value_name = "A")]
+        a: PathBuf,
+        /// The other
+        #[arg(value_name = "B")]
+        b: PathBuf,
+        /// The id that the service's key must have
+        #[arg(long, value_name = "sha256:...")]
+        service_key: Option<Digest>,
+    },
+    /// Say whether files are the result that a run's executor attested
+    ///
+    /// Verifies the bundle, then holds the SHA-256 and length of each file against the result of
+    /// every run. Of a folder, every file in it is meant.
+    #[command(after_help = "\
+Exit codes: 0 each file was attested, 1 at least one was not; else as for
+verify. A copy that was put together from several files has no digest of its
+own in the log: hold the files themselves against it.
+
+Example:
+  chancery audit result part-00000.csv --bundle audit.chancery")]
+    Result {
+        /// Result files, or folders of them
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        /// The bundle
+        #[arg(long, value_name = "BUNDLE")]
+        bundle: PathBuf,
+        /// The run whose result they must be
+        #[arg(long, value_name = "ID")]
+        run: Option<RunId>,
         /// The id that the service's key must have
         #[arg(long, value_name = "sha256:...")]
         service_key: Option<Digest>,
@@ -55,48 +132,18 @@ Example:
 /// Where the bundle can't be had, written or read.
 pub async fn run(global: &Global, command: Command) -> Result<ExitCode> {
     match command {
-        Command::Export { file } => {
-            export(&Room::open(global).await?, &file).await?;
-            Ok(Exit::Done.into())
+        Command::Export { file, database: Some(database) } => {
+            database::export(&database, global.collaboration.as_deref(), &file).await
         }
-        Command::Verify { file, service_key } => check(&file, service_key),
+        Command::Export { file, database: None } => {
+            export::export(&Room::open(global).await?, &file).await
+        }
+        Command::Verify { file, service_key, html, at, from } => {
+            verify::run(&file, &verify::Wanted { service_key, html, at, from })
+        }
+        Command::Diff { a, b, service_key } => compare::run(&a, &b, service_key),
+        Command::Result { files, bundle, run, service_key } => {
+            files::run(&files, &bundle, run, service_key)
+        }
     }
-}
-
-async fn export(room: &Room, file: &Path) -> Result<()> {
-    let failed = || format!("Can't write {}", file.display());
-    let mut response = room.session.http.download(room.path("/bundle")).await?;
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".partial");
-    let mut out = File::create(&beside).or_unreadable(failed)?;
-    let mut bytes = 0_u64;
-    let broken = || "The connection broke before the bundle was whole".to_owned();
-    while let Some(chunk) = response.chunk().await.or_unreadable(broken)? {
-        out.write_all(&chunk).or_unreadable(failed)?;
-        bytes = bytes.saturating_add(chunk.len() as u64);
-    }
-    out.sync_all().or_unreadable(failed)?;
-    fs::rename(&beside, file).or_unreadable(failed)?;
-    let key = room.session.audience.to_string();
-    let document = json!({
-        "file": file.to_string_lossy(), "bytes": bytes, "collaboration": room.view.id,
-        "service_key": key,
-    });
-    let name = file.display();
-    let text = format!(
-        "Exported the log of {}\n{}\nVerify it: chancery audit verify {name} \\\n  --service-key {key}",
-        crate::text::plain(&room.view.name),
-        facts(2, [("file", name.to_string()), ("bytes", bytes.to_string())]),
-    );
-    Ok(output::answer(&document, &text)?)
-}
-
-fn check(file: &Path, service_key: Option<Digest>) -> Result<ExitCode> {
-    let bundle = File::open(file).or_unreadable(|| format!("Can't read {}", file.display()))?;
-    let report = verify(bundle, &Options { service_key, ..Options::default() });
-    output::print(&match output::format() {
-        Format::Text => render_text(&report, WIDTH),
-        Format::Json => render_json(&report),
-    })?;
-    Ok(report.verdict.exit_code().into())
 }

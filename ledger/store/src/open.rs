@@ -79,6 +79,18 @@ impl Store {
         Ok(Self::start(Database::Postgres(postgres), hints))
     }
 
+    /// Opens the log database at `path` to read it: it must exist, and nothing in it is created,
+    /// migrated or written. Every write through this handle fails.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`]; `Database` too where the file is no log database.
+    pub async fn open_to_read(path: &Path) -> Result<Self, OpenError> {
+        let database = Database::Sqlite(Sqlite::open_to_read(path).await?);
+        let (here, _) = broadcast::channel(HINTS_MAX);
+        Ok(Self::start(database, Hints { here, elsewhere: None }))
+    }
+
     fn start(database: Database, hints: Hints) -> Self {
         let appended = hints.here.clone();
         let queue = writer::spawn(database.clone(), hints);

@@ -55,6 +55,26 @@ impl Sqlite {
 
         Ok(Self { readers, writer })
     }
+
+    pub(crate) async fn open_to_read(path: &Path) -> Result<Self, OpenError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(false)
+            .read_only(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("query_only", "ON");
+        let database = |error: sqlx::Error| OpenError::Database(error.into());
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS_MAX)
+            .connect_with(options)
+            .await
+            .map_err(database)?;
+        sqlx::query("SELECT size, checkpoint FROM heads LIMIT 1")
+            .fetch_optional(&readers)
+            .await
+            .map_err(database)?;
+        Ok(Self { writer: readers.clone(), readers })
+    }
 }
 
 /// Takes the lock that guards creation and migration, then creates the database file if missing.
@@ -89,6 +109,19 @@ fn lock_and_create(path: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_opened_to_read_is_neither_made_nor_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.db");
+        assert!(matches!(Sqlite::open_to_read(&path).await, Err(OpenError::Database(_))));
+        assert!(!path.exists());
+        Sqlite::open(&path).await.unwrap();
+        let database = Sqlite::open_to_read(&path).await.unwrap();
+        for pool in [&database.readers, &database.writer] {
+            assert!(sqlx::query("CREATE TABLE t (a)").execute(pool).await.is_err());
+        }
+    }
 
     #[tokio::test]
     async fn the_connections_are_set_for_durability() {

@@ -1,0 +1,88 @@
+//! What a page says of a part of a log, and of who stands behind a log or a part of it.
+
+use super::markup::{Body, Markup};
+use super::{log, time};
+use crate::partial::{Line, PartialContents};
+use crate::render::partial::who;
+use crate::report::Report;
+use crate::standing::Standing;
+
+/// A verified part: its entries, what it leaves out, what could not be verified.
+pub fn told(body: &mut Body, report: &Report, part: &PartialContents) {
+    body.section("part", "The part");
+    let facts = [
+        ("about", Markup::text(&part.scope.to_string())),
+        ("clean room", Markup::name(&part.name)),
+        ("id", Markup::code(&part.collaboration)),
+        ("origin", Markup::code(&part.checkpoint.origin)),
+        ("root", Markup::code(&part.checkpoint.root.to_hex())),
+        ("holds", Markup::text(&format!("{} of {} entries", part.included, part.checkpoint.size))),
+        ("leaves out", Markup::text(&format!("{} in {} gaps", part.left_out(), part.gaps))),
+    ];
+    body.facts("What this part is about", &facts);
+    body.end_section();
+    log::checks(body, report);
+    if let Some(standing) = &report.standing {
+        behind(body, standing);
+    }
+    body.section("entries", "Its entries");
+    let row = |line: &Line| {
+        vec![
+            Markup::text(&line.position.to_string()),
+            Markup::text(&time(line.time_ms)),
+            Markup::text(&line.kind),
+            Markup::text(&line.subject.to_string()),
+            Markup::text(&format!("{}, {}", who(&line.actor), line.authority)),
+        ]
+    };
+    body.table(
+        "Each is in the log at its position",
+        "line",
+        &["position", "sealed", "event", "about", "by"],
+        part.entries.iter().map(row),
+    );
+    let more = part.included - part.entries.len() as u64;
+    if more > 0 {
+        body.paragraph("", &Markup::text(&format!("And {more} more.")));
+    }
+    body.end_section();
+    body.section("unverified", "What could not be verified, and why");
+    for what in &part.not_checked {
+        body.paragraph("", &Markup::text(what));
+    }
+    body.end_section();
+}
+
+/// The service's keys and the witnesses.
+pub fn behind(body: &mut Body, standing: &Standing) {
+    body.section("standing", "Which keys and witnesses stand behind it");
+    let row = |key: &crate::standing::ServiceKey| {
+        vec![
+            Markup::text(&key.from.to_string()),
+            Markup::code(&key.key.to_hex()),
+            Markup::text(if key.expected { "the expected one" } else { "" }),
+        ]
+    };
+    body.table(
+        "The keys that sealed the log, one after the other",
+        "key",
+        &["from position", "key", ""],
+        standing.service_keys.iter().map(row),
+    );
+    if let Some(witnessed) = &standing.witnessed {
+        let row = |one: &chancery_ledger::note::Cosigned| {
+            vec![
+                Markup::name(&one.name),
+                Markup::text(&witnessed.size.to_string()),
+                Markup::text(&time(one.time.saturating_mul(1000))),
+            ]
+        };
+        body.table(
+            "The witnesses, of those named, who saw this log",
+            "witness",
+            &["witness", "entries seen", "at"],
+            witnessed.cosigned.iter().map(row),
+        );
+    }
+    body.end_section();
+}

@@ -1,0 +1,261 @@
+//! Words that all forms of the report share: names, times, rights; and which characters show.
+//!
+//! Names and details come from the log, that is from strangers: no character of theirs reaches the
+//! reader that could move a cursor or turn the reading direction.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chancery_governance::member::Identity;
+use chancery_governance::run::Platform;
+use chancery_governance::sql::Literal;
+use chancery_governance::subject::Subject;
+use chancery_ledger::digest::Digest;
+use chancery_ledger::entry::Actor;
+use chancery_ledger::id::{DatasetId, MemberId, QueryId};
+
+use crate::report::{By, Contents, Places};
+
+/// The names that ids go by in a report.
+#[derive(Debug)]
+pub struct Names<'a> {
+    members: BTreeMap<MemberId, &'a str>,
+    datasets: BTreeMap<DatasetId, &'a str>,
+    queries: BTreeMap<QueryId, &'a str>,
+}
+
+impl<'a> Names<'a> {
+    pub fn of(contents: &'a Contents) -> Self {
+        let members = contents.members.iter();
+        let datasets = contents.datasets.iter();
+        let queries = contents.queries.iter();
+        Self {
+            members: members.map(|one| (one.id, one.organisation.as_str())).collect(),
+            datasets: datasets.map(|one| (one.id, one.name.as_str())).collect(),
+            queries: queries.map(|one| (one.id, one.name.as_str())).collect(),
+        }
+    }
+
+    pub fn member(&self, id: MemberId) -> String {
+        named(&self.members, &id)
+    }
+
+    pub fn dataset(&self, id: DatasetId) -> String {
+        named(&self.datasets, &id)
+    }
+
+    pub fn query(&self, id: QueryId) -> String {
+        named(&self.queries, &id)
+    }
+
+    pub fn actor(&self, actor: Actor) -> String {
+        match actor {
+            Actor::Member(member) => self.member(member),
+            Actor::Executor(key) => format!("executor {}", short(&key)),
+            Actor::Service(key) => format!("the service, by its new key {},", short(&key)),
+        }
+    }
+
+    pub fn subject(&self, subject: Subject) -> String {
+        match subject {
+            Subject::Collaboration(_) => "the clean room".to_owned(),
+            Subject::Invitation(id) => {
+                let member = chancery_governance::subject::member_of(id);
+                self.members.get(&member).map_or_else(
+                    || subject.to_string(),
+                    |organisation| format!("for {organisation}"),
+                )
+            }
+            Subject::Member(id) => self.member(id),
+            Subject::Dataset(id) => self.dataset(id),
+            Subject::Query(id) => self.query(id),
+            Subject::Run(id) => format!("run {id}"),
+        }
+    }
+}
+
+fn named<T: Ord + fmt::Display>(names: &BTreeMap<T, &str>, id: &T) -> String {
+    names.get(id).map_or_else(|| id.to_string(), |name| (*name).to_owned())
+}
+
+/// What happened, for a reader who doesn't know the event types; those stand for themselves.
+pub fn deed(kind: &str) -> &str {
+    match kind {
+        "CollaborationCreated" => "founded",
+        "WorkloadEnabled" => "enabled a workload in",
+        "CleanRoomPolicySet" => "named the applications of",
+        "CollaboratorInvited" => "wrote an invitation",
+        "InvitationWithdrawn" => "withdrew the invitation",
+        "InvitationAccepted" => "accepted the invitation",
+        "CollaboratorActivated" => "became a member:",
+        "SigningKeyRegistered" => "registered a key of",
+        "SigningKeyRevoked" => "revoked a key of",
+        "DatasetPublished" => "published dataset",
+        "DatasetRetired" => "retired dataset",
+        "QueryDrafted" => "drafted query",
+        "QueryRevised" => "revised query",
+        "QueryProposed" => "proposed query",
+        "QueryApproved" => "voted yes on query",
+        "QueryRejected" => "voted no on query",
+        "QueryWithdrawn" => "took back query",
+        "QueryAccepted" => "accepted, by the last vote, query",
+        "QuerySuperseded" => "superseded, by this, query",
+        "ConsentWithdrawn" => "withdrew consent to use",
+        "ConsentRestored" => "restored consent to use",
+        "ServiceKeyRotated" => "took over the seal of",
+        "SubjectErased" => "erased the e-mail address of the invitation",
+        "RunRequested" => "requested",
+        "RunRefused" => "was refused",
+        "RunAdmitted" => "was admitted to",
+        "RunSubmitted" => "handed to the engine:",
+        "RunStarted" => "started",
+        "RunSucceeded" => "attested the result of",
+        "RunFailed" => "reported the failure of",
+        "RunCancelled" => "cancelled",
+        other => other,
+    }
+}
+
+/// Who somebody is to an issuer.
+pub fn who(identity: &Identity) -> String {
+    let tenant =
+        identity.tenant.as_ref().map_or(String::new(), |tenant| format!(" of tenant {tenant}"));
+    format!("{}{tenant} at {}", identity.subject, identity.issuer)
+}
+
+pub fn right(by: &By) -> String {
+    match by {
+        By::Key(key) => format!("signed by key {}", short(key)),
+        By::ServiceWitnessed => "service-witnessed".to_owned(),
+        By::Consequence(of) => format!("following from {of}"),
+    }
+}
+
+pub const fn label(platform: Platform) -> &'static str {
+    match platform {
+        Platform::InsecureVirtual => "insecure-virtual: no hardware",
+        Platform::SevSnp => "sev-snp",
+    }
+}
+
+/// What a log without any released secret says of that.
+pub fn no_secret() -> String {
+    "No secret was released by the ledger in this log: no such event stands in it. What executors \
+     could read, they could read by their admission."
+        .to_owned()
+}
+
+/// How many entries and where, as in `12 entries, first at 3, 4`.
+pub fn places(places: &Places) -> String {
+    let first: Vec<_> = places.first.iter().map(ToString::to_string).collect();
+    let first = first.join(", ");
+    match places.count {
+        0 => "none".to_owned(),
+        count if count == places.first.len() as u64 => format!("at {first}"),
+        count => format!("{count} entries, the first at {first}"),
+    }
+}
+
+/// The value of a parameter.
+pub fn literal(value: &Literal) -> &'static str {
+    match value {
+        Literal::String(_) => "string",
+        Literal::Long(_) => "long",
+        Literal::Boolean(_) => "boolean",
+        Literal::Date(_) => "date",
+        Literal::Timestamp(_) => "timestamp",
+        Literal::Double(_) => "double",
+    }
+}
+
+/// The text of a parameter's value.
+pub fn value(value: &Literal) -> String {
+    match value {
+        Literal::Long(number) => number.to_string(),
+        Literal::Boolean(truth) => truth.to_string(),
+        Literal::String(text)
+        | Literal::Date(text)
+        | Literal::Timestamp(text)
+        | Literal::Double(text) => text.clone(),
+    }
+}
+
+/// The first 16 hex digits: enough to tell apart, not to compare by.
+pub fn short(digest: &Digest) -> String {
+    digest.to_hex().chars().take(16).chain(['\u{2026}']).collect()
+}
+
+/// `1 file`, `2 files`.
+pub fn count(number: u64, noun: &str) -> String {
+    let plural = match (number, noun) {
+        (1, _) => noun.to_owned(),
+        (_, "entry") => "entries".to_owned(),
+        (_, "query") => "queries".to_owned(),
+        _ => format!("{noun}s"),
+    };
+    format!("{number} {plural}")
+}
+
+/// A time as RFC 3339 writes it, to the second, by Hinnant's algorithm for the civil calendar.
+pub fn utc(time_ms: u64) -> String {
+    let seconds = time_ms / 1000;
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// `text` with every character that does more than show replaced by U+FFFD; line ends too.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|char| if is_plain(char) { char } else { '\u{fffd}' }).collect()
+}
+
+/// Whether a character shows as itself and does nothing else.
+pub fn is_plain(char: char) -> bool {
+    !char.is_control()
+        && !matches!(
+            char,
+            '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chancery_governance::event::Event;
+
+    #[test]
+    fn times_read_as_dates() {
+        assert_eq!(utc(0), "1970-01-01T00:00:00Z");
+        assert_eq!(utc(951_782_400_000), "2000-02-29T00:00:00Z");
+        assert_eq!(utc(1_767_225_599_999), "2025-12-31T23:59:59Z");
+        assert!(!utc(u64::MAX).is_empty());
+    }
+
+    #[test]
+    fn every_event_type_has_its_words() {
+        for kind in Event::KINDS {
+            assert_ne!(deed(kind), *kind);
+        }
+    }
+
+    #[test]
+    fn places_say_how_many_and_where() {
+        let mut some = Places::default();
+        assert_eq!(places(&some), "none");
+        (1..=2).for_each(|position| some.add(position));
+        assert_eq!(places(&some), "at 1, 2");
+        (3..=9).for_each(|position| some.add(position));
+        assert_eq!(places(&some), "9 entries, the first at 1, 2, 3, 4, 5, 6, 7, 8");
+    }
+}
