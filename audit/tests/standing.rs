@@ -97,7 +97,7 @@ fn a_forged_rotation_is_refused() {
     };
     // Evidence that binds another key; a signature by another key than the new one.
     assert_eq!(forge(2, 2, 3), Check::ServiceEvidence);
-    assert_ne!(forge(2, 3, 2), Check::Root);
+    assert_eq!(forge(2, 3, 2), Check::Authority);
     // Back to the key that seals: no rotation at all.
     assert_eq!(forge(1, 1, 1), Check::Rules);
     // By a member's signature.

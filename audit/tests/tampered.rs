@@ -64,6 +64,33 @@ fn over_cores(flips: &[(usize, u8)], test: impl Fn(usize, u8) + Sync) {
     });
 }
 
+/// Where the heads of the CBOR items in `bytes` are, also inside of byte strings that hold some.
+fn heads(bytes: &[u8]) -> Vec<usize> {
+    let (mut heads, mut at) = (Vec::new(), 0);
+    while at < bytes.len() {
+        heads.push(at);
+        let (major, info) = (bytes[at] >> 5, bytes[at] & 0x1f);
+        let more = if info < 24 { 0 } else { 1 << (info - 24) };
+        let argument =
+            bytes[at + 1..=at + more].iter().fold(0, |n, byte| n << 8 | usize::from(*byte));
+        let len = if info < 24 { usize::from(info) } else { argument };
+        at += 1 + more;
+        if major == 2 || major == 3 {
+            let content = &bytes[at..at + len];
+            // A sealed or signed message begins with tag 18, its payload and header with a map.
+            if major == 2 && content.first().is_some_and(|first| [5, 6].contains(&(first >> 5))) {
+                let inner = content.strip_prefix(&[0xd2]).unwrap_or(content);
+                if codec::decode(inner).is_ok() {
+                    let skipped = content.len() - inner.len();
+                    heads.extend(self::heads(inner).into_iter().map(|head| at + skipped + head));
+                }
+            }
+            at += len;
+        }
+    }
+    heads
+}
+
 /// No flip is verified, and inside an entry's own bytes it is the seal of that entry that breaks.
 fn check_flips(parts: &Parts, flips: &[(usize, u8)]) {
     let (bundle, starts) = (parts.bundle(), boundaries(parts));
@@ -99,13 +126,19 @@ fn no_flipped_bit_of_a_small_log_is_verified() {
 
 #[test]
 fn no_flipped_byte_of_the_whole_story_is_verified() {
-    const SAMPLE: usize = 20_000;
+    // Without optimisation a flip takes 6 ms; with it, every byte has its turn.
+    const SAMPLE: usize = 6_000;
     let parts = Story::whole().parts();
     let len = parts.bundle().len();
     let starts = boundaries(&parts);
     // The magic, the header, the trailer, and the first bytes of every item: each one.
     let mut flips: Vec<_> = (0..starts[2]).chain(starts[starts.len() - 2]..len).collect();
     flips.extend(starts[2..starts.len() - 1].iter().flat_map(|start| *start..*start + 8));
+    // Every head of every CBOR item inside of the entries.
+    for (start, entry) in starts[2..].iter().zip(&parts.entries) {
+        let item = codec::encode(&Value::bytes(entry.as_slice()));
+        flips.extend(heads(&item).into_iter().map(|at| start + at));
+    }
     if cfg!(debug_assertions) {
         // And a sample over all, by a linear congruential generator with a fixed seed.
         let mut state = 0x5eed_u64;

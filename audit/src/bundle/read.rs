@@ -7,8 +7,8 @@ use chancery_ledger::digest::Digest;
 
 use super::item::{self, ARRAY, BYTES, Fields, MAP, Raw};
 use super::{
-    ENTRY_LEN_MAX, GAP_LEN_MAX, GAP_ROOTS_MAX, Gap, HEADER_LEN_MAX, Header, Kind, MAGIC, MAGIC_V1,
-    Place, Trailer, Version, checksum,
+    ENTRY_LEN_MAX, GAP_LEN_MAX, Gap, HEADER_LEN_MAX, Header, Kind, MAGIC, MAGIC_V1, Place, Trailer,
+    Version, checksum,
 };
 
 /// Bytes asked for at a time.
@@ -183,9 +183,6 @@ impl<R: Read> Reader<R> {
         }
         if count == 0 || count > self.header.size - self.position {
             return Err("is a gap of none, or of more entries than the log has");
-        }
-        if roots.len() > GAP_ROOTS_MAX {
-            return Err("is a gap of too many roots");
         }
         let root = |root| match root {
             Value::Bytes(bytes) => Digest::from_slice(&bytes).ok_or(FORM),
