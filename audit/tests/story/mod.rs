@@ -48,7 +48,7 @@ use chancery_ledger::entry::{self, Actor, Authority, Entry, Sealed, SignedConten
 use chancery_ledger::id::{
     CollaborationId, CommandId, DatasetId, InvitationId, MemberId, QueryId, RunId,
 };
-use chancery_ledger::key::SigningKey;
+use chancery_ledger::key::{PublicKey, SigningKey};
 use chancery_ledger::merkle::Frontier;
 use chancery_ledger::note::{self, Checkpoint, Policy, Witness as NoteWitness};
 
@@ -644,7 +644,7 @@ impl Story {
         let header = Header {
             collaboration: room(),
             origin: format!("{SERVICE}/{}", room()),
-            service_key: service_key().public().clone(),
+            service_key: self.first_key(),
             size: entries.len() as u64,
             exported_at_ms: EXPORT_MS,
         };
@@ -706,6 +706,14 @@ impl Story {
     /// This log's bundle.
     pub fn bundle(&self) -> Vec<u8> {
         self.parts().bundle()
+    }
+
+    /// The key that the log began with.
+    fn first_key(&self) -> PublicKey {
+        let first = self.entries.first().map(Sealed::entry).filter(|entry| entry.position == 0);
+        first
+            .and_then(chancery_governance::submission::key_of)
+            .unwrap_or_else(|| service_key().public().clone())
     }
 }
 
