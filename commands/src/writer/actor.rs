@@ -19,7 +19,7 @@ use crate::refusal;
 use crate::{App, Parts};
 
 /// How long a writer waits for a command before it ends and lets its log go from memory.
-const IDLE_MAX: Duration = Duration::from_secs(60);
+const IDLE_MAX: Duration = Duration::from_mins(1);
 /// Commands decided before other tasks of the thread get their turn.
 const DECISIONS_AT_ONCE: usize = 32;
 
@@ -66,7 +66,7 @@ impl Actor {
                 continue;
             }
             if batch.has_entries() {
-                self.start(&app, batch).await;
+                self.start(&app, batch);
             } else {
                 self.refuse(&app, batch).await;
             }
@@ -78,13 +78,13 @@ impl Actor {
         if !self.first.is_empty() || self.append.is_some() {
             return true;
         }
-        let next = match tokio::time::timeout(IDLE_MAX, self.queue.recv()).await {
-            Ok(next) => next,
-            Err(_) => {
-                // Closed first: a command that was queued in between is still taken.
-                self.queue.close();
-                self.queue.recv().await
-            }
+        let next = tokio::time::timeout(IDLE_MAX, self.queue.recv()).await;
+        let next = if let Ok(next) = next {
+            next
+        } else {
+            // Closed first: a command that was queued in between is still taken.
+            self.queue.close();
+            self.queue.recv().await
         };
         self.first.extend(next);
         !self.first.is_empty()
@@ -168,20 +168,20 @@ impl Actor {
     }
 
     /// Starts the append of a batch. None is under way.
-    async fn start(&mut self, app: &App, batch: Batch) {
+    fn start(&mut self, app: &App, batch: Batch) {
         let Some(loaded) = &mut self.loaded else { return self.again(Vec::new(), batch) };
-        match batch.append(self.collaboration, loaded, &app.logs) {
-            Ok((append, pending)) => {
-                let store = app.store().clone();
-                // A task of its own: it begins now, and goes on whatever becomes of this one.
-                let outcome = tokio::spawn(async move { store.append(append).await });
-                self.append = Some(UnderWay { pending, outcome });
-            }
-            Err((problem, decided)) => {
+        let key = match app.logs.sealing_key(&loaded.state) {
+            Ok(key) => key,
+            Err(problem) => {
                 self.loaded = None;
-                refuse_all(decided, &problem);
+                return refuse_all(batch.into_decided(), &problem);
             }
-        }
+        };
+        let (append, pending) = batch.append(self.collaboration, loaded, (&app.logs, &key));
+        let store = app.store().clone();
+        // A task of its own: it begins now, and goes on whatever becomes of this one.
+        let outcome = tokio::spawn(async move { store.append(append).await });
+        self.append = Some(UnderWay { pending, outcome });
     }
 
     /// Answers a batch of refusals, if the state that they rest on is that of the log still:

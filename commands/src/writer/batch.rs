@@ -9,6 +9,7 @@ use chancery_governance::submission::{Decision, Submission};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::Sealed;
 use chancery_ledger::id::{CollaborationId, CommandId};
+use chancery_ledger::key::SigningKey;
 use chancery_ledger::merkle::Growth;
 use chancery_ledger::receipt::SignedRoot;
 use chancery_store::{Append, BATCH_ENTRIES_MAX, NewCommand, NewEntry};
@@ -85,7 +86,6 @@ impl Committed {
 
 impl Batch {
     /// An empty batch on top of `before`.
-    #[expect(clippy::disallowed_methods, reason = "bounds how long a batch is open; nothing stored")]
     pub fn new() -> Self {
         Self {
             entries: Vec::new(),
@@ -179,20 +179,13 @@ impl Batch {
     }
 
     /// What the store is to append, and what is needed when it has. The tree moves by the entries.
-    ///
-    /// # Errors
-    ///
-    /// 500 where no key seals this log.
+    /// `key` is the one that seals the next entry.
     pub fn append(
         self,
         collaboration: CollaborationId,
         loaded: &mut Loaded,
-        logs: &Logs,
-    ) -> Result<(Append, Pending), (Problem, Vec<(Request, Verdict)>)> {
-        let key = match logs.sealing_key(&loaded.state) {
-            Ok(key) => key,
-            Err(problem) => return Err((problem, self.decided)),
-        };
+        (logs, key): (&Logs, &SigningKey),
+    ) -> (Append, Pending) {
         let leaves: Vec<_> = self.entries.iter().map(Sealed::leaf).collect();
         let growth = Growth::of(&loaded.tree, &leaves);
         let append = Append {
@@ -204,16 +197,16 @@ impl Batch {
                 .map(|entry| NewEntry { sealed: entry.bytes().to_vec(), leaf_hash: entry.leaf() })
                 .collect(),
             nodes: growth.nodes().to_vec(),
-            checkpoint: logs.checkpoint(collaboration, growth.frontier(), &key),
+            checkpoint: logs.checkpoint(collaboration, growth.frontier(), key),
             commands: self.commands,
             personal_keys: self.personal_keys,
             erased: self.erased,
         };
         loaded.tree = growth.frontier().clone();
-        let root = SignedRoot::sign(loaded.tree.root(), &key);
+        let root = SignedRoot::sign(loaded.tree.root(), key);
         let pending =
             Pending { decided: self.decided, ids: self.ids, entries: self.entries, growth, root };
-        Ok((append, pending))
+        (append, pending)
     }
 }
 

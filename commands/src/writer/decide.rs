@@ -41,7 +41,7 @@ pub async fn decide(
     mut request: Request,
 ) -> Turn {
     if !matches!(request.known, Known::New) {
-        match known(app, state(loaded), &request).await {
+        match known(app, state(loaded.as_ref()), &request).await {
             Ok(None) => {}
             Ok(Some(record)) => return answer(request, Ok(Outcome::Replayed(record))),
             Err(problem) => return answer(request, Err(problem)),
@@ -52,8 +52,8 @@ pub async fn decide(
         Ok(None) => return Turn::Later(Box::new(request)),
         Err(problem) => {
             // Refused, or carried out before: then its first outcome is the answer.
-            let seen = may_see(state(loaded), &request.sender, &request.incoming);
-            match known(app, state(loaded), &request).await {
+            let seen = may_see(state(loaded.as_ref()), &request.sender, &request.incoming);
+            match known(app, state(loaded.as_ref()), &request).await {
                 Ok(Some(record)) if seen => return answer(request, Ok(Outcome::Replayed(record))),
                 Ok(_) => batch.push(request, Verdict::Refused(problem)),
                 Err(unavailable) => return answer(request, Err(unavailable)),
@@ -69,8 +69,8 @@ fn answer(request: Request, outcome: Result<Outcome, Problem>) -> Turn {
     Turn::Taken
 }
 
-fn state(loaded: &Option<Loaded>) -> &State {
-    loaded.as_ref().map_or(&State::Absent, |loaded| &loaded.state)
+fn state(loaded: Option<&Loaded>) -> &State {
+    loaded.map_or(&State::Absent, |loaded| &loaded.state)
 }
 
 /// Decides and seals; none where there is no room for it in this batch.
@@ -81,7 +81,7 @@ async fn judge(
     request: &mut Request,
 ) -> Result<Option<Verdict>, Problem> {
     let (incoming, sender) = (&request.incoming, &request.sender);
-    let now = state(loaded);
+    let now = state(loaded.as_ref());
     if !may_see(now, sender, incoming) {
         return Err(refusal::collaboration_not_found());
     }
@@ -96,8 +96,7 @@ async fn judge(
         now_ms: (app.clock)(),
         facts,
     };
-    let decision =
-        handle(now, &submission).map_err(|rejection| refusal::rejection(&rejection))?;
+    let decision = handle(now, &submission).map_err(|rejection| refusal::rejection(&rejection))?;
     if !batch.has_room_for(&decision) {
         return Ok(None);
     }
@@ -166,11 +165,7 @@ fn same_caller(state: &State, sender: &Sender, authority: &Authority) -> Result<
     }
 }
 
-async fn facts(
-    app: &App,
-    state: &State,
-    request: &Request,
-) -> Result<(Facts, Beside), Problem> {
+async fn facts(app: &App, state: &State, request: &Request) -> Result<(Facts, Beside), Problem> {
     let incoming = &request.incoming;
     let mut facts = Facts::default();
     let mut beside = Beside::default();

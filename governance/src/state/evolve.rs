@@ -109,22 +109,7 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
             state.applications = event.applications;
             Ok(())
         }
-        Event::CollaboratorInvited(event) => {
-            let invitation = Invitation {
-                organisation: event.organisation,
-                invited_by: actor(at)?,
-                abilities: event.abilities,
-                email: event.email,
-                erased_at: None,
-                tenant: event.tenant,
-                key: event.key,
-                stage: InvitationStage::Pending,
-            };
-            match state.invitations.insert(invitation_id(at)?, invitation) {
-                None => Ok(()),
-                Some(_) => Err("the invitation exists"),
-            }
-        }
+        Event::CollaboratorInvited(event) => invite(state, at, event),
         Event::ServiceKeyRotated(event) => rotate_key(state, at, event.key),
         Event::SubjectErased(_) => {
             let invitation =
@@ -203,6 +188,27 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
             state.runs.insert(id, run);
             Ok(())
         }
+    }
+}
+
+fn invite(
+    state: &mut Collaboration,
+    at: &Recorded,
+    event: event::CollaboratorInvited,
+) -> Result<(), &'static str> {
+    let invitation = Invitation {
+        organisation: event.organisation,
+        invited_by: actor(at)?,
+        abilities: event.abilities,
+        email: event.email,
+        erased_at: None,
+        tenant: event.tenant,
+        key: event.key,
+        stage: InvitationStage::Pending,
+    };
+    match state.invitations.insert(invitation_id(at)?, invitation) {
+        None => Ok(()),
+        Some(_) => Err("the invitation exists"),
     }
 }
 
