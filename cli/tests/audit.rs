@@ -146,8 +146,10 @@ async fn database(path: &Path, story: &Story) {
         expected_size: 0,
         entries,
         checkpoint: story.parts().checkpoint,
-        command: None,
+        nodes: Vec::new(),
+        commands: Vec::new(),
         personal_keys: Vec::new(),
+        erased: Vec::new(),
     };
     store.append(append).await.unwrap();
     store.close().await;
