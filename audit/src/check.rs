@@ -47,6 +47,11 @@ checks! {
     Checkpoint "checkpoint";
     /// The Merkle root over the entries is the one in the checkpoint.
     Root "root";
+    /// A cosigned note is the service's, of this log; the witnesses' lines on it verify, and they are
+    /// as many as asked for.
+    Witnesses "witnesses";
+    /// A partial bundle holds, or lists as left out, whatever its entries name.
+    Closure "closure";
     /// The log does not end in the middle of what a command causes.
     Settled "settled";
 }
@@ -73,6 +78,8 @@ pub enum Verdict {
     },
     /// Nothing that is there fails, and something is missing.
     Incomplete {
+        /// The check that lacks what is missing.
+        check: Check,
         /// The position of the first entry that is missing, if it is entries that are.
         position: Option<u64>,
         /// What is missing.

@@ -1,6 +1,7 @@
 //! The report for people and for programs.
 
 mod json;
+mod partial;
 mod text;
 
 pub use json::render_json;

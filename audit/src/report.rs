@@ -12,6 +12,8 @@ use chancery_ledger::key::{KeyId, PublicKey};
 use chancery_ledger::note::Checkpoint;
 
 use crate::check::Verdict;
+use crate::partial::PartialContents;
+use crate::standing::Standing;
 
 /// The outcome of an audit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +22,10 @@ pub struct Report {
     pub verdict: Verdict,
     /// What the log says, where it was verified.
     pub contents: Option<Box<Contents>>,
+    /// What a part of a log says, where that was verified.
+    pub partial: Option<Box<PartialContents>>,
+    /// Who stands behind the log, where it, or the part of it, was verified.
+    pub standing: Option<Standing>,
 }
 
 /// A verified log.

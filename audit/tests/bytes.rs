@@ -2,8 +2,10 @@
 
 mod story;
 
-use chancery_audit::bundle::{Header, MAGIC, Reader, WriteError, Writer};
-use chancery_audit::{Options, Verdict, verify};
+use chancery_audit::bundle::{GAP_ROOTS_MAX, Header, Kind, MAGIC, Reader, WriteError, Writer};
+use chancery_audit::partial::{Scope, subtrees};
+use chancery_audit::{Check, Options, Verdict, verify};
+use chancery_ledger::codec;
 use proptest::prelude::*;
 use story::Story;
 
@@ -59,6 +61,53 @@ fn a_claimed_length_beyond_the_bound_is_refused_before_it_is_read() {
         let error = reader.next_item().unwrap_err().to_string();
         assert!(error.contains("too long") || error.contains("no definite length"), "{error}");
     }
+}
+
+#[test]
+fn gaps_and_nesting_are_bounded_before_anything_is_set_aside() {
+    let header = Header { size: u64::MAX, ..Story::default().parts().header };
+    let kind = Kind::Partial(Scope::Query(story::delays()));
+    let begun = Writer::of_kind(Vec::new(), &header, kind, None).unwrap().output().clone();
+    let gap = |first: u64, count: u64, roots: usize| {
+        let roots = vec![codec::Value::bytes([0; 32]); roots];
+        codec::encode(&codec::Value::Array(vec![
+            first.into(),
+            count.into(),
+            codec::Value::Array(roots),
+        ]))
+    };
+    let deep = [vec![0x81; 100_000], vec![0x80]].concat();
+    for (item, problem) in [
+        (vec![0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], "too long"),
+        (deep, "too long"),
+        ([vec![0x81; 4_000], vec![0x80]].concat(), "not canonical CBOR"),
+        (gap(0, 1, GAP_ROOTS_MAX + 1), "too many roots"),
+        (gap(1, 1, 1), "another position"),
+        (gap(0, 0, 0), "of none"),
+        (vec![0x83, 0x00, 0x01, 0x9a, 0x7f, 0xff, 0xff, 0xff], "too long"),
+    ] {
+        let bytes = [begun.as_slice(), &item].concat();
+        let error = Reader::open(&bytes[..]).unwrap().next_item().unwrap_err().to_string();
+        assert!(error.contains(problem), "{problem}: {error}");
+        assert_eq!(verify(&bytes[..], &Options::default()).verdict.exit_code(), 1);
+    }
+    // The whole of 2^64 - 1 entries in one gap, by as many roots as it takes: no first entry.
+    let bytes = [begun, gap(0, u64::MAX, 64)].concat();
+    let verdict = verify(&bytes[..], &Options::default()).verdict;
+    assert!(matches!(verdict, Verdict::Incomplete { check: Check::Closure, .. }), "{verdict:?}");
+}
+
+#[test]
+fn subtrees_cover_what_they_should() {
+    for first in 0..40_u64 {
+        for count in 0..40_u64 {
+            let covered: u64 = subtrees(first, count).map(|height| 1_u64 << height).sum();
+            assert_eq!(covered, count);
+        }
+    }
+    assert_eq!(subtrees(0, u64::MAX).count(), 64);
+    assert_eq!(subtrees(1, u64::MAX - 1).count(), 126);
+    assert_eq!(subtrees(2, u64::MAX).count(), 0);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use chancery_governance::subject::Subject;
 use story::{Person, Right, Story};
 
 fn pinned() -> Options {
-    Options { service_key: Some(story::service_key().public().id()) }
+    Options { service_key: Some(story::service_key().public().id()), ..Options::default() }
 }
 
 #[test]

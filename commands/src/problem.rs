@@ -374,6 +374,11 @@ impl Problem {
         StatusCode::from_u16(self.0.document.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
+    /// When to try again, in seconds, where that helps.
+    pub const fn retry_after_s(&self) -> Option<u32> {
+        self.0.retry_after_s
+    }
+
     /// The text for the log, if it is another than the detail.
     pub fn cause(&self) -> Option<&str> {
         self.0.cause.as_deref()

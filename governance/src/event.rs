@@ -47,6 +47,11 @@ macro_rules! events {
                 self
             }
 
+            /// Whether this is `other` but for such sentences.
+            pub fn is_but_for_prose(&self, other: &Self) -> bool {
+                self == other || self.clone().without_prose() == other.clone().without_prose()
+            }
+
             /// The event's type, as entries name it.
             pub const fn kind(&self) -> &'static str {
                 match self { $($(Self::$name(_) => stringify!($name),)*)* }

@@ -1,6 +1,5 @@
 //! Between decisions and the log: sealing what was decided, folding what is stored.
 
-use chancery_ledger::codec::Value;
 use chancery_ledger::entry::{self, Authority, Entry, OpenError, Sealed};
 use chancery_ledger::id::ParseIdError;
 use chancery_ledger::key::{PublicKey, SigningKey};
@@ -58,7 +57,7 @@ pub fn read(sealed: &Sealed) -> Result<(Recorded, Event), FoldError> {
     let position = entry.position;
     let subject =
         entry.subject.parse().map_err(|source| FoldError::Subject { position, source })?;
-    let event = v1::decode_event(&entry.kind, entry.payload.clone())
+    let event = v1::decode_event(&entry.kind, &entry.payload)
         .map_err(|source| FoldError::Payload { position, source })?;
     let recorded = Recorded {
         collaboration: entry.collaboration,
@@ -137,7 +136,6 @@ pub fn seal(
         } else {
             Authority::Consequence(first)
         };
-        let payload: Value = v1::encode_event(&event);
         let entry = entry::seal(
             Entry {
                 kind: event.kind().to_owned(),
@@ -148,12 +146,23 @@ pub fn seal(
                 actor: decision.actor,
                 command: submission.command,
                 time_ms,
-                payload,
+                payload: v1::encode_event(&event),
                 authority,
             },
             key,
         );
-        state = fold(state, &entry)?;
+        check_place(&state, &entry, &event)?;
+        let recorded = Recorded {
+            collaboration: submission.collaboration,
+            position,
+            leaf: entry.leaf(),
+            time_ms,
+            actor: decision.actor,
+            command: submission.command,
+            subject,
+        };
+        // The event itself: reading it back from its payload gives the same.
+        state = evolve(state, &recorded, event)?;
         sealed.push(entry);
     }
     Ok((sealed, state))

@@ -18,7 +18,7 @@ use crate::reason::Rejection;
 use crate::run::{Evidence, Verdict};
 use crate::state::{State, evolve};
 use crate::subject::Subject;
-use crate::submission::{EmailProof, Facts, Service, Submission, carried, handle};
+use crate::submission::{EmailProof, Facts, Service, Submission, carried, handle_carried};
 
 /// An entry that the rules do not permit where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -132,6 +132,8 @@ impl Replay {
             if !self.commands.insert(entry.command) {
                 return Err(ReplayError::CommandReused { position });
             }
+            let carried = carried(&entry.authority)
+                .map_err(|source| ReplayError::Refused { position, source })?;
             let submission = Submission {
                 collaboration: entry.collaboration,
                 subject: recorded.subject,
@@ -139,9 +141,9 @@ impl Replay {
                 authority: &entry.authority,
                 verified,
                 now_ms: entry.time_ms,
-                facts: recorded_facts(&entry.authority, &event, verify),
+                facts: recorded_facts(&carried.command, &event, verify),
             };
-            let decision = handle(&self.state, &submission)
+            let decision = handle_carried(&self.state, &submission, &carried)
                 .map_err(|source| ReplayError::Refused { position, source })?;
             if decision.actor != entry.actor {
                 return Err(ReplayError::OtherEvent {
@@ -155,8 +157,7 @@ impl Replay {
         }
         let due = self.due.pop_front();
         let same = due.as_ref().is_some_and(|(subject, due)| {
-            *subject == recorded.subject
-                && due.clone().without_prose() == event.clone().without_prose()
+            *subject == recorded.subject && due.is_but_for_prose(&event)
         });
         if !same {
             let name =
@@ -186,18 +187,15 @@ impl Replay {
 }
 
 /// What the decision took from outside, as the stored event has it; evidence is verified again.
-fn recorded_facts(authority: &Authority, event: &Event, verify: VerifyEvidence<'_>) -> Facts {
-    let evidence = carried(authority).ok().and_then(|carried| match carried.command {
-        Command::AdmitRun(command) => Some(command.evidence),
-        Command::SucceedRun(command) => Some(command.evidence),
-        Command::RotateServiceKey(command) => Some(command.evidence),
+fn recorded_facts(command: &Command, event: &Event, verify: VerifyEvidence<'_>) -> Facts {
+    let evidence = match command {
+        Command::AdmitRun(command) => Some(&command.evidence),
+        Command::SucceedRun(command) => Some(&command.evidence),
+        Command::RotateServiceKey(command) => Some(&command.evidence),
         _ => None,
-    });
-    let mut facts = Facts {
-        email: EmailProof::Recorded,
-        verdict: evidence.as_ref().map(verify),
-        ..Facts::default()
     };
+    let mut facts =
+        Facts { email: EmailProof::Recorded, verdict: evidence.map(verify), ..Facts::default() };
     match event {
         Event::CollaborationCreated(created) => {
             facts.service = Some(Service {

@@ -136,10 +136,18 @@ pub struct Signed {
 ///
 /// [`Rejection`] with every reason that could be told at once; nothing has happened then.
 pub fn handle(state: &State, submission: &Submission<'_>) -> Result<Decision, Rejection> {
-    let carried = carried(submission.authority)?;
+    handle_carried(state, submission, &carried(submission.authority)?)
+}
+
+/// As [`handle`], where the authority's command was read before.
+pub(crate) fn handle_carried(
+    state: &State,
+    submission: &Submission<'_>,
+    carried: &Carried,
+) -> Result<Decision, Rejection> {
     let identity = witness_identity(submission.authority);
     let admitted = executor_key(state, &carried.command, submission.subject);
-    let caller = caller(state, submission, &carried, identity.as_ref(), admitted)?;
+    let caller = caller(state, submission, carried, identity.as_ref(), admitted)?;
     let action =
         authorise::Action { command: &carried.command, subject: submission.subject, caller };
     authorise::authorise(state, &action)?;
@@ -167,7 +175,7 @@ fn check_size(decision: &Decision, authority: &Authority) -> Result<(), Rejectio
         Authority::Consequence(_) => 0,
     };
     for (_, event) in &decision.events {
-        let payload_len = codec::encode(&crate::wire::v1::encode_event(event)).len();
+        let payload_len = codec::encoded_len(&crate::wire::v1::encode_event(event));
         if payload_len + authority_len + ENVELOPE_LEN_MAX > SEALED_LEN_MAX {
             return Err(Rejection::new(
                 Code::LimitExceeded,

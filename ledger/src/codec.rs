@@ -1,8 +1,8 @@
 //! The one CBOR codec: deterministic encoding (RFC 8949 section 4.2.1) and strict decoding.
 //!
-//! ciborium alone accepts trailing bytes, non-minimal integers, indefinite lengths and duplicate
-//! keys. [`decode`] therefore parses, encodes again and compares: bytes that are not the one
-//! canonical encoding of their value are refused. Nothing else in the workspace touches ciborium.
+//! [`decode`] takes the one canonical encoding of a value and nothing else: no trailing bytes, no
+//! longer heads than needed, no indefinite lengths, map keys strictly ascending. It is held against
+//! another implementation, ciborium, which parses, encodes again and compares: see the tests.
 //!
 //! Floats, tags and simple values but `true`, `false` and `null` are not part of the data model.
 
@@ -114,9 +114,43 @@ impl From<u64> for Value {
 
 /// The canonical encoding of `value`.
 pub fn encode(value: &Value) -> Vec<u8> {
-    let mut out = Vec::new();
-    write(value, &mut out);
-    out
+    let mut out = Writer::default();
+    out.value(value);
+    out.0
+}
+
+/// How many bytes [`encode`] gives for `value`.
+pub fn encoded_len(value: &Value) -> usize {
+    let head = |argument: u64| match argument {
+        0..=23 => 1,
+        24..=0xff => 2,
+        0x100..=0xffff => 3,
+        0x1_0000..=0xffff_ffff => 5,
+        _ => 9,
+    };
+    let string = |len: usize| head(len as u64) + len;
+    match value {
+        Value::Int(number) => match u64::try_from(*number) {
+            Ok(number) => head(number),
+            Err(_) => head(u64::try_from(-1 - *number).unwrap_or(u64::MAX)),
+        },
+        Value::Bytes(bytes) => string(bytes.len()),
+        Value::Text(text) => string(text.len()),
+        Value::Array(items) => {
+            head(items.len() as u64) + items.iter().map(encoded_len).sum::<usize>()
+        }
+        Value::Map(map) => {
+            let pairs = map.iter().map(|(key, value)| {
+                let key = match key {
+                    Key::Uint(number) | Key::Nint(number) => head(*number),
+                    Key::Text(text) => string(text.0.len()),
+                };
+                key + encoded_len(value)
+            });
+            head(map.len() as u64) + pairs.sum::<usize>()
+        }
+        Value::Bool(_) | Value::Null => 1,
+    }
 }
 
 /// Decodes exactly one canonical item that takes up all of `bytes`.
@@ -128,90 +162,193 @@ pub fn decode(bytes: &[u8]) -> Result<Value, DecodeError> {
     if bytes.len() > ENCODED_LEN_MAX {
         return Err(DecodeError::TooLong);
     }
-    let parsed: ciborium::Value = ciborium::de::from_reader_with_recursion_limit(bytes, DEPTH_MAX)
-        .map_err(|_| DecodeError::Malformed)?;
-    let value = from_ciborium(parsed)?;
-    if encode(&value) == bytes { Ok(value) } else { Err(DecodeError::NonCanonical) }
+    let mut reader = Reader(bytes);
+    let value = reader.value(DEPTH_MAX)?;
+    if reader.0.is_empty() { Ok(value) } else { Err(DecodeError::NonCanonical) }
 }
 
-fn from_ciborium(parsed: ciborium::Value) -> Result<Value, DecodeError> {
-    use ciborium::Value as Parsed;
-    Ok(match parsed {
-        Parsed::Integer(number) => Value::Int(number.into()),
-        Parsed::Bytes(bytes) => Value::Bytes(bytes),
-        Parsed::Text(text) => Value::Text(text),
-        Parsed::Bool(bool) => Value::Bool(bool),
-        Parsed::Null => Value::Null,
-        Parsed::Array(items) => {
-            Value::Array(items.into_iter().map(from_ciborium).collect::<Result<_, _>>()?)
-        }
-        Parsed::Map(pairs) => {
-            let mut map = BTreeMap::new();
-            for (key, value) in pairs {
-                if map.insert(key_from_ciborium(key)?, from_ciborium(value)?).is_some() {
-                    return Err(DecodeError::NonCanonical);
+/// What is left to decode.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// One item; `depth` more arrays and maps may be opened in it.
+    fn value(&mut self, depth: usize) -> Result<Value, DecodeError> {
+        let first = self.first()?;
+        Ok(match first >> 5 {
+            0 => Value::Int(self.argument(first)?.into()),
+            1 => Value::Int(-1 - i128::from(self.argument(first)?)),
+            2 => Value::Bytes(self.string(first)?.to_vec()),
+            3 => Value::Text(self.text(first)?),
+            4 => {
+                let count = self.count(first, 1)?;
+                let depth = depth.checked_sub(1).ok_or(DecodeError::Malformed)?;
+                let mut items = Vec::with_capacity(count);
+                for _ in 0..count {
+                    items.push(self.value(depth)?);
                 }
+                Value::Array(items)
             }
-            Value::Map(map)
-        }
-        Parsed::Float(_) => return Err(DecodeError::Unsupported("float")),
-        Parsed::Tag(..) => return Err(DecodeError::Unsupported("tag")),
-        _ => return Err(DecodeError::Unsupported("simple value")),
-    })
-}
+            5 => {
+                let count = self.count(first, 2)?;
+                let depth = depth.checked_sub(1).ok_or(DecodeError::Malformed)?;
+                Value::Map(self.map(count, depth)?)
+            }
+            6 => return Err(DecodeError::Unsupported("tag")),
+            _ => match first & 0x1f {
+                20 => Value::Bool(false),
+                21 => Value::Bool(true),
+                22 => Value::Null,
+                25..=27 => return Err(DecodeError::Unsupported("float")),
+                28.. => return Err(DecodeError::Malformed),
+                _ => return Err(DecodeError::Unsupported("simple value")),
+            },
+        })
+    }
 
-fn key_from_ciborium(parsed: ciborium::Value) -> Result<Key, DecodeError> {
-    match parsed {
-        ciborium::Value::Text(text) => Ok(Key::Text(TextKey(text))),
-        ciborium::Value::Integer(number) => {
-            let number = i128::from(number);
-            u64::try_from(number)
-                .map(Key::Uint)
-                .or_else(|_| u64::try_from(-1 - number).map(Key::Nint))
-                .map_err(|_| DecodeError::Unsupported("map key"))
+    /// `count` pairs, their keys strictly ascending: so none stands twice.
+    fn map(&mut self, count: usize, depth: usize) -> Result<BTreeMap<Key, Value>, DecodeError> {
+        let mut pairs: Vec<(Key, Value)> = Vec::with_capacity(count);
+        for _ in 0..count {
+            let first = self.first()?;
+            let key = match first >> 5 {
+                0 => Key::Uint(self.argument(first)?),
+                1 => Key::Nint(self.argument(first)?),
+                3 => Key::Text(TextKey(self.text(first)?)),
+                _ => return Err(DecodeError::Unsupported("map key")),
+            };
+            if pairs.last().is_some_and(|(last, _)| *last >= key) {
+                return Err(DecodeError::NonCanonical);
+            }
+            pairs.push((key, self.value(depth)?));
         }
-        _ => Err(DecodeError::Unsupported("map key")),
+        Ok(pairs.into_iter().collect())
+    }
+
+    fn first(&mut self) -> Result<u8, DecodeError> {
+        let (first, rest) = self.0.split_first().ok_or(DecodeError::Malformed)?;
+        self.0 = rest;
+        Ok(*first)
+    }
+
+    fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
+        let (taken, rest) = self.0.split_at_checked(len).ok_or(DecodeError::Malformed)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    /// The argument of an initial byte, in its shortest form.
+    fn argument(&mut self, first: u8) -> Result<u64, DecodeError> {
+        let (len, least) = match first & 0x1f {
+            small @ 0..=23 => return Ok(small.into()),
+            24 => (1, 24),
+            25 => (2, 0x100),
+            26 => (4, 0x1_0000),
+            27 => (8, 0x1_0000_0000),
+            // An indefinite length, where the type has lengths.
+            31 if (2..=5).contains(&(first >> 5)) => return Err(DecodeError::NonCanonical),
+            _ => return Err(DecodeError::Malformed),
+        };
+        let argument = self.take(len)?.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        if argument < least { Err(DecodeError::NonCanonical) } else { Ok(argument) }
+    }
+
+    fn string(&mut self, first: u8) -> Result<&'a [u8], DecodeError> {
+        let len = usize::try_from(self.argument(first)?).map_err(|_| DecodeError::Malformed)?;
+        self.take(len)
+    }
+
+    fn text(&mut self, first: u8) -> Result<String, DecodeError> {
+        let bytes = self.string(first)?;
+        std::str::from_utf8(bytes).map(ToOwned::to_owned).map_err(|_| DecodeError::Malformed)
+    }
+
+    /// A number of items of `each` bytes at least: never more than there can be in what is left.
+    fn count(&mut self, first: u8, each: usize) -> Result<usize, DecodeError> {
+        let count = usize::try_from(self.argument(first)?).map_err(|_| DecodeError::Malformed)?;
+        if count > self.0.len() / each { Err(DecodeError::Malformed) } else { Ok(count) }
     }
 }
 
-fn write(value: &Value, out: &mut Vec<u8>) {
-    match value {
-        Value::Int(number) => match u64::try_from(*number) {
-            Ok(number) => write_head(0, number, out),
+/// Writes canonical items one after the other, without a [`Value`] around them. That the number of
+/// items is the one announced, and that keys ascend, is the caller's to see to.
+#[derive(Debug, Default)]
+pub(crate) struct Writer(Vec<u8>);
+
+impl Writer {
+    /// A writer that begins with these bytes and has room for `len` more.
+    pub(crate) fn after(bytes: &[u8], len: usize) -> Self {
+        let mut out = Vec::with_capacity(bytes.len() + len);
+        out.extend_from_slice(bytes);
+        Self(out)
+    }
+
+    pub(crate) fn finish(self) -> Vec<u8> {
+        self.0
+    }
+
+    pub(crate) fn uint(&mut self, number: u64) {
+        write_head(0, number, &mut self.0);
+    }
+
+    pub(crate) fn int(&mut self, number: i128) {
+        match u64::try_from(number) {
+            Ok(number) => self.uint(number),
             // Outside the range of major type 1 there is no constructor but a literal; saturate.
-            Err(_) => write_head(1, u64::try_from(-1 - *number).unwrap_or(u64::MAX), out),
-        },
-        Value::Bytes(bytes) => {
-            write_head(2, bytes.len() as u64, out);
-            out.extend_from_slice(bytes);
-        }
-        Value::Text(text) => write_text(text, out),
-        Value::Array(items) => {
-            write_head(4, items.len() as u64, out);
-            for item in items {
-                write(item, out);
+            Err(_) => {
+                write_head(1, u64::try_from(-1 - number).unwrap_or(u64::MAX), &mut self.0);
             }
         }
-        Value::Map(map) => {
-            write_head(5, map.len() as u64, out);
-            for (key, value) in map {
-                match key {
-                    Key::Uint(number) => write_head(0, *number, out),
-                    Key::Nint(number) => write_head(1, *number, out),
-                    Key::Text(text) => write_text(&text.0, out),
-                }
-                write(value, out);
-            }
-        }
-        Value::Bool(false) => out.push(0xf4),
-        Value::Bool(true) => out.push(0xf5),
-        Value::Null => out.push(0xf6),
     }
-}
 
-fn write_text(text: &str, out: &mut Vec<u8>) {
-    write_head(3, text.len() as u64, out);
-    out.extend_from_slice(text.as_bytes());
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        write_head(2, bytes.len() as u64, &mut self.0);
+        self.0.extend_from_slice(bytes);
+    }
+
+    pub(crate) fn text(&mut self, text: &str) {
+        write_head(3, text.len() as u64, &mut self.0);
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    pub(crate) fn array(&mut self, len: u64) {
+        write_head(4, len, &mut self.0);
+    }
+
+    pub(crate) fn map(&mut self, len: u64) {
+        write_head(5, len, &mut self.0);
+    }
+
+    pub(crate) fn null(&mut self) {
+        self.0.push(0xf6);
+    }
+
+    pub(crate) fn value(&mut self, value: &Value) {
+        match value {
+            Value::Int(number) => self.int(*number),
+            Value::Bytes(bytes) => self.bytes(bytes),
+            Value::Text(text) => self.text(text),
+            Value::Array(items) => {
+                self.array(items.len() as u64);
+                for item in items {
+                    self.value(item);
+                }
+            }
+            Value::Map(map) => {
+                self.map(map.len() as u64);
+                for (key, value) in map {
+                    match key {
+                        Key::Uint(number) => self.uint(*number),
+                        Key::Nint(number) => write_head(1, *number, &mut self.0),
+                        Key::Text(text) => self.text(&text.0),
+                    }
+                    self.value(value);
+                }
+            }
+            Value::Bool(false) => self.0.push(0xf4),
+            Value::Bool(true) => self.0.push(0xf5),
+            Value::Null => self.null(),
+        }
+    }
 }
 
 /// Initial byte and the shortest argument (RFC 8949 section 4.2.1, preferred serialization).
@@ -261,10 +398,74 @@ mod tests {
         })
     }
 
+    /// The other implementation: ciborium parses, and what encodes to other bytes is refused.
+    fn by_ciborium(bytes: &[u8]) -> Option<Value> {
+        let parsed = ciborium::de::from_reader_with_recursion_limit(bytes, DEPTH_MAX).ok()?;
+        from_ciborium(parsed).filter(|value| encode(value) == bytes)
+    }
+
+    fn from_ciborium(parsed: ciborium::Value) -> Option<Value> {
+        use ciborium::Value as Parsed;
+        Some(match parsed {
+            Parsed::Integer(number) => Value::Int(number.into()),
+            Parsed::Bytes(bytes) => Value::Bytes(bytes),
+            Parsed::Text(text) => Value::Text(text),
+            Parsed::Bool(bool) => Value::Bool(bool),
+            Parsed::Null => Value::Null,
+            Parsed::Array(items) => {
+                Value::Array(items.into_iter().map(from_ciborium).collect::<Option<_>>()?)
+            }
+            Parsed::Map(pairs) => {
+                let mut map = BTreeMap::new();
+                for (key, value) in pairs {
+                    let key = match key {
+                        Parsed::Text(text) => Key::Text(TextKey(text)),
+                        Parsed::Integer(number) => {
+                            let number = i128::from(number);
+                            let nint = || u64::try_from(-1 - number).map(Key::Nint);
+                            u64::try_from(number).map(Key::Uint).or_else(|_| nint()).ok()?
+                        }
+                        _ => return None,
+                    };
+                    if map.insert(key, from_ciborium(value)?).is_some() {
+                        return None;
+                    }
+                }
+                Value::Map(map)
+            }
+            _ => return None,
+        })
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1024))]
+
+        #[test]
+        fn another_implementation_takes_the_same_and_reads_the_same(
+            bytes in prop::collection::vec(any::<u8>(), 0..40)
+        ) {
+            prop_assert_eq!(decode(&bytes).ok(), by_ciborium(&bytes));
+        }
+
+        #[test]
+        fn another_implementation_agrees_on_altered_values(
+            value in values(), at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()
+        ) {
+            let mut bytes = encode(&value);
+            let at = at.index(bytes.len());
+            if cut {
+                bytes.remove(at);
+            } else {
+                bytes[at] = byte;
+            }
+            prop_assert_eq!(decode(&bytes).ok(), by_ciborium(&bytes));
+        }
+
         #[test]
         fn every_value_round_trips(value in values()) {
-            prop_assert_eq!(decode(&encode(&value)), Ok(value));
+            let bytes = encode(&value);
+            prop_assert_eq!(bytes.len(), encoded_len(&value));
+            prop_assert_eq!(decode(&bytes), Ok(value));
         }
 
         #[test]
@@ -310,6 +511,12 @@ mod tests {
 
     #[test]
     fn nesting_and_length_are_bounded() {
+        for (depth, taken) in [(DEPTH_MAX - 1, true), (DEPTH_MAX, true), (DEPTH_MAX + 1, false)] {
+            let mut nested = vec![0x81; depth];
+            nested.push(0x01);
+            assert_eq!(decode(&nested).is_ok(), taken, "{depth}");
+            assert_eq!(by_ciborium(&nested).is_some(), taken, "{depth}");
+        }
         let mut deep = vec![0x81; 100_000];
         deep.push(0x01);
         assert_eq!(decode(&deep), Err(DecodeError::Malformed));

@@ -5,7 +5,7 @@
 //! never pass for a command, nor either for a job spec. The parsed message keeps the bytes it came
 //! from, and the signature is checked over those.
 
-use crate::codec::{self, DecodeError, Key, Value};
+use crate::codec::{self, DecodeError, Key, Value, Writer};
 use crate::digest::Digest;
 use crate::key::{Algorithm, BadSignature, KeyId, PublicKey, SigningKey};
 
@@ -43,6 +43,8 @@ const LABEL_KID: i64 = 4;
 /// Major type 6, tag 18, in its one shortest form.
 const TAG_SIGN1: u8 = 0xd2;
 const CONTEXT: &str = "Signature1";
+/// Bytes to set aside for the heads and the context of a message: enough for any payload.
+const ROOM: usize = 64;
 
 /// Why bytes are not a signed message of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -85,14 +87,14 @@ pub fn sign(content: ContentType, payload: &[u8], key: &SigningKey) -> Vec<u8> {
         (LABEL_KID, Value::bytes(*key.public().id().as_bytes())),
     ]));
     let signature = key.sign(&to_be_signed(&protected, payload));
-    let mut out = vec![TAG_SIGN1];
-    out.extend(codec::encode(&Value::Array(vec![
-        Value::Bytes(protected),
-        Value::map::<Key>([]),
-        Value::bytes(payload),
-        Value::Bytes(signature),
-    ])));
-    out
+    let mut out =
+        Writer::after(&[TAG_SIGN1], protected.len() + payload.len() + signature.len() + ROOM);
+    out.array(4);
+    out.bytes(&protected);
+    out.map(0);
+    out.bytes(payload);
+    out.bytes(&signature);
+    out.finish()
 }
 
 /// Parses a message that must be of kind `content`.
@@ -178,12 +180,13 @@ impl Sign1 {
 
 /// `Sig_structure` (RFC 9052 section 4.4).
 fn to_be_signed(protected: &[u8], payload: &[u8]) -> Vec<u8> {
-    codec::encode(&Value::Array(vec![
-        Value::text(CONTEXT),
-        Value::bytes(protected),
-        Value::bytes([]),
-        Value::bytes(payload),
-    ]))
+    let mut out = Writer::after(&[], protected.len() + payload.len() + ROOM);
+    out.array(4);
+    out.text(CONTEXT);
+    out.bytes(protected);
+    out.bytes(&[]);
+    out.bytes(payload);
+    out.finish()
 }
 
 #[cfg(test)]

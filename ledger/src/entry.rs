@@ -149,6 +149,21 @@ impl Sealed {
         Ok(sealed)
     }
 
+    /// Reads an entry and says whether the key that it names sealed it, where `key` knows that key.
+    /// Whether it is the right one is for the caller to judge.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], but for [`OpenError::Seal`].
+    pub fn open_by(
+        bytes: Vec<u8>,
+        key: impl FnOnce(KeyId) -> Option<PublicKey>,
+    ) -> Result<(Self, bool), OpenError> {
+        let (sealed, message) = Self::parts(bytes)?;
+        let verified = key(sealed.key_id).is_some_and(|key| message.verify(&key).is_ok());
+        Ok((sealed, verified))
+    }
+
     fn parts(bytes: Vec<u8>) -> Result<(Self, cose::Sign1), OpenError> {
         if bytes.len() > SEALED_LEN_MAX {
             return Err(OpenError::TooLong);

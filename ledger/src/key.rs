@@ -54,6 +54,9 @@ impl Algorithm {
 pub struct PublicKey {
     algorithm: Algorithm,
     bytes: Vec<u8>,
+    id: KeyId,
+    /// A point of small order, which verifies nothing.
+    weak: bool,
 }
 
 /// The SHA-256 of a public key's bytes: its COSE `kid`.
@@ -77,7 +80,8 @@ impl PublicKey {
     /// [`ParseKeyError`] where the length is not the algorithm's.
     pub fn new(algorithm: Algorithm, bytes: &[u8]) -> Result<Self, ParseKeyError> {
         if bytes.len() == algorithm.public_key_len() {
-            Ok(Self { algorithm, bytes: bytes.to_vec() })
+            let weak = algorithm == Algorithm::EdDsa && is_small_order(bytes);
+            Ok(Self { algorithm, bytes: bytes.to_vec(), id: Digest::of(bytes), weak })
         } else {
             Err(ParseKeyError)
         }
@@ -94,8 +98,8 @@ impl PublicKey {
     }
 
     /// Its id: SHA-256 of the raw bytes.
-    pub fn id(&self) -> KeyId {
-        Digest::of(&self.bytes)
+    pub const fn id(&self) -> KeyId {
+        self.id
     }
 
     /// Verifies `signature` over `message`.
@@ -104,7 +108,7 @@ impl PublicKey {
     ///
     /// [`BadSignature`]; ring says no more, on purpose.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
-        if self.algorithm == Algorithm::EdDsa && is_small_order(&self.bytes) {
+        if self.weak {
             return Err(BadSignature);
         }
         let algorithm: &dyn signature::VerificationAlgorithm = match self.algorithm {

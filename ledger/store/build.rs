@@ -1,5 +1,6 @@
-//! `sqlx::migrate!` embeds the folder, but cargo doesn't watch it for new files.
+//! `sqlx::migrate!` embeds the folders, but cargo doesn't watch them for new files.
 
 fn main() {
-    println!("cargo:rerun-if-changed=migrations");
+    println!("cargo:rerun-if-changed=src/sqlite/migrations");
+    println!("cargo:rerun-if-changed=src/postgres/migrations");
 }

@@ -1,28 +1,27 @@
-//! One batch: entries from the log through the fold into the tables, together with the cursor.
+//! Entries from the log through the fold into rows, and batches of them into the tables.
 
 use std::collections::BTreeSet;
 
-use chancery_governance::log;
 use chancery_governance::subject::Subject;
-use chancery_ledger::entry::Sealed;
 use chancery_ledger::id::CollaborationId;
-use chancery_store::{ReadError, Store, StoredEntry};
 use sqlx::SqliteConnection;
 
+use crate::ahead::{Ahead, Read};
 use crate::fold::{Rows, reads};
 use crate::halt::{Corrupt, Halt, ProjectError};
 use crate::schema::Set;
-use crate::tables::{Cursor, cursor, load, move_cursor, store_rows};
+use crate::tables::{Cursor, cursor, load, move_cursor};
 
-/// Most entries of a batch.
+/// Most entries of a batch. Whole pages, so that none is read twice.
 pub const BATCH_ENTRIES_MAX: u32 = 1024;
 /// Rows kept between the batches of one collaboration, at most.
-const ROWS_HELD_MAX: usize = 16_384;
+pub(crate) const ROWS_HELD_MAX: usize = 16_384;
 
 /// Rows kept from batch to batch, so that few are read again.
 pub(crate) struct Working {
-    rows: Rows,
-    cursor: Cursor,
+    pub(crate) rows: Rows,
+    /// Where the rows are.
+    pub(crate) cursor: Cursor,
     /// What was looked up, found or not. None: all rows there are, are here.
     known: Option<BTreeSet<Subject>>,
 }
@@ -30,16 +29,33 @@ pub(crate) struct Working {
 impl Working {
     /// Nothing is known; the cursor is an impossible one.
     pub(crate) fn new() -> Self {
-        Self {
-            rows: Rows::default(),
-            cursor: Cursor { size: u64::MAX, last: None },
-            known: Some(BTreeSet::new()),
-        }
+        Self::at(Cursor { size: u64::MAX, last: None })
     }
 
-    fn at(cursor: Cursor) -> Self {
+    /// Nothing is known but where the tables are.
+    pub(crate) fn at(cursor: Cursor) -> Self {
         let known = (cursor.size > 0).then(BTreeSet::new);
         Self { rows: Rows::default(), cursor, known }
+    }
+
+    /// Whether more than `max` rows are held. All of them must be stored before they go.
+    pub(crate) fn holds_more_than(&self, max: usize) -> bool {
+        self.rows.held() > max
+    }
+}
+
+/// The tables of one collaboration.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) set: Set,
+    pub(crate) collaboration: CollaborationId,
+    /// Its id as the tables have it.
+    pub(crate) name: String,
+}
+
+impl Place {
+    pub(crate) fn new(set: Set, collaboration: CollaborationId) -> Self {
+        Self { set, collaboration, name: collaboration.to_string() }
     }
 }
 
@@ -59,95 +75,89 @@ pub(crate) struct Moved {
 /// dropped.
 pub(crate) async fn batch(
     connection: &mut SqliteConnection,
-    store: &Store,
+    log: &mut Ahead,
     set: Set,
-    collaboration: CollaborationId,
     working: &mut Working,
 ) -> Result<Moved, ProjectError> {
-    let name = collaboration.to_string();
-    let from = cursor(connection, set, &name).await?;
-    if working.cursor != from || working.rows.held() > ROWS_HELD_MAX {
+    let place = Place::new(set, log.collaboration());
+    let from = cursor(connection, set, &place.name).await?;
+    if working.cursor != from || working.holds_more_than(ROWS_HELD_MAX) {
         *working = Working::at(from);
     }
-    let place = Place { store, set, collaboration, name };
-    match fold_batch(connection, &place, BATCH_ENTRIES_MAX, working).await {
+    let until = from.size.saturating_add(BATCH_ENTRIES_MAX.into());
+    let halt = match fold(connection, log, &place, working, until, |_| ()).await {
         Err(ProjectError::Halted(halt)) => {
             // Nothing is written yet, but the rows in memory moved in part: begin again.
             *working = Working::at(from);
-            let good = halt.position.saturating_sub(from.size);
-            let limit = u32::try_from(good).unwrap_or(BATCH_ENTRIES_MAX);
-            let to = fold_batch(connection, &place, limit, working).await?;
-            Ok(Moved { from: from.size, to: to.size, halt: Some(halt) })
+            fold(connection, log, &place, working, halt.position, |_| ()).await?;
+            Some(halt)
         }
-        result => Ok(Moved { from: from.size, to: result?.size, halt: None }),
+        result => result.map(|()| None)?,
+    };
+    if working.cursor != from {
+        working.rows.take_changed(&place)?.store(connection).await?;
+        move_cursor(connection, set, &place.name, working.cursor).await?;
     }
+    Ok(Moved { from: from.size, to: working.cursor.size, halt })
 }
 
-/// Which log, and which tables.
-struct Place<'a> {
-    store: &'a Store,
-    set: Set,
-    collaboration: CollaborationId,
-    name: String,
-}
-
-async fn fold_batch(
+/// Moves the rows in memory up to the position `until` or the end of the log, and tells `progress`
+/// after each page where they are.
+///
+/// Rows that are not held are read on `connection`: those must be stored as they are now.
+///
+/// # Errors
+///
+/// [`ProjectError::Halted`] at a bad entry: the rows moved in part then.
+pub(crate) async fn fold(
     connection: &mut SqliteConnection,
-    place: &Place<'_>,
-    limit: u32,
+    log: &mut Ahead,
+    place: &Place,
     working: &mut Working,
-) -> Result<Cursor, ProjectError> {
-    let Place { store, set, collaboration, ref name } = *place;
-    let mut at = working.cursor;
-    let entries =
-        store.range(collaboration, at.size, limit).await.map_err(|error| match error {
-            ReadError::Unavailable(_) => ProjectError::Log(error),
-            ReadError::Corrupt(what) => ProjectError::Halted(Halt {
-                collaboration,
-                position: at.size,
-                cause: Corrupt::Store(what),
-            }),
-        })?;
-    if entries.is_empty() {
-        return Ok(at);
-    }
-    for entry in entries {
-        let position = entry.position;
-        let halt = |cause| ProjectError::Halted(Halt { collaboration, position, cause });
-        let sealed = open(entry, collaboration, at).map_err(halt)?;
-        let (recorded, event) = log::read(&sealed).map_err(|error| halt(Corrupt::Read(error)))?;
-        if let Some(known) = &mut working.known {
-            for subject in reads(&recorded, &event) {
-                if known.insert(subject) {
-                    load(connection, set, name, &mut working.rows, subject).await?;
-                }
-            }
+    until: u64,
+    mut progress: impl FnMut(u64) + Send,
+) -> Result<(), ProjectError> {
+    log.seek(working.cursor.size);
+    while working.cursor.size < until {
+        let mut page = log.page().await.map_err(ProjectError::Log)?;
+        if page.is_empty() {
+            break;
         }
+        page.truncate(usize::try_from(until - working.cursor.size).unwrap_or(usize::MAX));
+        fold_page(connection, place, working, page).await?;
+        progress(working.cursor.size);
+    }
+    Ok(())
+}
+
+async fn fold_page(
+    connection: &mut SqliteConnection,
+    place: &Place,
+    working: &mut Working,
+    page: Vec<Read>,
+) -> Result<(), ProjectError> {
+    let collaboration = place.collaboration;
+    if let Some(known) = &mut working.known {
+        let mut unknown = BTreeSet::new();
+        for (recorded, event) in page.iter().flatten().filter_map(|opened| opened.said()) {
+            reads(recorded, event, |subject| {
+                if known.insert(subject) {
+                    unknown.insert(subject);
+                }
+            });
+        }
+        load(connection, place, &mut working.rows, &unknown).await?;
+    }
+    for read in page {
+        let at = working.cursor;
+        let halt = |cause| ProjectError::Halted(Halt { collaboration, position: at.size, cause });
+        let opened = read.map_err(halt)?;
+        let (recorded, event, next) = opened.continues(collaboration, at).map_err(halt)?;
         working
             .rows
             .fold(&recorded, &event)
             .map_err(|why| halt(Corrupt::Illegal { kind: event.kind(), why }))?;
-        at = Cursor { size: position + 1, last: Some(sealed.leaf()) };
+        working.cursor = next;
     }
-    store_rows(connection, set, name, &mut working.rows).await?;
-    move_cursor(connection, set, name, at).await?;
-    working.cursor = at;
-    Ok(at)
-}
-
-/// Reads a stored entry and checks that it continues the log at `at`. Its seal was checked when it
-/// came in; that nobody changed it since is for the auditor, beyond what chain and hash tell.
-fn open(entry: StoredEntry, collaboration: CollaborationId, at: Cursor) -> Result<Sealed, Corrupt> {
-    let sealed = Sealed::parse(entry.sealed).map_err(Corrupt::Entry)?;
-    if sealed.leaf() != entry.leaf_hash {
-        return Err(Corrupt::Leaf);
-    }
-    let says = sealed.entry();
-    if says.collaboration != collaboration || says.position != at.size {
-        return Err(Corrupt::Place);
-    }
-    if says.previous != at.last {
-        return Err(Corrupt::Chain);
-    }
-    Ok(sealed)
+    Ok(())
 }

@@ -226,24 +226,24 @@ pub(crate) fn actor(at: &Recorded) -> Result<String, Illegal> {
     }
 }
 
-/// The rows that the fold of `event` reads, whether they exist or not.
-pub(crate) fn reads(at: &Recorded, event: &Event) -> Vec<Subject> {
-    let mut subjects = vec![at.subject];
+/// Names to `read` the rows that the fold of `event` reads, whether they exist or not.
+pub(crate) fn reads(at: &Recorded, event: &Event, mut read: impl FnMut(Subject)) {
+    read(at.subject);
     if let Actor::Member(member) = at.actor {
-        subjects.push(Subject::Member(member));
+        read(Subject::Member(member));
     }
     match event {
         Event::CollaboratorActivated(_) => {
-            subjects.push(Subject::Collaboration(at.collaboration));
+            read(Subject::Collaboration(at.collaboration));
             if let Subject::Member(id) = at.subject {
-                subjects.push(Subject::Invitation(InvitationId::new(id.uuid())));
+                read(Subject::Invitation(InvitationId::new(id.uuid())));
             }
         }
         Event::QueryProposed(event) => {
-            subjects.extend(event.approvers.iter().copied().map(Subject::Member));
+            event.approvers.iter().copied().map(Subject::Member).for_each(read);
         }
-        Event::RunRequested(event) => subjects.push(Subject::Query(event.query)),
-        Event::RunRefused(event) => subjects.push(Subject::Query(event.query)),
+        Event::RunRequested(event) => read(Subject::Query(event.query)),
+        Event::RunRefused(event) => read(Subject::Query(event.query)),
         Event::CollaborationCreated(_)
         | Event::WorkloadEnabled(_)
         | Event::CleanRoomPolicySet(_)
@@ -272,5 +272,4 @@ pub(crate) fn reads(at: &Recorded, event: &Event) -> Vec<Subject> {
         | Event::RunFailed(_)
         | Event::RunCancelled(_) => {}
     }
-    subjects
 }

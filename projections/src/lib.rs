@@ -9,7 +9,12 @@
 //! audits; here an entry that cannot be read, does not continue the chain or does not fit the rows
 //! stops its collaboration's views. This crate never imports `commands` or `executor`.
 
+// The story that the tests tell names the crate as they do.
+#[cfg(test)]
+extern crate self as chancery_projections;
+
 mod advance;
+mod ahead;
 pub mod collaborations;
 pub mod datasets;
 pub mod document;
@@ -26,7 +31,9 @@ mod read;
 mod rebuild;
 pub mod runs;
 mod schema;
+mod search;
 mod tables;
+mod task;
 mod views;
 
 pub use advance::BATCH_ENTRIES_MAX;
@@ -44,4 +51,5 @@ pub use read::{PAGE_DEFAULT, PAGE_MAX, Page, PageRequest};
 pub use rebuild::{Rebuilt, rebuild};
 pub use runs::RunView;
 pub use schema::VERSION as SCHEMA_VERSION;
+pub use search::{Membership, OpenInvitation};
 pub use views::{Health, Views, ViewsError};

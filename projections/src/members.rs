@@ -63,8 +63,10 @@ pub struct InvitationView {
     pub tenant: Option<String>,
     /// The id of the key that the invited will sign with, where the inviter knew it.
     pub key: Option<String>,
-    /// The salted commitment to the e-mail.
-    pub email_commitment: String,
+    /// The salted commitment to the e-mail; null once the e-mail is erased.
+    pub email_commitment: Option<String>,
+    /// When the key of the e-mail was destroyed: nobody can read it any more.
+    pub email_erased: Option<Moment>,
     /// What became of it.
     pub stage: InvitationStage,
     /// Who accepted it.
@@ -158,7 +160,8 @@ pub(crate) fn invited(
         abilities: names(&event.abilities),
         tenant: event.tenant.clone(),
         key: event.key.map(|key| key.to_string()),
-        email_commitment: event.email.commitment.to_string(),
+        email_commitment: Some(event.email.commitment.to_string()),
+        email_erased: None,
         stage: InvitationStage::Pending,
         accepted_by: None,
         settled: None,
@@ -173,10 +176,15 @@ pub(crate) fn withdrawn(rows: &mut Rows, at: &Recorded) -> Result<(), Illegal> {
     settle(rows, at, InvitationStage::Withdrawn).map(|_| ())
 }
 
-/// The e-mail of the invitation is erased. The view never had it; only the row's version moves.
+/// The e-mail of the invitation is erased.
 pub(crate) fn erased(rows: &mut Rows, at: &Recorded) -> Result<(), Illegal> {
     let Subject::Invitation(id) = at.subject else { return Err(SUBJECT) };
-    rows.invitations.touch(&id.to_string(), at).map(|_| ())
+    let invitation = rows.invitations.touch(&id.to_string(), at)?;
+    invitation.email_commitment = None;
+    match invitation.email_erased.replace(Moment::of(at)) {
+        None => Ok(()),
+        Some(_) => Err("the e-mail is erased"),
+    }
 }
 
 /// The invitation is accepted.
@@ -272,4 +280,76 @@ fn settle<'a>(
 
 fn names(abilities: &[Ability]) -> Vec<String> {
     abilities.iter().map(|ability| ability.as_str().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use chancery_governance::member::SealedPersonal;
+    use chancery_ledger::digest::Digest;
+    use chancery_ledger::entry::Actor;
+    use chancery_ledger::id::{CollaborationId, CommandId, InvitationId, MemberId};
+
+    use super::*;
+
+    fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(number: u64) -> T {
+        format!("01932b6c-7d3a-7c1e-8f00-{number:012x}").parse().unwrap()
+    }
+
+    fn at(position: u64, subject: Subject) -> Recorded {
+        Recorded {
+            collaboration: id::<CollaborationId>(1),
+            position,
+            leaf: Digest::of(&position.to_be_bytes()),
+            time_ms: 1000 + position,
+            actor: Actor::Member(id::<MemberId>(2)),
+            command: id::<CommandId>(3),
+            subject,
+        }
+    }
+
+    fn invitation() -> (Rows, Subject) {
+        let mut rows = Rows::default();
+        let subject = Subject::Invitation(id::<InvitationId>(4));
+        let event = CollaboratorInvited {
+            organisation: "Woodgrove".into(),
+            abilities: vec![Ability::Auditor],
+            email: SealedPersonal {
+                commitment: Digest::of(b"commitment"),
+                ciphertext: "c2VhbGVk".into(),
+            },
+            tenant: None,
+            key: None,
+        };
+        invited(&mut rows, &at(5, subject), &event).unwrap();
+        (rows, subject)
+    }
+
+    #[test]
+    fn an_erased_email_leaves_nothing_but_when() {
+        let (mut rows, subject) = invitation();
+        let row = rows.invitations()[0];
+        assert_eq!(row.email_commitment, Some(Digest::of(b"commitment").to_string()));
+        assert_eq!(row.email_erased, None);
+        erased(&mut rows, &at(6, subject)).unwrap();
+        let row = rows.invitations()[0];
+        assert_eq!(row.email_commitment, None);
+        assert_eq!(row.email_erased, Some(Moment { position: 6, time_ms: 1006 }));
+        // What it is otherwise stays.
+        assert_eq!((row.version, row.stage), (6, InvitationStage::Pending));
+        assert_eq!(row.organisation, "Woodgrove");
+        // It can still be taken back.
+        withdrawn(&mut rows, &at(7, subject)).unwrap();
+        assert_eq!(rows.invitations()[0].email_commitment, None);
+    }
+
+    #[test]
+    fn only_an_invitation_is_erased_and_once() {
+        let (mut rows, subject) = invitation();
+        let room = Subject::Collaboration(id::<CollaborationId>(1));
+        assert_eq!(erased(&mut rows, &at(6, room)), Err(SUBJECT));
+        let other = Subject::Invitation(id::<InvitationId>(9));
+        erased(&mut rows, &at(6, other)).unwrap_err();
+        erased(&mut rows, &at(6, subject)).unwrap();
+        assert_eq!(erased(&mut rows, &at(7, subject)), Err("the e-mail is erased"));
+    }
 }

@@ -7,6 +7,7 @@ use chancery_store::Store;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::advance::{Moved, Working, batch};
+use crate::ahead::Ahead;
 use crate::halt::{Corrupt, Halt, ProjectError};
 use crate::schema::Set;
 use crate::views::Views;
@@ -107,9 +108,10 @@ impl Projector {
         if head == 0 && self.views.size(collaboration) == 0 {
             return Ok(0);
         }
+        let mut log = Ahead::new(&self.store, collaboration, head);
         let mut working = Working::new();
         loop {
-            let moved = self.step(collaboration, &mut working).await?;
+            let moved = self.step(&mut log, &mut working).await?;
             self.views.reached(collaboration, moved.to);
             if let Some(halt) = moved.halt {
                 return Err(self.stop(halt));
@@ -117,7 +119,7 @@ impl Projector {
             if moved.to == head {
                 return Ok(head);
             }
-            if moved.to > head {
+            if moved.to > head || moved.to == moved.from {
                 // Somebody has moved on since the head was read, or the log is another.
                 let size = self.head(collaboration).await?;
                 if size >= moved.to {
@@ -129,13 +131,9 @@ impl Projector {
         }
     }
 
-    async fn step(
-        &self,
-        collaboration: CollaborationId,
-        working: &mut Working,
-    ) -> Result<Moved, ProjectError> {
+    async fn step(&self, log: &mut Ahead, working: &mut Working) -> Result<Moved, ProjectError> {
         let mut transaction = self.views.writer().begin_with("BEGIN IMMEDIATE").await?;
-        let moved = batch(&mut transaction, &self.store, Set::Live, collaboration, working).await?;
+        let moved = batch(&mut transaction, log, Set::Live, working).await?;
         transaction.commit().await?;
         Ok(moved)
     }

@@ -38,12 +38,12 @@ pub struct Page<T> {
 
 impl PageRequest {
     /// The key after which the page begins, and one item more than the page has.
-    fn bounds(self) -> (i64, u32) {
+    pub(crate) fn bounds(self) -> (i64, u32) {
         let after = self.after.map_or(-1, |after| i64::try_from(after).unwrap_or(i64::MAX));
         (after, self.limit().saturating_add(1))
     }
 
-    fn limit(self) -> u32 {
+    pub(crate) fn limit(self) -> u32 {
         self.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX)
     }
 }

@@ -30,8 +30,10 @@ CREATE TABLE {set}invitations (
     id            TEXT    NOT NULL,
     position      INTEGER NOT NULL,
     doc           TEXT    NOT NULL,
+    stage         TEXT    GENERATED ALWAYS AS (doc ->> '$.stage') STORED,
     PRIMARY KEY (collaboration, id),
-    UNIQUE (collaboration, position)
+    UNIQUE (collaboration, position),
+    UNIQUE (stage, collaboration, position)
 ) STRICT;
 
 CREATE TABLE {set}datasets (
@@ -48,7 +50,6 @@ CREATE TABLE {set}queries (
     id            TEXT    NOT NULL,
     position      INTEGER NOT NULL,
     doc           TEXT    NOT NULL,
-    stage         TEXT    GENERATED ALWAYS AS (doc ->> '$.stage') STORED,
     PRIMARY KEY (collaboration, id),
     UNIQUE (collaboration, position)
 ) STRICT;
@@ -58,7 +59,6 @@ CREATE TABLE {set}runs (
     id            TEXT    NOT NULL,
     position      INTEGER NOT NULL,
     doc           TEXT    NOT NULL,
-    stage         TEXT    GENERATED ALWAYS AS (doc ->> '$.stage') STORED,
     query         TEXT    GENERATED ALWAYS AS (doc ->> '$.query') STORED,
     PRIMARY KEY (collaboration, id),
     UNIQUE (collaboration, position),

@@ -1,9 +1,12 @@
 //! Rows and cursors in the tables of a set.
 
+use std::collections::BTreeSet;
+
 use chancery_governance::subject::Subject;
 use chancery_ledger::digest::Digest;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, SqliteConnection};
 
+use crate::advance::Place;
 use crate::fold::{Row, Rows, Table};
 use crate::read::parse;
 use crate::schema::Set;
@@ -65,96 +68,123 @@ pub(crate) async fn move_cursor(
     Ok(())
 }
 
-/// Takes the row that `subject` names into `rows`, if there is one.
+/// Takes the rows that `subjects` name into `rows`, those that there are.
 pub(crate) async fn load(
     connection: &mut SqliteConnection,
-    set: Set,
-    name: &str,
+    place: &Place,
     rows: &mut Rows,
-    subject: Subject,
+    subjects: &BTreeSet<Subject>,
 ) -> Result<(), ViewsError> {
-    match subject {
-        Subject::Collaboration(id) => {
-            load_row(connection, set, name, &mut rows.collaborations, id.to_string()).await
+    let mut ids: [Vec<String>; 6] = Default::default();
+    let [collaborations, members, invitations, datasets, queries, runs] = &mut ids;
+    for subject in subjects {
+        match subject {
+            Subject::Collaboration(id) => collaborations.push(id.to_string()),
+            Subject::Member(id) => members.push(id.to_string()),
+            Subject::Invitation(id) => invitations.push(id.to_string()),
+            Subject::Dataset(id) => datasets.push(id.to_string()),
+            Subject::Query(id) => queries.push(id.to_string()),
+            Subject::Run(id) => runs.push(id.to_string()),
         }
-        Subject::Member(id) => {
-            load_row(connection, set, name, &mut rows.members, id.to_string()).await
-        }
-        Subject::Invitation(id) => {
-            load_row(connection, set, name, &mut rows.invitations, id.to_string()).await
-        }
-        Subject::Dataset(id) => {
-            load_row(connection, set, name, &mut rows.datasets, id.to_string()).await
-        }
-        Subject::Query(id) => {
-            load_row(connection, set, name, &mut rows.queries, id.to_string()).await
-        }
-        Subject::Run(id) => load_row(connection, set, name, &mut rows.runs, id.to_string()).await,
     }
+    load_rows(connection, place, &mut rows.collaborations, collaborations).await?;
+    load_rows(connection, place, &mut rows.members, members).await?;
+    load_rows(connection, place, &mut rows.invitations, invitations).await?;
+    load_rows(connection, place, &mut rows.datasets, datasets).await?;
+    load_rows(connection, place, &mut rows.queries, queries).await?;
+    load_rows(connection, place, &mut rows.runs, runs).await
 }
 
-async fn load_row<R: Row>(
+async fn load_rows<R: Row>(
     connection: &mut SqliteConnection,
-    set: Set,
-    name: &str,
+    place: &Place,
     table: &mut Table<R>,
-    id: String,
+    ids: &[String],
 ) -> Result<(), ViewsError> {
-    let sql =
-        format!("SELECT doc FROM {}{} WHERE collaboration = ? AND id = ?", set.prefix(), R::TABLE);
-    let row = sqlx::query(AssertSqlSafe(sql))
-        .bind(name)
-        .bind(id)
-        .fetch_optional(&mut *connection)
+    if ids.is_empty() {
+        return Ok(());
+    }
+    // One parameter for all ids: one statement, prepared once, for any number of them.
+    let sql = format!(
+        "SELECT doc FROM {}{} WHERE collaboration = ? AND id IN (SELECT value FROM json_each(?))",
+        place.set.prefix(),
+        R::TABLE
+    );
+    let ids = serde_json::to_string(ids).map_err(|_| ViewsError::Row { table: R::TABLE })?;
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(&place.name)
+        .bind(ids)
+        .fetch_all(&mut *connection)
         .await?;
-    if let Some(row) = row {
+    for row in rows {
         table.load(parse(row.try_get(0)?)?);
     }
     Ok(())
 }
 
-/// Stores the rows that changed.
-pub(crate) async fn store_rows(
-    connection: &mut SqliteConnection,
-    set: Set,
-    name: &str,
-    rows: &mut Rows,
-) -> Result<(), ViewsError> {
-    store_table(connection, set, name, &mut rows.collaborations).await?;
-    store_table(connection, set, name, &mut rows.members).await?;
-    store_table(connection, set, name, &mut rows.invitations).await?;
-    store_table(connection, set, name, &mut rows.datasets).await?;
-    store_table(connection, set, name, &mut rows.queries).await?;
-    store_table(connection, set, name, &mut rows.runs).await
+/// Rows as they are to be stored.
+pub(crate) struct Changed {
+    place: Place,
+    /// The rows of each table.
+    tables: Vec<(&'static str, Vec<Stored>)>,
 }
 
-async fn store_table<R: Row>(
-    connection: &mut SqliteConnection,
-    set: Set,
-    name: &str,
-    table: &mut Table<R>,
-) -> Result<(), ViewsError> {
-    let rows = table
-        .take_changed()
-        .map(|row| {
-            let doc = serde_json::to_string(row);
-            let doc = doc.map_err(|_| ViewsError::Row { table: R::TABLE })?;
-            Ok((row.id().to_owned(), signed(row.position()), doc))
-        })
-        .collect::<Result<Vec<_>, ViewsError>>()?;
-    for rows in rows.chunks(INSERT_ROWS) {
-        let mut insert = QueryBuilder::new(format!(
-            "INSERT INTO {}{} (collaboration, id, position, doc) ",
-            set.prefix(),
-            R::TABLE
-        ));
-        insert.push_values(rows, |mut values, (id, position, doc)| {
-            values.push_bind(name).push_bind(id).push_bind(position).push_bind(doc);
-        });
-        insert.push(" ON CONFLICT (collaboration, id) DO UPDATE SET doc = excluded.doc");
-        insert.build().execute(&mut *connection).await?;
+struct Stored {
+    id: String,
+    position: i64,
+    doc: String,
+}
+
+impl Rows {
+    /// The rows that changed, which from now on count as stored.
+    pub(crate) fn take_changed(&mut self, place: &Place) -> Result<Changed, ViewsError> {
+        let tables = vec![
+            changed(&mut self.collaborations)?,
+            changed(&mut self.members)?,
+            changed(&mut self.invitations)?,
+            changed(&mut self.datasets)?,
+            changed(&mut self.queries)?,
+            changed(&mut self.runs)?,
+        ];
+        Ok(Changed { place: place.clone(), tables })
     }
-    Ok(())
+}
+
+fn changed<R: Row>(table: &mut Table<R>) -> Result<(&'static str, Vec<Stored>), ViewsError> {
+    let rows = table.take_changed().map(|row| {
+        let doc = serde_json::to_string(row);
+        let doc = doc.map_err(|_| ViewsError::Row { table: R::TABLE })?;
+        Ok(Stored { id: row.id().to_owned(), position: signed(row.position()), doc })
+    });
+    Ok((R::TABLE, rows.collect::<Result<_, ViewsError>>()?))
+}
+
+impl Changed {
+    /// Where they belong.
+    pub(crate) const fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Stores them.
+    pub(crate) async fn store(self, connection: &mut SqliteConnection) -> Result<(), ViewsError> {
+        let Place { set, name, .. } = &self.place;
+        for (table, rows) in self.tables {
+            let mut rows = rows.into_iter();
+            while rows.len() > 0 {
+                let mut insert = QueryBuilder::new(format!(
+                    "INSERT INTO {}{table} (collaboration, id, position, doc) ",
+                    set.prefix(),
+                ));
+                insert.push_values(rows.by_ref().take(INSERT_ROWS), |mut values, row| {
+                    values.push_bind(name.as_str()).push_bind(row.id);
+                    values.push_bind(row.position).push_bind(row.doc);
+                });
+                insert.push(" ON CONFLICT (collaboration, id) DO UPDATE SET doc = excluded.doc");
+                insert.build().execute(&mut *connection).await?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The number as it is stored. Positions end at 2^63, which the log's own store holds.

@@ -5,10 +5,13 @@
 mod story;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use chancery_governance::subject::Subject;
 use chancery_projections::{Projector, Rows, rebuild};
 use proptest::prelude::*;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _};
 use story::{FLIGHTS, PLANES, Person, RESULTS, Story, id, open};
 
 /// The version that the row about `subject` shows.
@@ -53,6 +56,18 @@ fn act(story: &mut Story, kind: u8, number: u64, person: Person) {
     };
 }
 
+/// The rows of all views, byte for byte as they are stored.
+async fn documents(path: &Path) -> Vec<String> {
+    let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    let mut all = Vec::new();
+    for table in ["collaborations", "members", "invitations", "datasets", "queries", "runs"] {
+        let sql = format!("SELECT doc FROM {table} ORDER BY collaboration, id");
+        let rows = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut connection).await;
+        all.extend::<Vec<String>>(rows.unwrap());
+    }
+    all
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(32) })]
 
@@ -61,11 +76,16 @@ proptest! {
     #[test]
     fn rebuilt_followed_and_folded_rows_agree(
         acts in prop::collection::vec((0u8..21, 0u64..6, 0usize..3), 1..120),
+        others in prop::collection::vec((0u8..21, 0u64..6, 0usize..3), 1..60),
         cuts in prop::collection::vec(1usize..20, 1..8),
     ) {
         let mut story = Story::proposed(1);
         for (kind, number, person) in acts {
             act(&mut story, kind, number, Person::ALL[person]);
+        }
+        let mut other = Story::proposed(2);
+        for (kind, number, person) in others {
+            act(&mut other, kind, number, Person::ALL[person]);
         }
         let rows = story.rows(story.entries.len());
         let state = story.collaboration();
@@ -94,7 +114,10 @@ proptest! {
         runtime.block_on(async {
             let folder = tempfile::tempdir().unwrap();
             let (store, views) = open(folder.path()).await;
+            let path = folder.path().join("views.db");
             let projector = Projector::new(store.clone(), views.clone());
+            other.append(&store, 0, other.entries.len()).await;
+            projector.catch_up(other.room).await.unwrap();
             let mut shown = 0;
             for cut in cuts.into_iter().chain([usize::MAX]) {
                 let next = shown + cut.min(story.entries.len() - shown);
@@ -103,8 +126,11 @@ proptest! {
                 shown = next;
             }
             story.assert_shown(&views, story.entries.len()).await;
+            let followed = documents(&path).await;
             rebuild(&store, &views, |_, _| ()).await.unwrap();
             story.assert_shown(&views, story.entries.len()).await;
+            other.assert_shown(&views, other.entries.len()).await;
+            assert_eq!(documents(&path).await, followed);
         });
     }
 }

@@ -12,6 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use chancery_ledger::digest::Digest;
+use chancery_ledger::id::InvitationId;
 use chancery_projections::{
     BATCH_ENTRIES_MAX, Corrupt, PageRequest, ProjectError, Projector, SCHEMA_VERSION, Views,
     ViewsError, rebuild,
@@ -411,4 +412,68 @@ async fn collaborations_are_found_by_the_whole_identity() {
     let two = PageRequest { after: page.next, limit: Some(1) };
     let page = views.collaborations_of(&Person::Litware.identity(), two).await.unwrap();
     assert_eq!((page.items[0].name.as_str(), page.next), ("Room 2", None));
+}
+
+#[tokio::test]
+async fn memberships_are_found_over_all_collaborations() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, views) = open(folder.path()).await;
+    let stories = [Story::proposed(2), Story::founded(3), Story::proposed(1)];
+    let projector = Projector::new(store.clone(), views.clone());
+    for story in &stories {
+        story.append(&store, 0, story.entries.len()).await;
+        projector.catch_up(story.room).await.unwrap();
+    }
+    let identity = Person::Litware.identity();
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = PageRequest { after, limit: Some(2) };
+        let page = views.memberships(&identity, page).await.unwrap();
+        assert!(!page.items.is_empty() && page.items.len() <= 2);
+        found.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let names: Vec<_> = found.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["Room 2", "Room 3", "Room 1"]);
+    for (membership, story) in found.iter().zip(&stories) {
+        assert_eq!(membership.collaboration, story.room);
+        assert_eq!(&membership.member, story.rows(story.entries.len()).members()[0]);
+    }
+    let fabrikam = Person::Fabrikam.identity();
+    let other = views.memberships(&fabrikam, PageRequest::default());
+    assert_eq!(other.await.unwrap().items.len(), 2);
+    let mut nobody = identity;
+    nobody.tenant = None;
+    let none = views.memberships(&nobody, PageRequest::default()).await.unwrap();
+    assert_eq!((none.items.len(), none.next), (0, None));
+}
+
+#[tokio::test]
+async fn open_invitations_are_those_that_nobody_settled() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, views) = open(folder.path()).await;
+    let projector = Projector::new(store.clone(), views.clone());
+    // Two are accepted, the last is withdrawn at the very end.
+    let stories = [Story::whole(2), Story::whole(1)];
+    for story in &stories {
+        story.append(&store, 0, story.entries.len() - 1).await;
+        projector.catch_up(story.room).await.unwrap();
+    }
+    let all = views.open_invitations(None, 200).await.unwrap();
+    let names: Vec<_> = all.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["Room 1", "Room 2"]);
+    assert!(all.iter().all(|it| it.invitation.id == id::<InvitationId>(0x60).to_string()));
+    let first = views.open_invitations(None, 1).await.unwrap();
+    let second = views.open_invitations(Some(first[0].place()), 1).await.unwrap();
+    assert_eq!([first, second.clone()].concat(), all);
+    assert_eq!(views.open_invitations(Some(second[0].place()), 1).await.unwrap(), []);
+
+    let story = &stories[0];
+    story.append(&store, story.entries.len() - 1, story.entries.len()).await;
+    projector.catch_up(story.room).await.unwrap();
+    let left = views.open_invitations(None, 200).await.unwrap();
+    assert_eq!(left.iter().map(|it| it.collaboration).collect::<Vec<_>>(), [stories[1].room]);
 }

@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("chancery-audit", &["chancery-ledger", "chancery-governance", "chancery-attestation"]),
     ("chancery-store", &["chancery-ledger"]),
     ("chancery-feed", &["chancery-ledger", "chancery-store"]),
+    ("chancery-witness", &["chancery-ledger", "chancery-store"]),
     ("chancery-projections", &["chancery-ledger", "chancery-governance", "chancery-store"]),
     (
         "chancery-commands",

@@ -7,7 +7,7 @@ use chancery_governance::reason::Reason;
 use chancery_governance::run::Attested;
 use serde_json::{Value, json};
 
-use crate::check::{Check, Verdict};
+use crate::check::Verdict;
 use crate::report::{
     By, Contents, Dataset, Executor, Mark, Member, Query, Report, Run, ServiceWord, Vote,
 };
@@ -21,15 +21,15 @@ pub fn render_json(report: &Report) -> String {
         "exit_code": verdict.exit_code(),
         "hardware": report.contents.as_ref().map(|contents| contents.hardware),
         "log": report.contents.as_deref().map(contents),
+        "partial": report.partial.as_deref().map(super::partial::part_json),
+        "standing": report.standing.as_ref().map(super::partial::standing_json),
     });
     match verdict {
-        Verdict::Verified => object["checks"] = list(Check::ALL, text),
-        Verdict::Tampered { check, position, detail } => {
+        Verdict::Verified => object["checks"] = list(&super::partial::checks(report), text),
+        Verdict::Tampered { check, position, detail }
+        | Verdict::Incomplete { check, position, detail } => {
             object["failure"] =
                 json!({ "check": text(check), "position": position, "detail": detail });
-        }
-        Verdict::Incomplete { position, detail } => {
-            object["failure"] = json!({ "position": position, "detail": detail });
         }
         Verdict::Unreadable { detail } => object["failure"] = json!({ "detail": detail }),
     }

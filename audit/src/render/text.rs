@@ -21,6 +21,9 @@ pub fn render_text(report: &Report, width: usize) -> String {
     if let Some(contents) = &report.contents {
         log(&mut page, contents);
     }
+    for (indent, line) in super::partial::lines(report) {
+        page.line(indent, &line);
+    }
     page.text
 }
 
@@ -30,6 +33,9 @@ fn verdict(report: &Report) -> String {
     };
     match &report.verdict {
         Verdict::Verified => {
+            if let Some(partial) = &report.partial {
+                return format!("VERIFIED  {}", super::partial::verdict(partial));
+            }
             let checkpoint = report.contents.as_ref().map(|contents| &contents.checkpoint);
             let what = checkpoint.map_or(String::new(), |checkpoint| {
                 format!("{} entries, root {}", checkpoint.size, short(&checkpoint.root))
@@ -39,7 +45,9 @@ fn verdict(report: &Report) -> String {
         Verdict::Tampered { check, position, detail } => {
             format!("TAMPERED  check \"{check}\" fails{}: {detail}", at(position))
         }
-        Verdict::Incomplete { position, detail } => format!("INCOMPLETE{}  {detail}", at(position)),
+        Verdict::Incomplete { check, position, detail } => {
+            format!("INCOMPLETE  check \"{check}\"{}: {detail}", at(position))
+        }
         Verdict::Unreadable { detail } => format!("UNREADABLE  {detail}"),
     }
 }
@@ -61,7 +69,8 @@ fn log(page: &mut Page, contents: &Contents) {
     page.line(2, &format!("service  {}, {}", service.name, label(service.platform)));
     page.line(2, &format!("key      {}", service.key.id().to_hex()));
     page.line(11, if service.pinned { "the expected one" } else { "as the bundle names it" });
-    let checks: Vec<_> = Check::ALL.iter().map(|check| check.as_str()).collect();
+    let whole = |check: &&Check| !matches!(check, Check::Closure | Check::Witnesses);
+    let checks: Vec<_> = Check::ALL.iter().filter(whole).map(|check| check.as_str()).collect();
     page.line(2, &format!("checks   {}", checks.join(", ")));
 
     page.heading("Members");

@@ -11,12 +11,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_attestation::{insecure_virtual, service};
-use chancery_audit::bundle::{Header, Writer};
+use chancery_audit::bundle::{Cosigned, Gap, Header, Kind, Writer};
+use chancery_audit::partial::{GapMaker, Scope, Selection};
 use chancery_governance::command::{
     AcceptInvitation, AdmitRun, ApproveQuery, Command, CreateCollaboration, DraftQuery,
     EnableWorkload, Invite, ProposeQuery, PublishDataset, RegisterSigningKey, RejectQuery,
-    RequestRun, RevokeSigningKey, SetCleanRoomPolicy, StartRun, SubmitRun, SucceedRun,
-    WithdrawConsent,
+    RequestRun, RevokeSigningKey, RotateServiceKey, SetCleanRoomPolicy, StartRun, SubmitRun,
+    SucceedRun, WithdrawConsent,
 };
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::{
@@ -49,7 +50,7 @@ use chancery_ledger::id::{
 };
 use chancery_ledger::key::SigningKey;
 use chancery_ledger::merkle::Frontier;
-use chancery_ledger::note::Checkpoint;
+use chancery_ledger::note::{self, Checkpoint, Policy, Witness as NoteWitness};
 
 /// The service's name.
 pub const SERVICE: &str = "ledger.example.com";
@@ -124,6 +125,8 @@ pub enum Right<'a> {
     Key(Person),
     /// An executor's key.
     Executor(&'a SigningKey),
+    /// A new key of the service's.
+    Service(&'a SigningKey),
 }
 
 /// The state and the entries so far.
@@ -132,6 +135,8 @@ pub struct Story {
     pub entries: Vec<Sealed>,
     pub service: SigningKey,
     pub now_ms: u64,
+    /// Entries that are no longer held: see [`Story::forget`].
+    forgotten: u64,
     commands: u64,
 }
 
@@ -183,6 +188,7 @@ impl Default for Story {
             entries: Vec::new(),
             service: service_key(),
             now_ms: BEGIN_MS,
+            forgotten: 0,
             commands: 0,
         }
     }
@@ -318,6 +324,29 @@ impl Story {
         story
     }
 
+    /// Everything, and then the service goes over to another key.
+    pub fn rotated() -> Self {
+        let mut story = Self::whole();
+        story.rotate(2);
+        let withdraw = WithdrawConsent { kind: ConsentKind::Telemetry };
+        story.send(Right::Key(Person::Litware), about_room(), withdraw);
+        story.request(3);
+        story
+    }
+
+    /// The service goes over to the key of this number.
+    pub fn rotate(&mut self, number: u8) {
+        let to = key(number);
+        let data = service::report_data(SERVICE, to.public());
+        let evidence = insecure_virtual::evidence(Digest::of(b"service"), data);
+        let verdict = chancery_attestation::verify(&evidence);
+        let verdict = Some(verdict.map_err(|error| error.to_string()));
+        let rotate = RotateServiceKey { key: to.public().clone(), evidence };
+        let facts = Facts { verdict, ..Facts::default() };
+        self.send_with(Right::Service(&to), about_room(), rotate, facts);
+        self.service = to;
+    }
+
     pub fn collaboration(&self) -> &Collaboration {
         self.state.collaboration().unwrap()
     }
@@ -405,6 +434,9 @@ impl Story {
             Right::Key(person) => {
                 Authority::MemberSigned(signed(ContentType::Command, &person.key()))
             }
+            Right::Service(key) => {
+                Authority::ServiceSigned(signed(ContentType::ServiceCommand, key))
+            }
             Right::Executor(key) => {
                 Authority::ExecutorSigned(signed(ContentType::ExecutorReport, key))
             }
@@ -439,7 +471,7 @@ impl Story {
         let entry = Entry {
             kind: kind.to_owned(),
             collaboration: room(),
-            position: self.entries.len() as u64,
+            position: self.forgotten + self.entries.len() as u64,
             previous: self.entries.last().map(Sealed::leaf),
             subject: subject.to_string(),
             actor,
@@ -449,6 +481,13 @@ impl Story {
             authority,
         };
         self.entries.push(entry::seal(entry, &self.service));
+    }
+
+    /// Drops all entries but the last one: for logs that are longer than memory.
+    pub fn forget_all_but_last(&mut self) {
+        let gone = self.entries.len() - 1;
+        self.entries.drain(..gone);
+        self.forgotten += gone as u64;
     }
 
     fn register(&mut self, person: Person, right: Right<'_>, key: &SigningKey) {
@@ -589,7 +628,7 @@ impl Story {
         let header = Header {
             collaboration: room(),
             origin: format!("{SERVICE}/{}", room()),
-            service_key: self.service.public().clone(),
+            service_key: service_key().public().clone(),
             size: entries.len() as u64,
             exported_at_ms: EXPORT_MS,
         };
@@ -597,9 +636,137 @@ impl Story {
         Parts { header, entries, checkpoint }
     }
 
+    /// The positions that a partial bundle holds.
+    pub fn selected(&self, scope: Scope) -> std::collections::BTreeSet<u64> {
+        let mut selection = Selection::new(scope);
+        for sealed in &self.entries {
+            selection.see(sealed).unwrap();
+        }
+        selection.positions()
+    }
+
+    /// The parts of a partial bundle.
+    pub fn pieces(&self, scope: Scope) -> Pieces {
+        self.pieces_of(scope, &self.selected(scope), None)
+    }
+
+    /// The parts of a partial bundle that holds these positions.
+    pub fn pieces_of(
+        &self,
+        scope: Scope,
+        positions: &std::collections::BTreeSet<u64>,
+        cosigned: Option<Cosigned>,
+    ) -> Pieces {
+        let (mut items, mut gap) = (Vec::new(), GapMaker::default());
+        for (position, sealed) in (0..).zip(&self.entries) {
+            let included = positions.contains(&position);
+            if included || cosigned.as_ref().is_some_and(|cosigned| cosigned.size == position) {
+                items.extend(gap.end().map(Piece::Gap));
+            }
+            if included {
+                items.push(Piece::Entry(sealed.bytes().to_vec()));
+            } else {
+                gap.leave_out(position, sealed.leaf());
+            }
+        }
+        items.extend(gap.end().map(Piece::Gap));
+        let Parts { header, checkpoint, .. } = self.parts();
+        Pieces { scope, header, items, checkpoint, cosigned }
+    }
+
+    /// This log's bundle with a cosigned note of that size, signed by `service`.
+    pub fn cosigned_bundle(&self, service: &SigningKey, size: usize, witnesses: &[u8]) -> Vec<u8> {
+        let parts = self.parts();
+        let note = cosigned(&checkpoint(&parts.entries[..size], service), witnesses);
+        let cosigned = Some(Cosigned { size: size as u64, note });
+        let mut writer =
+            Writer::of_kind(Vec::new(), &parts.header, Kind::WholeLog, cosigned).unwrap();
+        for entry in &parts.entries {
+            writer.push(entry).unwrap();
+        }
+        writer.finish(&parts.checkpoint).unwrap()
+    }
+
     /// This log's bundle.
     pub fn bundle(&self) -> Vec<u8> {
         self.parts().bundle()
+    }
+}
+
+/// A witness's key, from a small number.
+pub fn witness(number: u8) -> (String, SigningKey) {
+    (format!("witness.example/{number}"), key(210 + number))
+}
+
+/// The policy: so many of the first three witnesses.
+pub fn policy(threshold: usize) -> Policy {
+    let known = (0..3).map(|number| {
+        let (name, key) = witness(number);
+        NoteWitness::new(&name, key.public().clone()).unwrap()
+    });
+    Policy::new(known.collect(), threshold).unwrap()
+}
+
+/// The note with the cosignatures of these witnesses.
+pub fn cosigned(note: &str, witnesses: &[u8]) -> String {
+    let text = note::Note::parse(note).unwrap().text().to_owned();
+    let lines = witnesses.iter().map(|number| {
+        let (name, key) = witness(*number);
+        note::cosign(&text, &name, &key, EXPORT_MS / 1_000)
+    });
+    format!("{note}{}", lines.collect::<String>())
+}
+
+/// An item of a partial bundle.
+#[derive(Debug, Clone)]
+pub enum Piece {
+    Entry(Vec<u8>),
+    Gap(Gap),
+}
+
+/// What a partial bundle is made of, to be tampered with.
+#[derive(Debug, Clone)]
+pub struct Pieces {
+    pub scope: Scope,
+    pub header: Header,
+    pub items: Vec<Piece>,
+    pub checkpoint: String,
+    pub cosigned: Option<Cosigned>,
+}
+
+impl Pieces {
+    /// The file, whatever a writer would say of it.
+    pub fn bundle(&self) -> Vec<u8> {
+        let kind = Kind::Partial(self.scope);
+        let mut writer =
+            Writer::of_kind(Vec::new(), &self.header, kind, self.cosigned.clone()).unwrap();
+        let mut bundle = std::mem::take(writer.output());
+        let header = bundle[chancery_audit::bundle::MAGIC.len()..].to_vec();
+        for piece in &self.items {
+            bundle.extend(codec::encode(&match piece {
+                Piece::Entry(sealed) => codec::Value::bytes(sealed.as_slice()),
+                Piece::Gap(gap) => codec::Value::Array(vec![
+                    gap.first.into(),
+                    gap.count.into(),
+                    codec::Value::Array(
+                        gap.roots
+                            .iter()
+                            .map(|root| codec::Value::bytes(*root.as_bytes()))
+                            .collect(),
+                    ),
+                ]),
+            }));
+        }
+        let note = self.cosigned.as_ref().map(|cosigned| cosigned.note.clone());
+        let parts =
+            [&header, self.checkpoint.as_bytes(), note.as_deref().unwrap_or_default().as_bytes()];
+        let mut trailer = vec![
+            ("checkpoint", codec::Value::text(&self.checkpoint)),
+            ("checksum", codec::Value::text(Digest::of_parts(&parts).to_string())),
+        ];
+        trailer.extend(note.map(|note| ("cosigned", codec::Value::text(note))));
+        bundle.extend(codec::encode(&codec::Value::map(trailer)));
+        bundle
     }
 }
 

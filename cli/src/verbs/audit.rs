@@ -93,7 +93,7 @@ async fn export(room: &Room, file: &Path) -> Result<()> {
 
 fn check(file: &Path, service_key: Option<Digest>) -> Result<ExitCode> {
     let bundle = File::open(file).or_unreadable(|| format!("Can't read {}", file.display()))?;
-    let report = verify(bundle, &Options { service_key });
+    let report = verify(bundle, &Options { service_key, ..Options::default() });
     output::print(&match output::format() {
         Format::Text => render_text(&report, WIDTH),
         Format::Json => render_json(&report),

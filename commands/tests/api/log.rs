@@ -146,7 +146,7 @@ async fn a_bundle_verifies_without_the_service() {
     assert!(answer.header("content-disposition").contains(&room.id.to_string()));
     room.finish().await;
 
-    let options = Options { service_key: Some(key.id()) };
+    let options = Options { service_key: Some(key.id()), ..Options::default() };
     let report = chancery_audit::verify(&answer.bytes[..], &options);
     assert_eq!(report.verdict, Verdict::Verified);
     let contents = report.contents.unwrap();

@@ -127,6 +127,16 @@ pub fn withdraw_invitation(id: CommandId, c: CollaborationId, invitation: Invita
     command(id, c, Subject::Invitation(invitation), "member.withdraw-invitation", to, json!({}))
 }
 
+pub fn erase(id: CommandId, c: CollaborationId, invitation: InvitationId) -> Command {
+    let to = post(format!("/invitations/{invitation}/erase"));
+    command(id, c, Subject::Invitation(invitation), "personal.erase", to, json!({}))
+}
+
+/// The id of no invitation.
+pub fn no_invitation() -> InvitationId {
+    InvitationId::new(uuid::Uuid::from_u128(0))
+}
+
 pub fn register_key(
     id: CommandId,
     c: CollaborationId,

@@ -68,8 +68,10 @@ pub struct Running {
     pub store: Store,
     /// The views.
     pub views: Views,
-    /// The key that seals.
+    /// The key that seals new logs.
     pub key: Arc<SigningKey>,
+    /// The service itself.
+    pub app: App,
     issuer: Arc<Issuer>,
     world: World,
     tasks: Vec<JoinHandle<()>>,
@@ -155,16 +157,21 @@ impl Service {
             folder: Arc::new(tempfile::tempdir().unwrap()),
             issuer: None,
         };
-        Self::open(world).await
+        Self::open(world, &[200]).await
     }
 
     /// Another service over the same folder, clock and issuer: this one after a restart, or a
     /// rival of it.
     pub async fn again(&self) -> Self {
-        Self::open(self.world.clone()).await
+        Self::open(self.world.clone(), &[200]).await
     }
 
-    async fn open(mut world: World) -> Self {
+    /// This service after a restart with keys of these seeds, newest first.
+    pub async fn with_keys(&self, seeds: &[u8]) -> Self {
+        Self::open(self.world.clone(), seeds).await
+    }
+
+    async fn open(mut world: World, seeds: &[u8]) -> Self {
         let issuer = match world.issuer.take() {
             Some(issuer) => issuer,
             None => Arc::new(Issuer::start(&world.clock).await),
@@ -174,12 +181,16 @@ impl Service {
         let http = client.no_proxy().build().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let key = Arc::new(key(200));
+        let keys: Vec<_> = seeds.iter().map(|seed| Arc::new(key(*seed))).collect();
+        let key = Arc::clone(&keys[0]);
+        let keyring = keys[1..].iter().fold(Keyring::new(Arc::clone(&key)), |ring, older| {
+            ring.with_older(Arc::clone(older))
+        });
         let store = Store::open(&world.folder.path().join("log.db")).await.unwrap();
         let views = Views::open(&world.folder.path().join("views.db")).await.unwrap();
         let bound = service::report_data(NAME, key.public());
         let app = App::new(Parts {
-            logs: Logs::new(store.clone(), Keyring::new(Arc::clone(&key)), NAME.to_owned()),
+            logs: Logs::new(store.clone(), keyring, NAME.to_owned()),
             writers: Writers::default(),
             views: views.clone(),
             executor: Some(ExecutorIdentity {
@@ -190,14 +201,25 @@ impl Service {
             evidence: insecure_virtual::evidence(Digest::of(b"the service"), bound),
             clock: reading(&world.clock),
         });
-        let router = chancery_commands::router(app);
+        let router = chancery_commands::router(app.clone());
         let projector = Projector::new(store.clone(), views.clone());
         let tasks = vec![
             tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }),
             tokio::spawn(async move { projector.run(std::future::pending()).await }),
         ];
         let finished = AtomicBool::new(false);
-        Self(Arc::new(Running { origin, http, store, views, key, issuer, world, tasks, finished }))
+        Self(Arc::new(Running {
+            origin,
+            http,
+            store,
+            views,
+            key,
+            app,
+            issuer,
+            world,
+            tasks,
+            finished,
+        }))
     }
 
     /// The issuer's `iss`.
@@ -263,7 +285,7 @@ impl Service {
         self.store.heads(None, chancery_store::PAGE_MAX).await.unwrap().into_iter().collect()
     }
 
-    /// The sealed entries of a log.
+    /// The sealed entries of a log. The audit at the end checks their seals.
     pub async fn entries(&self, collaboration: CollaborationId) -> Vec<Sealed> {
         let mut entries = Vec::new();
         loop {
@@ -271,8 +293,7 @@ impl Service {
             if page.is_empty() {
                 return entries;
             }
-            let key = self.key.public();
-            entries.extend(page.into_iter().map(|it| Sealed::open(it.sealed, key).unwrap()));
+            entries.extend(page.into_iter().map(|it| Sealed::parse(it.sealed).unwrap()));
         }
     }
 
@@ -293,19 +314,26 @@ impl Service {
     /// What an auditor says of a log, straight from the store.
     pub async fn audit(&self, collaboration: CollaborationId) -> Verdict {
         let head = self.store.head(collaboration).await.unwrap().unwrap();
+        let entries = self.entries(collaboration).await;
+        let Event::CollaborationCreated(created) = log::read(&entries[0]).unwrap().1 else {
+            panic!("a log begins with its creation")
+        };
         let header = chancery_audit::bundle::Header {
             collaboration,
             origin: chancery_governance::state::origin(NAME, collaboration),
-            service_key: self.key.public().clone(),
+            service_key: created.service_key,
             size: head.size,
             exported_at_ms: self.now_ms(),
         };
         let mut writer = chancery_audit::bundle::Writer::new(Vec::new(), &header).unwrap();
-        for entry in self.entries(collaboration).await {
+        for entry in &entries {
             writer.push(entry.bytes()).unwrap();
         }
         let bundle = writer.finish(&head.checkpoint).unwrap();
-        let options = chancery_audit::Options { service_key: Some(self.key.public().id()) };
+        let options = chancery_audit::Options {
+            service_key: Some(self.key.public().id()),
+            ..chancery_audit::Options::default()
+        };
         chancery_audit::verify(&bundle[..], &options).verdict
     }
 

@@ -134,11 +134,11 @@ macro_rules! event_wire {
         /// # Errors
         ///
         /// [`WireError`].
-        pub fn decode_event(kind: &str, payload: Value) -> Result<Event, WireError> {
+        pub fn decode_event(kind: &str, payload: &Value) -> Result<Event, WireError> {
             match kind {
                 $(stringify!($name) => {
                     let event = event::$name::decode(payload.clone())?;
-                    if event.encode() == payload {
+                    if event.encode() == *payload {
                         Ok(event.into())
                     } else {
                         Err(WireError::here("not the one encoding of this event"))

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::shape::{self, Perfect};
-use super::{Frontier, Node};
+use super::shape::{self, Perfect, Range};
+use super::{Frontier, Node, node_hash};
 use crate::digest::Digest;
 
 /// A tree that grew by a batch of leaves: it proves each of them included, and the tree before
@@ -14,6 +14,9 @@ pub struct Growth {
     frontier: Frontier,
     /// Every perfect subtree that the proofs can be made of: the old right edge and what is new.
     hashes: HashMap<Perfect, Digest>,
+    /// The hash of all leaves from the first of each perfect subtree of the right edge, by that first
+    /// leaf: proofs of many leaves end in the same ones.
+    edge: HashMap<u64, Digest>,
     nodes: Vec<Node>,
 }
 
@@ -36,7 +39,16 @@ impl Growth {
                 }
             });
         }
-        Self { old, frontier, hashes, nodes }
+        let mut edge = HashMap::new();
+        let (mut from, mut right) = (frontier.size(), None);
+        let roots: Vec<_> = frontier.roots().collect();
+        for (height, hash) in roots.into_iter().rev() {
+            from -= 1 << height;
+            let whole = right.map_or(hash, |right| node_hash(&hash, &right));
+            edge.insert(from, whole);
+            right = Some(whole);
+        }
+        Self { old, frontier, hashes, edge, nodes }
     }
 
     /// The tree's right edge now.
@@ -63,9 +75,13 @@ impl Growth {
         self.hash(&shape::consistency(self.old, self.frontier.size())?)
     }
 
-    fn hash(&self, ranges: &[shape::Range]) -> Option<Vec<Digest>> {
+    fn hash(&self, ranges: &[Range]) -> Option<Vec<Digest>> {
         let hash = |perfect| self.hashes.get(&perfect).copied().ok_or(());
-        ranges.iter().map(|range| range.hash(hash).ok()).collect()
+        let on_edge = |range: &Range| {
+            let found = self.edge.get(&range.from).filter(|_| range.to == self.frontier.size());
+            found.copied()
+        };
+        ranges.iter().map(|range| on_edge(range).or_else(|| range.hash(hash).ok())).collect()
     }
 }
 

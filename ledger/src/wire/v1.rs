@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::codec::{self, Key, Value};
+use crate::codec::{self, Key, Value, Writer};
 use crate::command::{ParseError, SignedCommand};
 use crate::digest::Digest;
 use crate::entry::{Actor, Authority, Entry, OpenError, SignedContent, Witness};
@@ -23,21 +23,46 @@ const AUTHORITY_EXECUTOR_SIGNED: u64 = 2;
 const AUTHORITY_CONSEQUENCE: u64 = 3;
 const AUTHORITY_SERVICE_SIGNED: u64 = 4;
 
+/// Bytes to set aside for an entry beside its authority's longer parts, or for a command.
+const ROOM: usize = 512;
+
 /// The canonical bytes of an entry, to be sealed.
 pub fn encode_entry(entry: &Entry) -> Vec<u8> {
-    codec::encode(&Value::map([
-        (1i64, Value::from(VERSION)),
-        (2, Value::text(&entry.kind)),
-        (3, Value::bytes(*entry.collaboration.as_bytes())),
-        (4, Value::from(entry.position)),
-        (5, entry.previous.map_or(Value::Null, |digest| Value::bytes(*digest.as_bytes()))),
-        (6, Value::text(&entry.subject)),
-        (7, encode_actor(entry.actor)),
-        (8, Value::bytes(*entry.command.as_bytes())),
-        (9, Value::from(entry.time_ms)),
-        (10, entry.payload.clone()),
-        (11, encode_authority(&entry.authority)),
-    ]))
+    let longest = match &entry.authority {
+        Authority::MemberSigned(signed)
+        | Authority::ExecutorSigned(signed)
+        | Authority::ServiceSigned(signed) => signed.message.len() + signed.content.len(),
+        Authority::ServiceWitnessed(witness) => witness.content.len(),
+        Authority::Consequence(_) => 0,
+    };
+    let mut out = Writer::after(&[], 2 * longest + ROOM);
+    out.map(11);
+    out.uint(1);
+    out.uint(VERSION);
+    out.uint(2);
+    out.text(&entry.kind);
+    out.uint(3);
+    out.bytes(entry.collaboration.as_bytes());
+    out.uint(4);
+    out.uint(entry.position);
+    out.uint(5);
+    match entry.previous {
+        Some(digest) => out.bytes(digest.as_bytes()),
+        None => out.null(),
+    }
+    out.uint(6);
+    out.text(&entry.subject);
+    out.uint(7);
+    write_actor(entry.actor, &mut out);
+    out.uint(8);
+    out.bytes(entry.command.as_bytes());
+    out.uint(9);
+    out.uint(entry.time_ms);
+    out.uint(10);
+    out.value(&entry.payload);
+    out.uint(11);
+    write_authority(&entry.authority, &mut out);
+    out.finish()
 }
 
 /// Reads the bytes of an entry.
@@ -71,12 +96,22 @@ pub fn decode_entry(bytes: &[u8]) -> Result<Entry, OpenError> {
     Ok(entry)
 }
 
-fn encode_actor(actor: Actor) -> Value {
-    Value::Array(match actor {
-        Actor::Member(id) => vec![ACTOR_MEMBER.into(), Value::bytes(*id.as_bytes())],
-        Actor::Executor(key) => vec![ACTOR_EXECUTOR.into(), Value::bytes(*key.as_bytes())],
-        Actor::Service(key) => vec![ACTOR_SERVICE.into(), Value::bytes(*key.as_bytes())],
-    })
+fn write_actor(actor: Actor, out: &mut Writer) {
+    out.array(2);
+    match actor {
+        Actor::Member(id) => {
+            out.uint(ACTOR_MEMBER);
+            out.bytes(id.as_bytes());
+        }
+        Actor::Executor(key) => {
+            out.uint(ACTOR_EXECUTOR);
+            out.bytes(key.as_bytes());
+        }
+        Actor::Service(key) => {
+            out.uint(ACTOR_SERVICE);
+            out.bytes(key.as_bytes());
+        }
+    }
 }
 
 fn decode_actor(value: Value) -> Result<Actor, Unexpected> {
@@ -93,33 +128,58 @@ fn decode_actor(value: Value) -> Result<Actor, Unexpected> {
     .ok_or(Unexpected("actor"))
 }
 
-fn encode_authority(authority: &Authority) -> Value {
-    let signed = |kind: u64, signed: &SignedContent| {
-        vec![
-            kind.into(),
-            Value::bytes(signed.message.as_slice()),
-            Value::bytes(signed.content.as_slice()),
-        ]
+fn write_authority(authority: &Authority, out: &mut Writer) {
+    let mut signed = |kind: u64, signed: &SignedContent| {
+        out.array(3);
+        out.uint(kind);
+        out.bytes(&signed.message);
+        out.bytes(&signed.content);
     };
-    Value::Array(match authority {
+    match authority {
         Authority::MemberSigned(content) => signed(AUTHORITY_MEMBER_SIGNED, content),
         Authority::ExecutorSigned(content) => signed(AUTHORITY_EXECUTOR_SIGNED, content),
         Authority::ServiceSigned(content) => signed(AUTHORITY_SERVICE_SIGNED, content),
-        Authority::Consequence(of) => vec![AUTHORITY_CONSEQUENCE.into(), Value::from(*of)],
-        Authority::ServiceWitnessed(witness) => vec![
-            AUTHORITY_SERVICE_WITNESSED.into(),
-            Value::map([
-                (1i64, Value::bytes(*witness.token.as_bytes())),
-                (2, Value::text(&witness.issuer)),
-                (3, witness.tenant.as_ref().map_or(Value::Null, Value::text)),
-                (4, Value::text(&witness.subject)),
-                (5, Value::text(&witness.key_id)),
-                (6, Value::text(&witness.action)),
-                (7, witness.expected_version.map_or(Value::Null, Value::from)),
-                (8, Value::bytes(witness.content.as_slice())),
-            ]),
-        ],
-    })
+        Authority::Consequence(of) => {
+            out.array(2);
+            out.uint(AUTHORITY_CONSEQUENCE);
+            out.uint(*of);
+        }
+        Authority::ServiceWitnessed(witness) => {
+            out.array(2);
+            out.uint(AUTHORITY_SERVICE_WITNESSED);
+            write_witness(witness, out);
+        }
+    }
+}
+
+fn write_witness(witness: &Witness, out: &mut Writer) {
+    out.map(8);
+    out.uint(1);
+    out.bytes(witness.token.as_bytes());
+    out.uint(2);
+    out.text(&witness.issuer);
+    out.uint(3);
+    match &witness.tenant {
+        Some(tenant) => out.text(tenant),
+        None => out.null(),
+    }
+    out.uint(4);
+    out.text(&witness.subject);
+    out.uint(5);
+    out.text(&witness.key_id);
+    out.uint(6);
+    out.text(&witness.action);
+    out.uint(7);
+    write_version(witness.expected_version, out);
+    out.uint(8);
+    out.bytes(&witness.content);
+}
+
+fn write_version(version: Option<u64>, out: &mut Writer) {
+    match version {
+        Some(version) => out.uint(version),
+        None => out.null(),
+    }
 }
 
 fn decode_authority(value: Value) -> Result<Authority, Unexpected> {
@@ -171,17 +231,27 @@ fn decode_authority(value: Value) -> Result<Authority, Unexpected> {
 
 /// The canonical bytes of a command, to be signed.
 pub fn encode_command(command: &SignedCommand) -> Vec<u8> {
-    codec::encode(&Value::map([
-        (1i64, Value::from(VERSION)),
-        (2, Value::bytes(*command.audience.as_bytes())),
-        (3, Value::bytes(*command.collaboration.as_bytes())),
-        (4, Value::text(&command.action)),
-        (5, Value::text(&command.subject)),
-        (6, Value::bytes(*command.content.as_bytes())),
-        (7, command.expected_version.map_or(Value::Null, Value::from)),
-        (8, Value::bytes(*command.command.as_bytes())),
-        (9, Value::from(command.expires_ms)),
-    ]))
+    let mut out = Writer::after(&[], ROOM);
+    out.map(9);
+    out.uint(1);
+    out.uint(VERSION);
+    out.uint(2);
+    out.bytes(command.audience.as_bytes());
+    out.uint(3);
+    out.bytes(command.collaboration.as_bytes());
+    out.uint(4);
+    out.text(&command.action);
+    out.uint(5);
+    out.text(&command.subject);
+    out.uint(6);
+    out.bytes(command.content.as_bytes());
+    out.uint(7);
+    write_version(command.expected_version, &mut out);
+    out.uint(8);
+    out.bytes(command.command.as_bytes());
+    out.uint(9);
+    out.uint(command.expires_ms);
+    out.finish()
 }
 
 /// Reads the bytes of a command.

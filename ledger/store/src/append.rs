@@ -7,13 +7,11 @@ use std::ops::Range;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::{CollaborationId, CommandId};
 use chancery_ledger::merkle::Node;
-use sqlx::{QueryBuilder, SqliteConnection};
-use tokio::sync::oneshot;
 
-use crate::personal_key;
-use crate::read::{self, CommandRecord, ReadError};
-use crate::row::{id_bytes, signed};
-use crate::writer::Write;
+use crate::group::{Outcome, Work};
+use crate::read::CommandRecord;
+use crate::row::signed;
+use crate::writer::Failure;
 use crate::{Fault, Store};
 
 /// Bytes in one sealed entry, at most.
@@ -31,9 +29,6 @@ pub const PERSONAL_KEY_BYTES_MAX: usize = 1024;
 
 /// Levels of the tree between one level of nodes and the next.
 const TILE_HEIGHT: u32 = 8;
-
-/// Rows in one statement: a round trip to the connection's thread costs more than a row does.
-const INSERT_ROWS: usize = 32;
 
 /// One append to one collaboration's log: all of it or nothing.
 pub struct Append {
@@ -76,6 +71,14 @@ pub struct NewCommand {
     pub first_position: u64,
     /// How many entries it caused, 1 or more.
     pub count: u64,
+}
+
+impl NewCommand {
+    /// What is remembered of it.
+    pub(crate) fn record(&self) -> CommandRecord {
+        let Self { first_position, count, content_digest, .. } = *self;
+        CommandRecord { first_position, count, content_digest }
+    }
 }
 
 impl fmt::Debug for Append {
@@ -156,16 +159,6 @@ pub enum AppendError {
     Corrupt(&'static str),
 }
 
-impl From<ReadError> for AppendError {
-    /// A read before the first write of a transaction.
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Unavailable(fault) => Self::Unavailable(fault),
-            ReadError::Corrupt(what) => Self::Corrupt(what),
-        }
-    }
-}
-
 impl Store {
     /// Appends `append` in one transaction; it is on disk when this returns `Ok`.
     ///
@@ -178,11 +171,15 @@ impl Store {
     /// with an outdated view still learns its first outcome.
     pub async fn append(&self, append: Append) -> Result<(), AppendError> {
         check_bounds(&append)?;
-        let (reply, outcome) = oneshot::channel();
-        if self.writer.queue.send(Write::Append { append, reply }).await.is_err() {
-            return Err(AppendError::Unavailable(Fault::stopped()));
+        match self.write(Work::Append(append)).await {
+            Ok(Outcome::Append(result)) => result,
+            Ok(_) => Err(AppendError::Unknown(Fault::stopped())),
+            Err(Failure::NotStored(fault) | Failure::Unreachable(fault)) => {
+                Err(AppendError::Unavailable(fault))
+            }
+            Err(Failure::Unknown(fault)) => Err(AppendError::Unknown(fault)),
+            Err(Failure::Corrupt(what)) => Err(AppendError::Corrupt(what)),
         }
-        outcome.await.unwrap_or_else(|_| Err(AppendError::Unknown(Fault::stopped())))
     }
 }
 
@@ -256,118 +253,4 @@ impl Append {
     pub(crate) fn new_size(&self) -> u64 {
         self.expected_size + self.entries.len() as u64
     }
-}
-
-/// Why one append of a transaction didn't go in.
-pub(crate) enum Refusal {
-    /// Decided by reads alone: the transaction is untouched and may go on.
-    Clean(AppendError),
-    /// A statement failed: the transaction must be rolled back.
-    Broken(Fault),
-}
-
-impl From<sqlx::Error> for Refusal {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Broken(error.into())
-    }
-}
-
-/// Writes `append` inside the transaction open on `connection`.
-pub(crate) async fn apply(
-    connection: &mut SqliteConnection,
-    append: &Append,
-) -> Result<(), Refusal> {
-    precheck(connection, append).await.map_err(|error| match error {
-        AppendError::Unavailable(fault) => Refusal::Broken(fault),
-        refused => Refusal::Clean(refused),
-    })?;
-
-    let collaboration = id_bytes(&append.collaboration);
-    let too_large = || Refusal::Clean(AppendError::TooLarge(Oversize::Position));
-    let first_position = signed(append.expected_size).ok_or_else(too_large)?;
-    let size = signed(append.new_size()).ok_or_else(too_large)?;
-    sqlx::query(
-        "INSERT INTO heads (collaboration, size, checkpoint) VALUES (?, ?, ?)
-         ON CONFLICT (collaboration) DO UPDATE SET size = excluded.size, checkpoint = excluded.checkpoint",
-    )
-    .bind(collaboration)
-    .bind(size)
-    .bind(&append.checkpoint)
-    .execute(&mut *connection)
-    .await?;
-    // Before the entries: the database wants an entry's nodes when it takes the entry.
-    for nodes in append.nodes.chunks(INSERT_ROWS) {
-        let mut insert =
-            QueryBuilder::new("INSERT INTO nodes (collaboration, level, number, hash) ");
-        insert.push_values(nodes, |mut row, node| {
-            row.push_bind(collaboration)
-                .push_bind(node.level)
-                .push_bind(node.index.cast_signed())
-                .push_bind(node.hash.as_bytes().as_slice());
-        });
-        insert.build().execute(&mut *connection).await?;
-    }
-    let rows: Vec<_> = (first_position..).zip(&append.entries).collect();
-    for rows in rows.chunks(INSERT_ROWS) {
-        let mut insert =
-            QueryBuilder::new("INSERT INTO entries (collaboration, position, leaf_hash, sealed) ");
-        insert.push_values(rows, |mut row, (position, entry)| {
-            row.push_bind(collaboration)
-                .push_bind(position)
-                .push_bind(entry.leaf_hash.as_bytes().as_slice())
-                .push_bind(&entry.sealed);
-        });
-        insert.build().execute(&mut *connection).await?;
-    }
-    for command in &append.commands {
-        sqlx::query(
-            "INSERT INTO commands (collaboration, id, first_position, count, content_digest) VALUES (?, ?, ?, ?, ?)",
-        )
-        .bind(collaboration)
-        .bind(command.id.as_bytes().as_slice())
-        .bind(command.first_position.cast_signed())
-        .bind(command.count.cast_signed())
-        .bind(command.content_digest.as_bytes().as_slice())
-        .execute(&mut *connection)
-        .await?;
-    }
-    for (subject, key) in &append.personal_keys {
-        sqlx::query(
-            "INSERT INTO personal_keys (collaboration, subject, key) VALUES (?, ?, ?)
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(collaboration)
-        .bind(subject)
-        .bind(key)
-        .execute(&mut *connection)
-        .await?;
-    }
-    for subject in &append.erased {
-        personal_key::delete(&mut *connection, append.collaboration, subject).await?;
-    }
-    Ok(())
-}
-
-/// All that can refuse an append, before its first write.
-async fn precheck(connection: &mut SqliteConnection, append: &Append) -> Result<(), AppendError> {
-    for NewCommand { id, .. } in &append.commands {
-        if let Some(record) = read::command(&mut *connection, append.collaboration, *id).await? {
-            return Err(AppendError::DuplicateCommand { id: *id, record });
-        }
-    }
-    let actual = read::size(&mut *connection, append.collaboration).await?.unwrap_or(0);
-    if actual != append.expected_size {
-        return Err(AppendError::Conflict { actual });
-    }
-    for (index, (subject, key)) in append.personal_keys.iter().enumerate() {
-        let stored = personal_key::read(&mut *connection, append.collaboration, subject).await?;
-        let earlier = append.personal_keys[..index]
-            .iter()
-            .find(|(other, _)| other == subject)
-            .map(|(_, key)| key);
-        if stored.as_ref().or(earlier).is_some_and(|other| other != key) {
-            return Err(AppendError::PersonalKeyExists);
-        }
-    }
-    Ok(())
 }

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use chancery_ledger::id::CollaborationId;
-use sqlx::{Row, SqliteConnection, SqliteExecutor};
-use tokio::sync::oneshot;
 
-use crate::read::NEGATIVE;
-use crate::row::{collaboration, id_bytes, number, signed};
-use crate::writer::Write;
+use crate::backend::{Backend as _, on};
+use crate::group::{Outcome, Work};
+use crate::row::signed;
+use crate::writer::Failure;
 use crate::{Fault, ReadError, Store};
 
 /// Bytes in a consumer's name, at most.
@@ -50,7 +49,7 @@ impl Store {
     ///
     /// See [`ReadError`].
     pub async fn cursor(&self, consumer: &str, c: CollaborationId) -> Result<u64, ReadError> {
-        read(&self.readers, consumer, c).await
+        on!(self, database => database.cursor(consumer, c).await)
     }
 
     /// All cursors of `consumer` that are above 0.
@@ -62,13 +61,7 @@ impl Store {
         &self,
         consumer: &str,
     ) -> Result<BTreeMap<CollaborationId, u64>, ReadError> {
-        let rows = sqlx::query("SELECT collaboration, position FROM cursors WHERE consumer = ?")
-            .bind(consumer)
-            .fetch_all(&self.readers)
-            .await?;
-        rows.iter()
-            .map(|row| Ok((collaboration(row.try_get(0)?)?, number(row.try_get(1)?, NEGATIVE)?)))
-            .collect()
+        on!(self, database => database.cursors(consumer).await)
     }
 
     /// Moves a cursor from `from` to `to` if it is at `from` (0: there is none yet); durable when
@@ -92,50 +85,13 @@ impl Store {
             return Err(AdvanceError::Invalid);
         }
         let advance = Advance { consumer: consumer.to_owned(), collaboration: c, from, to };
-        let (reply, outcome) = oneshot::channel();
-        if self.writer.queue.send(Write::Advance { advance, reply }).await.is_err() {
-            return Err(AdvanceError::Unavailable(Fault::stopped()));
+        match self.write(Work::Advance(advance)).await {
+            Ok(Outcome::Advance(result)) => result,
+            Ok(_) => Err(AdvanceError::Unavailable(Fault::stopped())),
+            Err(
+                Failure::NotStored(fault) | Failure::Unreachable(fault) | Failure::Unknown(fault),
+            ) => Err(AdvanceError::Unavailable(fault)),
+            Err(Failure::Corrupt(what)) => Err(AdvanceError::Corrupt(what)),
         }
-        outcome.await.unwrap_or_else(|_| Err(AdvanceError::Unavailable(Fault::stopped())))
     }
-}
-
-async fn read(
-    db: impl SqliteExecutor<'_>,
-    consumer: &str,
-    c: CollaborationId,
-) -> Result<u64, ReadError> {
-    let row = sqlx::query("SELECT position FROM cursors WHERE consumer = ? AND collaboration = ?")
-        .bind(consumer)
-        .bind(id_bytes(&c))
-        .fetch_optional(db)
-        .await?;
-    row.map_or(Ok(0), |row| number(row.try_get(0)?, NEGATIVE))
-}
-
-/// Moves the cursor inside the transaction open on `connection`. The outer error breaks the
-/// transaction; the inner one leaves it untouched.
-pub(crate) async fn apply(
-    connection: &mut SqliteConnection,
-    advance: &Advance,
-) -> Result<Result<(), AdvanceError>, Fault> {
-    let actual = match read(&mut *connection, &advance.consumer, advance.collaboration).await {
-        Ok(actual) => actual,
-        Err(ReadError::Unavailable(fault)) => return Err(fault),
-        Err(ReadError::Corrupt(what)) => return Ok(Err(AdvanceError::Corrupt(what))),
-    };
-    if actual != advance.from {
-        return Ok(Err(AdvanceError::Conflict { actual }));
-    }
-    let Some(to) = signed(advance.to) else { return Ok(Err(AdvanceError::Invalid)) };
-    sqlx::query(
-        "INSERT INTO cursors (consumer, collaboration, position) VALUES (?, ?, ?)
-         ON CONFLICT (consumer, collaboration) DO UPDATE SET position = excluded.position",
-    )
-    .bind(&advance.consumer)
-    .bind(id_bytes(&advance.collaboration))
-    .bind(to)
-    .execute(connection)
-    .await?;
-    Ok(Ok(()))
 }

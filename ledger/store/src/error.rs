@@ -18,4 +18,9 @@ impl Fault {
     pub fn stopped() -> Self {
         sqlx::Error::WorkerCrashed.into()
     }
+
+    /// Whether the database answered, and refused a statement.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(*self.0, sqlx::Error::Database(_))
+    }
 }

@@ -1,7 +1,7 @@
-//! The log on `SQLite`: opaque sealed entries by collaboration and position.
+//! The log in a database: opaque sealed entries by collaboration and position.
 //!
-//! The store knows no event types. It holds four promises, and the contract suite in `tests/`
-//! checks each:
+//! The store knows no event types. It holds four promises on both databases, `SQLite` and
+//! PostgreSQL, and the contract suite in `tests/` checks each on both:
 //!
 //! - An append is all or nothing, and is on disk before it is acknowledged.
 //! - It succeeds only at the size that its writer expected, so that a log never forks.
@@ -9,32 +9,40 @@
 //! - A command id is used once in a collaboration.
 //!
 //! All writes of a process go through one task (`writer`), which commits what is waiting as one
-//! transaction with one fsync. Writers in other processes are kept out by `SQLite`'s write lock.
-//! The views are in another database.
+//! transaction with one fsync. What a group of writes comes to is decided in one place (`group`);
+//! a database only loads what the decision needs, and stores it. Writers in other processes are
+//! kept out meanwhile by `SQLite`'s write lock, or by PostgreSQL's lock on the heads' rows. The
+//! views are in another database.
 
 mod append;
-mod backfill;
+mod backend;
+mod cosigned;
 mod cursor;
 mod error;
+mod fsck;
+mod group;
 mod open;
 mod personal_key;
+mod postgres;
 mod read;
 mod row;
+mod sqlite;
 mod tile;
 mod writer;
 
-use std::sync::Arc;
-
 use chancery_ledger::id::CollaborationId;
-use sqlx::SqlitePool;
 use tokio::sync::{broadcast, mpsc};
+
+use crate::backend::{Backend as _, on};
 
 pub use append::{
     APPEND_BYTES_MAX, Append, AppendError, BATCH_ENTRIES_MAX, CHECKPOINT_BYTES_MAX,
     ENTRY_BYTES_MAX, NewCommand, NewEntry, Oversize, PERSONAL_KEY_BYTES_MAX, SUBJECT_BYTES_MAX,
 };
+pub use cosigned::CosignError;
 pub use cursor::{AdvanceError, CONSUMER_BYTES_MAX};
 pub use error::Fault;
+pub use fsck::{Checked, Finding};
 pub use open::OpenError;
 pub use personal_key::EraseError;
 pub use read::{
@@ -45,14 +53,15 @@ pub use read::{
 /// A log database. Clones share the connections.
 #[derive(Clone)]
 pub struct Store {
-    readers: SqlitePool,
-    writer: Arc<Writer>,
-}
-
-struct Writer {
-    pool: SqlitePool,
+    database: Database,
     queue: mpsc::Sender<writer::Write>,
     appended: broadcast::Sender<Appended>,
+}
+
+#[derive(Clone)]
+enum Database {
+    Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
 }
 
 /// That a collaboration's log has grown: a hint, sent after the commit. The log is the truth.
@@ -65,18 +74,18 @@ pub struct Appended {
 }
 
 impl Store {
-    /// Wake-up hints for appends made through this handle and its clones from now on.
+    /// Wake-up hints for appends made from now on: through this handle and its clones, and on
+    /// PostgreSQL, with some delay, through those of other processes.
     ///
-    /// Appends of other processes send none, and a slow receiver misses some (`Lagged`): whoever
-    /// follows the log must also sweep [`Store::heads`].
+    /// Some may be missing (a slow receiver's are `Lagged`), and those of other processes may come
+    /// out of order: whoever follows the log must also sweep [`Store::heads`].
     pub fn appended(&self) -> broadcast::Receiver<Appended> {
-        self.writer.appended.subscribe()
+        self.appended.subscribe()
     }
 
     /// Waits for the write under way, then closes all connections; every later call is
     /// `Unavailable`. Without it, nothing acknowledged is lost either.
     pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.pool.close().await;
+        on!(self, database => database.close().await);
     }
 }

@@ -1,20 +1,17 @@
-//! Opening: file, settings, migrations.
+//! Opening a store.
 
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::broadcast;
 
-use crate::{Fault, ReadError, Store, Writer, backfill, writer};
+use crate::postgres::Postgres;
+use crate::sqlite::Sqlite;
+use crate::writer::{self, Hints};
+use crate::{Database, Fault, ReadError, Store};
 
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
-const READERS_MAX: u32 = 8;
+/// Hints that wait for a receiver, at most; then it has missed some.
 const HINTS_MAX: usize = 1024;
 
 /// Why the database didn't open.
@@ -24,11 +21,17 @@ pub enum OpenError {
     #[error("the database file can't be made ready")]
     File(#[source] io::Error),
     /// Another process has been opening the same file for too long.
-    #[error("another process has been opening the database for {} s", OPEN_TIMEOUT.as_secs())]
+    #[error("another process has been opening the database for {} s", Self::LOCK_TIMEOUT.as_secs())]
     Busy,
-    /// It isn't a database, or the file is in use in a way that shuts us out.
+    /// It isn't a database, it isn't reached, or it is in use in a way that shuts us out.
     #[error("the database can't be opened")]
     Database(#[source] Fault),
+    /// What the URL names isn't a server's database.
+    #[error("not the URL of a PostgreSQL database")]
+    Url(#[source] Fault),
+    /// The server can't keep the store's promises.
+    #[error("the PostgreSQL server is unfit: {0}")]
+    Unfit(&'static str),
     /// The schema is newer than this program, was altered, or a step failed.
     #[error("the database schema can't be brought up to date")]
     Migration(#[source] sqlx::migrate::MigrateError),
@@ -37,9 +40,14 @@ pub enum OpenError {
     Backfill(#[source] ReadError),
 }
 
+impl OpenError {
+    /// How long a file's opener waits for another.
+    pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+}
+
 impl Store {
-    /// Opens the log database at `path`; makes it, readable by the owner only (0600), if there is
-    /// none. The folder must exist. Permissions of a file that exists are left alone.
+    /// Opens the log database at `path` (`SQLite`); makes it, readable by the owner only (0600), if
+    /// there is none. The folder must exist. Permissions of a file that exists are left alone.
     ///
     /// Beside it lie `SQLite`'s `-wal` and `-shm` files and a `.lock` file, which keeps two
     /// processes from creating or migrating it at once.
@@ -48,98 +56,32 @@ impl Store {
     ///
     /// See [`OpenError`].
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
-        let locking = tokio::task::spawn_blocking({
-            let path = path.to_owned();
-            move || lock_and_create(&path)
-        });
-        let lock = match tokio::time::timeout(OPEN_TIMEOUT, locking).await {
-            Ok(Ok(locked)) => locked.map_err(OpenError::File)?,
-            Ok(Err(stopped)) => return Err(OpenError::File(io::Error::other(stopped))),
-            Err(_) => return Err(OpenError::Busy),
-        };
-
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(false)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT)
-            // An erased key must not survive in a free page.
-            .pragma("secure_delete", "ON");
-        let pool = SqlitePoolOptions::new()
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options.clone())
-            .await
-            .map_err(|error| OpenError::Database(error.into()))?;
-        sqlx::migrate!().run(&pool).await.map_err(OpenError::Migration)?;
-        backfill::run(&pool).await.map_err(OpenError::Backfill)?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS_MAX)
-            .connect_with(options.pragma("query_only", "ON"))
-            .await
-            .map_err(|error| OpenError::Database(error.into()))?;
-        drop(lock);
-
-        let (appended, _) = broadcast::channel(HINTS_MAX);
-        let queue = writer::spawn(pool.clone(), appended.clone());
-        Ok(Self { readers, writer: Arc::new(Writer { pool, queue, appended }) })
+        let database = Database::Sqlite(Sqlite::open(path).await?);
+        let (here, _) = broadcast::channel(HINTS_MAX);
+        Ok(Self::start(database, Hints { here, elsewhere: None }))
     }
-}
 
-/// Takes the lock that guards creation and migration, then creates the database file if missing.
-///
-/// The file must not be opened here when a connection may have it open: POSIX drops a process's
-/// locks on a file when *any* descriptor of it closes, `SQLite`'s with them.
-fn lock_and_create(path: &Path) -> io::Result<File> {
-    let mut lock_path = path.as_os_str().to_owned();
-    lock_path.push(".lock");
-    let lock = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(PathBuf::from(lock_path))?;
-    lock.lock()?;
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(file) => {
-            file.sync_all()?;
-            let folder = match path.parent() {
-                Some(parent) if !parent.as_os_str().is_empty() => parent,
-                _ => Path::new("."),
-            };
-            File::open(folder)?.sync_all()?;
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(error),
+    /// Connects to the log database at `url` (PostgreSQL 15 or newer, a primary with `fsync` on):
+    /// `postgres://user:password@host:port/database`. The database must exist; its tables are
+    /// made, in the first schema of the `search_path`, if there are none.
+    ///
+    /// A server on another machine must prove its name by a certificate that this machine trusts,
+    /// unless the URL says otherwise (`sslmode`, `sslrootcert`). A pooler that shares connections
+    /// between transactions can't be in between.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`].
+    pub async fn connect(url: &str) -> Result<Self, OpenError> {
+        let (here, _) = broadcast::channel(HINTS_MAX);
+        let (postgres, elsewhere) = Postgres::connect(url, here.clone()).await?;
+        let hints = Hints { here, elsewhere: Some(elsewhere) };
+        Ok(Self::start(Database::Postgres(postgres), hints))
     }
-    Ok(lock)
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn the_connections_are_set_for_durability() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("log.db")).await.unwrap();
-        for (pool, query_only) in [(&store.writer.pool, 0), (&store.readers, 1)] {
-            let mode: String =
-                sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await.unwrap();
-            assert_eq!(mode, "wal");
-            for (pragma, expected) in [
-                ("PRAGMA synchronous", 2), // FULL
-                ("PRAGMA foreign_keys", 1),
-                ("PRAGMA secure_delete", 1),
-                ("PRAGMA query_only", query_only),
-                ("PRAGMA busy_timeout", 10_000),
-            ] {
-                let value: i64 = sqlx::query_scalar(pragma).fetch_one(pool).await.unwrap();
-                assert_eq!(value, expected, "{pragma}");
-            }
-        }
+    fn start(database: Database, hints: Hints) -> Self {
+        let appended = hints.here.clone();
+        let queue = writer::spawn(database.clone(), hints);
+        Self { database, queue, appended }
     }
 }

@@ -1,12 +1,11 @@
 //! Reading: ranges, heads, commands.
 
+use std::ops::Range;
+
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::{CollaborationId, CommandId};
-use futures_util::TryStreamExt as _;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteExecutor};
 
-use crate::row::{collaboration, digest, id_bytes, number, signed};
+use crate::backend::{Backend as _, on};
 use crate::{Fault, Store};
 
 /// Entries in one answer of [`Store::range`], at most.
@@ -86,36 +85,10 @@ impl Store {
         from: u64,
         limit: u32,
     ) -> Result<Vec<StoredEntry>, ReadError> {
-        let Some((from, until)) = self.window(c, from, limit.min(RANGE_ENTRIES_MAX)).await? else {
-            return Ok(Vec::new());
-        };
-        let mut rows = sqlx::query(
-            "SELECT position, leaf_hash, sealed FROM entries
-             WHERE collaboration = ? AND position >= ? AND position < ? ORDER BY position",
-        )
-        .bind(id_bytes(&c))
-        .bind(from)
-        .bind(until)
-        .fetch(&self.readers);
-        let mut entries = Vec::new();
-        let mut bytes = 0;
-        for expected in from..until {
-            let row = rows.try_next().await?.ok_or(GAP)?;
-            if row.try_get::<i64, _>(0)? != expected {
-                return Err(GAP);
-            }
-            let sealed: Vec<u8> = row.try_get(2)?;
-            bytes += sealed.len();
-            entries.push(StoredEntry {
-                position: number(expected, NEGATIVE)?,
-                leaf_hash: digest(row.try_get(1)?)?,
-                sealed,
-            });
-            if bytes >= RANGE_BYTES_MAX {
-                break;
-            }
+        match self.window(c, from, limit.min(RANGE_ENTRIES_MAX)).await? {
+            Some(window) => on!(self, database => database.entries(c, window).await),
+            None => Ok(Vec::new()),
         }
-        Ok(entries)
     }
 
     /// Leaf hashes from position `from` on, in order and without gaps; at most `limit` and
@@ -130,54 +103,10 @@ impl Store {
         from: u64,
         limit: u32,
     ) -> Result<Vec<Digest>, ReadError> {
-        let Some((from, until)) = self.window(c, from, limit.min(LEAF_HASHES_MAX)).await? else {
-            return Ok(Vec::new());
-        };
-        self.read_leaves(c, from, until).await
-    }
-
-    /// All leaf hashes of positions `from` to below `until`.
-    pub(crate) async fn read_leaves(
-        &self,
-        c: CollaborationId,
-        from: i64,
-        until: i64,
-    ) -> Result<Vec<Digest>, ReadError> {
-        let rows = sqlx::query(
-            "SELECT position, leaf_hash FROM entries
-             WHERE collaboration = ? AND position >= ? AND position < ? ORDER BY position",
-        )
-        .bind(id_bytes(&c))
-        .bind(from)
-        .bind(until)
-        .fetch_all(&self.readers)
-        .await?;
-        gapless(&rows, from, until)
-    }
-
-    /// All hashes of nodes `from` to below `until` of a level.
-    pub(crate) async fn read_nodes(
-        &self,
-        c: CollaborationId,
-        level: u8,
-        from: i64,
-        until: i64,
-    ) -> Result<Vec<Digest>, ReadError> {
-        let rows = sqlx::query(
-            "SELECT number, hash FROM nodes
-             WHERE collaboration = ? AND level = ? AND number >= ? AND number < ? ORDER BY number",
-        )
-        .bind(id_bytes(&c))
-        .bind(level)
-        .bind(from)
-        .bind(until)
-        .fetch_all(&self.readers)
-        .await?;
-        gapless(&rows, from, until)
-    }
-
-    pub(crate) async fn size(&self, c: CollaborationId) -> Result<Option<u64>, ReadError> {
-        size(&self.readers, c).await
+        match self.window(c, from, limit.min(LEAF_HASHES_MAX)).await? {
+            Some(window) => on!(self, database => database.leaf_hashes(c, window).await),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// The newest checkpoint of a collaboration; `None` if it has no log.
@@ -186,14 +115,7 @@ impl Store {
     ///
     /// See [`ReadError`].
     pub async fn head(&self, c: CollaborationId) -> Result<Option<Head>, ReadError> {
-        let row = sqlx::query("SELECT size, checkpoint FROM heads WHERE collaboration = ?")
-            .bind(id_bytes(&c))
-            .fetch_optional(&self.readers)
-            .await?;
-        row.map(|row| {
-            Ok(Head { size: number(row.try_get(0)?, NEGATIVE)?, checkpoint: row.try_get(1)? })
-        })
-        .transpose()
+        on!(self, database => database.head(c).await)
     }
 
     /// Collaborations and the sizes of their logs, by id, those after `after`; at most `limit` and
@@ -207,18 +129,7 @@ impl Store {
         after: Option<CollaborationId>,
         limit: u32,
     ) -> Result<Vec<(CollaborationId, u64)>, ReadError> {
-        // The empty blob sorts before every id.
-        let after = after.as_ref().map_or(&[][..], id_bytes);
-        let rows = sqlx::query(
-            "SELECT collaboration, size FROM heads WHERE collaboration > ? ORDER BY collaboration LIMIT ?",
-        )
-        .bind(after)
-        .bind(limit.min(PAGE_MAX))
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter()
-            .map(|row| Ok((collaboration(row.try_get(0)?)?, number(row.try_get(1)?, NEGATIVE)?)))
-            .collect()
+        on!(self, database => database.heads(after, limit.min(PAGE_MAX)).await)
     }
 
     /// The first outcome of a command; `None` if it hasn't been carried out.
@@ -231,7 +142,7 @@ impl Store {
         c: CollaborationId,
         id: CommandId,
     ) -> Result<Option<CommandRecord>, ReadError> {
-        command(&self.readers, c, id).await
+        on!(self, database => database.command(c, id).await)
     }
 
     /// Which positions to read: from `from`, `limit` at most, below the head. Entries are never
@@ -241,59 +152,9 @@ impl Store {
         c: CollaborationId,
         from: u64,
         limit: u32,
-    ) -> Result<Option<(i64, i64)>, ReadError> {
-        let size = size(&self.readers, c).await?.unwrap_or(0);
-        let until = from.saturating_add(limit.into()).min(size);
-        if from >= until {
-            return Ok(None);
-        }
-        Ok(signed(from).zip(signed(until)))
+    ) -> Result<Option<Range<u64>>, ReadError> {
+        let size = on!(self, database => database.size(c).await)?.unwrap_or(0);
+        let until = size.min(from.saturating_add(limit.into()));
+        Ok((from < until).then_some(from..until))
     }
-}
-
-const GAP: ReadError = ReadError::Corrupt("an entry below the head is missing");
-pub(crate) const NEGATIVE: &str = "a position or size is negative";
-
-/// The hashes of (number, hash) rows, which must be all of `from` to below `until`.
-fn gapless(rows: &[SqliteRow], from: i64, until: i64) -> Result<Vec<Digest>, ReadError> {
-    let mut rows = rows.iter();
-    (from..until)
-        .map(|expected| {
-            let row = rows.next().ok_or(GAP)?;
-            if row.try_get::<i64, _>(0)? == expected { digest(row.try_get(1)?) } else { Err(GAP) }
-        })
-        .collect()
-}
-
-pub(crate) async fn size(
-    db: impl SqliteExecutor<'_>,
-    c: CollaborationId,
-) -> Result<Option<u64>, ReadError> {
-    let row = sqlx::query("SELECT size FROM heads WHERE collaboration = ?")
-        .bind(id_bytes(&c))
-        .fetch_optional(db)
-        .await?;
-    row.map(|row| number(row.try_get(0)?, NEGATIVE)).transpose()
-}
-
-pub(crate) async fn command(
-    db: impl SqliteExecutor<'_>,
-    c: CollaborationId,
-    id: CommandId,
-) -> Result<Option<CommandRecord>, ReadError> {
-    let row = sqlx::query(
-        "SELECT first_position, count, content_digest FROM commands WHERE collaboration = ? AND id = ?",
-    )
-    .bind(id_bytes(&c))
-    .bind(id.as_bytes().as_slice())
-    .fetch_optional(db)
-    .await?;
-    row.map(|row| {
-        Ok(CommandRecord {
-            first_position: number(row.try_get(0)?, NEGATIVE)?,
-            count: number(row.try_get(1)?, NEGATIVE)?,
-            content_digest: digest(row.try_get(2)?)?,
-        })
-    })
-    .transpose()
 }

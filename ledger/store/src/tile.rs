@@ -1,10 +1,10 @@
 //! Reading the tree: tiles of leaf hashes and of the nodes above them (C2SP tlog-tiles).
 
+use chancery_ledger::digest::Digest;
 use chancery_ledger::id::CollaborationId;
 use chancery_ledger::tile::{Tile, Tiles};
 
-use chancery_ledger::digest::Digest;
-
+use crate::backend::{Backend as _, on};
 use crate::{ReadError, Store};
 
 /// Hashes in a full tile.
@@ -33,17 +33,15 @@ impl Store {
     ///
     /// `Corrupt` if a hash below the head is missing.
     pub async fn tiles(&self, c: CollaborationId, tiles: &[Tile]) -> Result<Tiles, ReadError> {
-        let size = self.size(c).await?.unwrap_or(0);
+        let size = on!(self, database => database.size(c).await)?.unwrap_or(0);
         let mut found = Tiles::new();
         for tile in tiles.iter().filter(|tile| is_within(tile, size)) {
-            // In range: a tile within the log ends at or below its size, which fits 63 bits.
-            let first = (tile.index * u64::from(TILE_WIDTH)).cast_signed();
-            let until = first + i64::from(tile.width);
-            let hashes = if tile.level == 0 {
-                self.read_leaves(c, first, until).await?
-            } else {
-                self.read_nodes(c, tile.level, first, until).await?
-            };
+            let first = tile.index * u64::from(TILE_WIDTH);
+            let hashes = first..first + u64::from(tile.width);
+            let hashes = on!(self, database => match tile.level {
+                0 => database.leaf_hashes(c, hashes).await,
+                level => database.nodes(c, level, hashes).await,
+            })?;
             found.insert(*tile, hashes);
         }
         Ok(found)

@@ -95,7 +95,10 @@ async fn a_newer_schema_is_refused() {
     store.close().await;
     let path = folder.path().join("log.db");
     let mut raw = raw(&path).await;
-    sqlx::query("UPDATE _sqlx_migrations SET version = 9999").execute(&mut raw).await.unwrap();
+    sqlx::query("UPDATE _sqlx_migrations SET version = 9999 WHERE version = 1")
+        .execute(&mut raw)
+        .await
+        .unwrap();
     raw.close().await.unwrap();
     assert!(matches!(Store::open(&path).await, Err(OpenError::Migration(_))));
 }
@@ -195,6 +198,48 @@ async fn an_erased_key_leaves_no_trace_in_the_files() {
     assert!(traces() > 0);
     store.erase_personal_key(c, "ann").await.unwrap();
     assert_eq!(traces(), 0);
+
+    let personal_keys = vec![("bob".to_owned(), KEY.to_vec())];
+    store.append(Append { personal_keys, ..append_of(c, 1, &["b"]) }).await.unwrap();
+    assert!(traces() > 0);
+    let erased = vec!["bob".to_owned()];
+    store.append(Append { erased, ..append_of(c, 2, &["c"]) }).await.unwrap();
+    // The append didn't wait for its traces to go; a later write comes after that.
+    store.advance_cursor("fence", c, 0, 1).await.unwrap();
+    assert_eq!(traces(), 0);
+}
+
+/// A log from before the nodes had a table.
+#[tokio::test]
+async fn the_nodes_of_an_older_log_are_computed_when_it_opens() {
+    let (store, folder) = fresh().await;
+    let path = folder.path().join("log.db");
+    let mut logs = [1, 2].map(|n| contract::Log::new(collaboration(n)));
+    for (log, counts) in logs.iter_mut().zip([&[1024, 1024, 3][..], &[255]]) {
+        for count in counts {
+            store.append(log.next(*count)).await.unwrap();
+        }
+    }
+    store.close().await;
+    let mut old = raw(&path).await;
+    for statement in [
+        "DROP TABLE nodes",
+        "DROP TABLE cosigned",
+        "DROP TABLE pending",
+        "DROP TRIGGER entries_come_with_their_nodes",
+        "DELETE FROM _sqlx_migrations WHERE version = 2",
+    ] {
+        sqlx::query(statement).execute(&mut old).await.unwrap();
+    }
+    old.close().await.unwrap();
+
+    let store = Store::open(&path).await.unwrap();
+    for (log, nodes) in logs.iter_mut().zip([8, 0]) {
+        let mut findings = Vec::new();
+        let checked = store.fsck(log.c, &mut |finding| findings.push(finding)).await.unwrap();
+        assert_eq!((findings, checked.nodes), (vec![], nodes));
+        store.append(log.next(300)).await.unwrap();
+    }
 }
 
 /// A write that the database itself fails isn't stored, and its neighbours in the group are.

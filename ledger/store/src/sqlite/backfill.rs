@@ -4,8 +4,9 @@ use chancery_ledger::id::CollaborationId;
 use chancery_ledger::merkle::{Frontier, Node};
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqlitePool};
 
+use super::{collaboration, id_bytes};
 use crate::ReadError;
-use crate::row::{collaboration, digest, id_bytes};
+use crate::row::digest;
 
 /// Leaf hashes that are held at once.
 const LEAVES_MAX: u32 = 32_768;
@@ -13,7 +14,7 @@ const LEAVES_MAX: u32 = 32_768;
 const INSERT_ROWS: usize = 64;
 
 /// Computes the nodes of all logs, if the migration asked for it. Can be stopped and run again.
-pub(crate) async fn run(pool: &SqlitePool) -> Result<(), ReadError> {
+pub(super) async fn run(pool: &SqlitePool) -> Result<(), ReadError> {
     let pending = sqlx::query("SELECT 1 FROM pending WHERE task = 'nodes'");
     if pending.fetch_optional(pool).await?.is_none() {
         return Ok(());

@@ -1,0 +1,86 @@
+//! Whether an event is what its command asked for, as far as that shows without the state.
+
+use chancery_governance::event::Event;
+use chancery_ledger::codec::{self, Value};
+use chancery_ledger::entry::{Authority, Entry};
+
+/// The types of the first event that an action causes.
+const CAUSES: &[(&str, &[&str])] = &[
+    ("collaboration.create", &["CollaborationCreated"]),
+    ("collaboration.enable-workload", &["WorkloadEnabled"]),
+    ("collaboration.set-policy", &["CleanRoomPolicySet"]),
+    ("member.invite", &["CollaboratorInvited"]),
+    ("member.withdraw-invitation", &["InvitationWithdrawn"]),
+    ("member.accept-invitation", &["InvitationAccepted"]),
+    ("member.register-key", &["SigningKeyRegistered"]),
+    ("member.revoke-key", &["SigningKeyRevoked"]),
+    ("dataset.publish", &["DatasetPublished"]),
+    ("dataset.retire", &["DatasetRetired"]),
+    ("query.draft", &["QueryDrafted"]),
+    ("query.revise", &["QueryRevised"]),
+    ("query.propose", &["QueryProposed"]),
+    ("query.approve", &["QueryApproved"]),
+    ("query.reject", &["QueryRejected"]),
+    ("query.withdraw", &["QueryWithdrawn"]),
+    ("consent.withdraw", &["ConsentWithdrawn"]),
+    ("consent.restore", &["ConsentRestored"]),
+    ("run.request", &["RunRequested", "RunRefused"]),
+    ("run.cancel", &["RunCancelled"]),
+    ("run.admit", &["RunAdmitted", "RunRefused"]),
+    ("run.submit", &["RunSubmitted"]),
+    ("run.start", &["RunStarted"]),
+    ("run.succeed", &["RunSucceeded"]),
+    ("run.fail", &["RunFailed"]),
+    ("service.rotate-key", &["ServiceKeyRotated"]),
+    ("personal.erase", &["SubjectErased"]),
+];
+
+/// Whether the event can be what `action` with the authority's content causes: it is of a type that
+/// the action causes, and every field that both have is the same.
+pub fn agrees(entry: &Entry, action: &str, event: &Event) -> bool {
+    let content = match &entry.authority {
+        Authority::MemberSigned(signed)
+        | Authority::ExecutorSigned(signed)
+        | Authority::ServiceSigned(signed) => &signed.content,
+        Authority::ServiceWitnessed(witness) => &witness.content,
+        Authority::Consequence(_) => return true,
+    };
+    let caused = CAUSES.iter().any(|(of, kinds)| *of == action && kinds.contains(&event.kind()));
+    let (Ok(Value::Map(content)), Value::Map(payload)) = (codec::decode(content), &entry.payload)
+    else {
+        return false;
+    };
+    caused
+        && content.into_iter().all(|(field, asked)| {
+            payload.get(&field).is_none_or(|stored| sorted(asked) == sorted(stored.clone()))
+        })
+}
+
+/// Events have their lists of names and digests sorted, however they were sent.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Array(mut items) if items.iter().all(|item| matches!(item, Value::Text(_))) => {
+            items.sort_by_key(codec::encode);
+            items.dedup();
+            Value::Array(items)
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chancery_governance::command::Command;
+
+    #[test]
+    fn every_action_and_every_event_that_it_causes_is_known() {
+        let actions: Vec<_> = CAUSES.iter().map(|(action, _)| *action).collect();
+        for action in Command::ACTIONS {
+            assert!(actions.contains(action), "{action}");
+        }
+        for kind in CAUSES.iter().flat_map(|(_, kinds)| *kinds) {
+            assert!(Event::KINDS.contains(kind), "{kind}");
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! A part of a log: what is there is checked entry by entry, and what it names must be there too.
+//!
+//! The rules can't decide again with gaps. What is proven: where each entry stands in the tree that
+//! the checkpoint signs, its seal, its own signature by a key registered in the part, that the event
+//! is what was signed, the evidence, and that votes, versions and digests agree.
+
+mod part;
+
+use std::io::Read;
+use std::num::NonZero;
+
+use super::Options;
+use super::entry::{Before, Place};
+use super::opened::Directory;
+use super::pipeline::{self, Step};
+use super::tree::Tree;
+use super::verdict::{tampered, unread};
+use crate::bundle::{Gap, Header, Reader, Trailer};
+use crate::check::{Check, Verdict};
+use crate::partial::needs::Need;
+use crate::partial::{LISTED_MAX, Line, MISSING_MAX, PartialContents, Scope, subtrees};
+use crate::standing::{ServiceKey, Standing};
+use part::Part;
+
+/// Runs the checks over a partial bundle.
+///
+/// # Errors
+///
+/// The first check that fails, or what is missing.
+pub fn audit(
+    reader: &mut Reader<impl Read>,
+    header: Header,
+    scope: Scope,
+    keys: &Directory,
+    threads: NonZero<usize>,
+    options: &Options,
+) -> Result<(PartialContents, Standing), Verdict> {
+    let mut audit = Audit {
+        tree: Tree::new(reader.cosigned_size()),
+        before: Before::Nothing,
+        part: Part::new(&header),
+        header,
+        gaps: 0,
+        included: 0,
+        entries: Vec::new(),
+    };
+    let mut end = None;
+    pipeline::run(reader, keys, threads, |step| match step {
+        Step::Entry(opened) => audit.entry(opened),
+        Step::Gap(gap) => audit.gap(&gap),
+        Step::Unread(error, read) => Err(unread(&error, read)),
+        Step::Trailer(trailer) => {
+            end = Some(trailer);
+            Ok(())
+        }
+    })?;
+    match end {
+        Some(trailer) => audit.end(&trailer, scope, options),
+        None => Err(Verdict::Unreadable { detail: "there is no trailer".to_owned() }),
+    }
+}
+
+struct Audit {
+    header: Header,
+    tree: Tree,
+    before: Before,
+    part: Part,
+    gaps: u64,
+    included: u64,
+    entries: Vec<Line>,
+}
+
+impl Audit {
+    fn entry(
+        &mut self,
+        opened: Result<Box<super::opened::Opened>, chancery_ledger::entry::OpenError>,
+    ) -> Result<(), Verdict> {
+        let (key, key_id) = self.part.sealing();
+        let place = Place {
+            header: &self.header,
+            position: self.tree.size(),
+            before: self.before,
+            key,
+            key_id,
+        };
+        let (sealed, verified) = place.check(opened)?;
+        let (subject, event) = self.part.take(&self.header, &sealed, verified)?;
+        if self.entries.len() < LISTED_MAX {
+            let entry = sealed.entry();
+            self.entries.push(Line {
+                position: entry.position,
+                time_ms: entry.time_ms,
+                kind: event.kind().to_owned(),
+                subject,
+                actor: entry.actor,
+                authority: part::right(&entry.authority),
+            });
+        }
+        self.included += 1;
+        self.before = Before::Leaf(sealed.leaf());
+        self.tree.append(sealed.leaf());
+        Ok(())
+    }
+
+    fn gap(&mut self, gap: &Gap) -> Result<(), Verdict> {
+        if gap.first == 0 {
+            return Err(Verdict::Incomplete {
+                check: Check::Closure,
+                position: Some(0),
+                detail: "the first entry is left out, which says whose log this is".to_owned(),
+            });
+        }
+        self.tree.append_gap(gap)?;
+        // The last root is the entry's own leaf hash where it covers that entry only.
+        let last = subtrees(gap.first, gap.count).last();
+        let leaf = gap.roots.last().filter(|_| last == Some(0));
+        self.before = leaf.map_or(Before::Unknown, |leaf| Before::Leaf(*leaf));
+        self.gaps += 1;
+        Ok(())
+    }
+
+    fn end(
+        mut self,
+        trailer: &Trailer,
+        scope: Scope,
+        options: &Options,
+    ) -> Result<(PartialContents, Standing), Verdict> {
+        let service_keys: Vec<_> = self
+            .part
+            .service_keys
+            .iter()
+            .map(|(from, key)| {
+                let (from, key) = (*from, key.id());
+                ServiceKey { key, from, expected: options.service_key == Some(key) }
+            })
+            .collect();
+        if let Some(expected) = options.service_key
+            && !service_keys.iter().any(|key| key.expected)
+        {
+            let detail = format!("the log was never sealed by the expected key {expected}");
+            return Err(tampered(Check::ServiceKey, None, detail));
+        }
+        let checkpoint = self.tree.checkpoint(&self.header, trailer, self.part.sealing().0)?;
+        self.closure(scope)?;
+        let witnessed = self.tree.witnessed(
+            &self.header,
+            trailer,
+            |size| self.part.key_at(size),
+            options.witnesses.as_ref(),
+        )?;
+        let pinned = options.service_key.is_some();
+        let contents = PartialContents {
+            scope,
+            collaboration: self.header.collaboration,
+            name: self.part.name,
+            service: self.part.service,
+            checkpoint,
+            exported_at_ms: self.header.exported_at_ms,
+            hardware: self.part.hardware,
+            included: self.included,
+            gaps: self.gaps,
+            entries: self.entries,
+            not_checked: not_checked(scope, pinned, self.part.hardware, witnessed.is_some()),
+        };
+        Ok((contents, Standing { service_keys, witnessed }))
+    }
+
+    /// Whatever the entries name is there.
+    fn closure(&mut self, scope: Scope) -> Result<(), Verdict> {
+        let begin = match scope {
+            Scope::Member(member) => Need::Member(member),
+            Scope::Query(_) | Scope::Run(_) => Need::Subject(scope.subject()),
+        };
+        if !self.part.holds(&begin) {
+            self.part.missing.push((None, begin));
+        }
+        if self.part.missing.is_empty() {
+            return Ok(());
+        }
+        let named = |(by, need): &(Option<u64>, Need)| match by {
+            Some(position) => format!("{need} (named at position {position})"),
+            None => need.to_string(),
+        };
+        let mut missing: Vec<_> = self.part.missing.iter().take(MISSING_MAX).map(named).collect();
+        let more = self.part.missing_count().saturating_sub(missing.len());
+        if more > 0 {
+            missing.push(format!("{more} more"));
+        }
+        Err(Verdict::Incomplete {
+            check: Check::Closure,
+            position: self.part.missing[0].0,
+            detail: format!("left out, and named by what is there: {}", missing.join("; ")),
+        })
+    }
+}
+
+fn not_checked(scope: Scope, pinned: bool, hardware: bool, witnessed: bool) -> Vec<String> {
+    let mut not = vec![
+        "whether the rules permitted each entry: a part can't be decided again".to_owned(),
+        format!("whether an entry that is left out concerns {scope}"),
+        "whether a key was revoked, or a consent withdrawn, by an entry that is left out"
+            .to_owned(),
+        "whether the log went on after this checkpoint".to_owned(),
+        "when it was exported: nobody signs that time".to_owned(),
+    ];
+    if !pinned {
+        not.push("whose key sealed the log: no expected service key was given".to_owned());
+    }
+    if !hardware {
+        not.push("where anything ran: insecure-virtual evidence can be made by anybody".to_owned());
+    }
+    if !witnessed {
+        not.push("a split view of the log: no cosignature by a witness named here".to_owned());
+    }
+    not
+}

@@ -1,0 +1,153 @@
+//! A whole log: every entry is decided again.
+
+use std::io::Read;
+use std::num::NonZero;
+
+use chancery_governance::event::Event;
+use chancery_governance::log;
+use chancery_governance::replay::{Replay, ReplayError};
+use chancery_governance::run::{Evidence, Verdict as EvidenceVerdict};
+use chancery_governance::state::Collaboration;
+use chancery_ledger::entry::OpenError;
+use chancery_ledger::key::{KeyId, PublicKey};
+
+use super::Options;
+use super::entry::{Before, Place, begins, event_of};
+use super::opened::{Directory, Opened};
+use super::pipeline::{self, Step};
+use super::tree::Tree;
+use super::verdict::{causes, check_of, tampered, unread};
+use crate::bundle::{Header, Reader, Trailer};
+use crate::check::{Check, Verdict};
+use crate::collect::{Collector, Ending};
+use crate::report::Contents;
+use crate::standing::{ServiceKey, Standing};
+
+/// Runs the checks over the bundle of a whole log.
+pub fn audit(
+    reader: &mut Reader<impl Read>,
+    header: Header,
+    keys: &Directory,
+    threads: NonZero<usize>,
+    options: &Options,
+) -> Result<(Contents, Standing), Verdict> {
+    let mut log = Log {
+        key_id: header.service_key.id(),
+        header,
+        replay: Replay::default(),
+        tree: Tree::new(reader.cosigned_size()),
+        before: Before::Nothing,
+        service: None,
+        collector: Collector::default(),
+    };
+    let mut end = None;
+    pipeline::run(reader, keys, threads, |step| match step {
+        Step::Entry(opened) => log.entry(opened),
+        Step::Gap(_) => Ok(()),
+        Step::Unread(error, read) => Err(unread(&error, read)),
+        Step::Trailer(trailer) => {
+            end = Some(trailer);
+            Ok(())
+        }
+    })?;
+    match end {
+        Some(trailer) => log.end(&trailer, options),
+        None => Err(Verdict::Unreadable { detail: "there is no trailer".to_owned() }),
+    }
+}
+
+/// A log as far as it was read and verified.
+struct Log {
+    header: Header,
+    /// The id of the key that seals the next entry.
+    key_id: KeyId,
+    replay: Replay,
+    tree: Tree,
+    before: Before,
+    service: Option<EvidenceVerdict>,
+    collector: Collector,
+}
+
+impl Log {
+    fn entry(&mut self, opened: Result<Box<Opened>, OpenError>) -> Result<(), Verdict> {
+        let position = self.tree.size();
+        let fails = |check, detail| tampered(check, Some(position), detail);
+        let key = log::sealing_key(self.replay.state(), &self.header.service_key);
+        let place =
+            Place { header: &self.header, position, before: self.before, key, key_id: self.key_id };
+        let (sealed, authority) = place.check(opened)?;
+        let (recorded, event) = event_of(&sealed)?;
+        if let Event::CollaborationCreated(created) = &event
+            && position == 0
+        {
+            self.service = Some(begins(&self.header, created)?);
+        }
+        self.replay
+            .step_verified(
+                &sealed,
+                &|evidence: &Evidence| {
+                    chancery_attestation::verify(evidence).map_err(|error| causes(&error))
+                },
+                authority,
+            )
+            .map_err(|error| match error {
+                ReplayError::Rules { .. } => Verdict::Unreadable { detail: causes(&error) },
+                _ => match (check_of(&error), &event) {
+                    (Check::ExecutorEvidence, Event::ServiceKeyRotated(_)) => {
+                        fails(Check::ServiceEvidence, causes(&error))
+                    }
+                    (check, _) => fails(check, causes(&error)),
+                },
+            })?;
+        if let Event::ServiceKeyRotated(rotated) = &event {
+            self.key_id = rotated.key.id();
+        }
+        self.collector.record(&sealed, recorded.subject, &event);
+        self.tree.append(sealed.leaf());
+        self.before = Before::Leaf(sealed.leaf());
+        Ok(())
+    }
+
+    fn end(self, trailer: &Trailer, options: &Options) -> Result<(Contents, Standing), Verdict> {
+        let state = self.replay.state();
+        if let (Some(expected), Some(state)) = (options.service_key, state.collaboration())
+            && !state.sealed_with(expected)
+        {
+            let detail = format!("the log was never sealed by the expected key {expected}");
+            return Err(tampered(Check::ServiceKey, None, detail));
+        }
+        let key = log::sealing_key(state, &self.header.service_key);
+        let checkpoint = self.tree.checkpoint(&self.header, trailer, key)?;
+        let size = self.tree.size();
+        self.replay
+            .finish(size)
+            .map_err(|error| tampered(Check::Settled, Some(size), causes(&error)))?;
+        let (Some(state), Some(service)) = (state.collaboration(), self.service) else {
+            return Err(tampered(Check::Rules, None, "the log is empty".to_owned()));
+        };
+        let witnessed = self.tree.witnessed(
+            &self.header,
+            trailer,
+            |size| state.service_key_at(size),
+            options.witnesses.as_ref(),
+        )?;
+        let standing = Standing { service_keys: service_keys(state, options), witnessed };
+        let ending = Ending {
+            state,
+            service,
+            pinned: options.service_key.is_some(),
+            note: &trailer.checkpoint,
+            checkpoint,
+            exported_at_ms: self.header.exported_at_ms,
+        };
+        Ok((self.collector.contents(ending), standing))
+    }
+}
+
+fn service_keys(state: &Collaboration, options: &Options) -> Vec<ServiceKey> {
+    let key = |(from, key): &(u64, PublicKey)| {
+        let (from, key) = (*from, key.id());
+        ServiceKey { key, from, expected: options.service_key == Some(key) }
+    };
+    state.service_keys.iter().map(key).collect()
+}

@@ -1,0 +1,223 @@
+//! Reading from PostgreSQL.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use chancery_ledger::digest::Digest;
+use chancery_ledger::id::{CollaborationId, CommandId};
+use futures_util::TryStreamExt as _;
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+
+use super::Postgres;
+use super::fsck::View;
+use crate::backend::Backend;
+use crate::group::{Outcome, Work};
+use crate::personal_key::EraseError;
+use crate::row::{GAP, bounds, digest, gapless, number};
+use crate::writer::Failure;
+use crate::{CommandRecord, Head, RANGE_BYTES_MAX, ReadError, StoredEntry};
+
+impl Backend for Postgres {
+    type Snapshot = View;
+
+    async fn transact(&self, group: &[&Work]) -> Result<Vec<Outcome>, Failure> {
+        Self::transact(self, group).await
+    }
+
+    async fn drop_traces(&self) -> Result<(), EraseError> {
+        Self::drop_traces(self).await
+    }
+
+    async fn close(&self) {
+        Self::close(self).await;
+    }
+
+    async fn size(&self, c: CollaborationId) -> Result<Option<u64>, ReadError> {
+        let row = sqlx::query("SELECT size FROM heads WHERE collaboration = $1")
+            .bind(c.uuid())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map(|row| number(row.try_get(0)?)).transpose()
+    }
+
+    async fn head(&self, c: CollaborationId) -> Result<Option<Head>, ReadError> {
+        let row = sqlx::query("SELECT size, checkpoint FROM heads WHERE collaboration = $1")
+            .bind(c.uuid())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map(|row| head(&row)).transpose()
+    }
+
+    async fn cosigned(&self, c: CollaborationId) -> Result<Option<Head>, ReadError> {
+        let row = sqlx::query("SELECT size, note FROM cosigned WHERE collaboration = $1")
+            .bind(c.uuid())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map(|row| head(&row)).transpose()
+    }
+
+    async fn heads(
+        &self,
+        after: Option<CollaborationId>,
+        limit: u32,
+    ) -> Result<Vec<(CollaborationId, u64)>, ReadError> {
+        // Two statements, so that each goes by the index.
+        let heads = match after {
+            None => {
+                sqlx::query("SELECT collaboration, size FROM heads ORDER BY collaboration LIMIT $1")
+            }
+            Some(_) => sqlx::query(
+                "SELECT collaboration, size FROM heads WHERE collaboration > $2
+                 ORDER BY collaboration LIMIT $1",
+            ),
+        }
+        .bind(i64::from(limit));
+        let heads = match after {
+            None => heads,
+            Some(after) => heads.bind(after.uuid()),
+        };
+        let rows = heads.fetch_all(&self.readers).await?;
+        rows.iter()
+            .map(|row| Ok((CollaborationId::new(row.try_get(0)?), number(row.try_get(1)?)?)))
+            .collect()
+    }
+
+    async fn entries(
+        &self,
+        c: CollaborationId,
+        positions: Range<u64>,
+    ) -> Result<Vec<StoredEntry>, ReadError> {
+        let (from, until) = bounds(&positions);
+        let mut rows = sqlx::query(
+            "SELECT position, leaf_hash, sealed FROM entries
+             WHERE collaboration = $1 AND position >= $2 AND position < $3 ORDER BY position",
+        )
+        .bind(c.uuid())
+        .bind(from)
+        .bind(until)
+        .fetch(&self.readers);
+        let mut entries = Vec::new();
+        let mut bytes = 0;
+        for position in positions {
+            let row = rows.try_next().await?.ok_or(GAP)?;
+            if number(row.try_get(0)?)? != position {
+                return Err(GAP);
+            }
+            let sealed: Vec<u8> = row.try_get(2)?;
+            bytes += sealed.len();
+            entries.push(StoredEntry { position, leaf_hash: digest(row.try_get(1)?)?, sealed });
+            if bytes >= RANGE_BYTES_MAX {
+                break;
+            }
+        }
+        Ok(entries)
+    }
+
+    async fn leaf_hashes(
+        &self,
+        c: CollaborationId,
+        positions: Range<u64>,
+    ) -> Result<Vec<Digest>, ReadError> {
+        let (from, until) = bounds(&positions);
+        let rows = sqlx::query(
+            "SELECT position, leaf_hash FROM entries
+             WHERE collaboration = $1 AND position >= $2 AND position < $3 ORDER BY position",
+        )
+        .bind(c.uuid())
+        .bind(from)
+        .bind(until)
+        .fetch_all(&self.readers)
+        .await?;
+        gapless(rows.iter().map(numbered), positions)
+    }
+
+    async fn nodes(
+        &self,
+        c: CollaborationId,
+        level: u8,
+        numbers: Range<u64>,
+    ) -> Result<Vec<Digest>, ReadError> {
+        let (from, until) = bounds(&numbers);
+        let rows = sqlx::query(
+            "SELECT number, hash FROM nodes
+             WHERE collaboration = $1 AND level = $2 AND number >= $3 AND number < $4 ORDER BY number",
+        )
+        .bind(c.uuid())
+        .bind(i16::from(level))
+        .bind(from)
+        .bind(until)
+        .fetch_all(&self.readers)
+        .await?;
+        gapless(rows.iter().map(numbered), numbers)
+    }
+
+    async fn command(
+        &self,
+        c: CollaborationId,
+        id: CommandId,
+    ) -> Result<Option<CommandRecord>, ReadError> {
+        let row = sqlx::query(
+            "SELECT first_position, count, content_digest FROM commands
+             WHERE collaboration = $1 AND id = $2",
+        )
+        .bind(c.uuid())
+        .bind(id.uuid())
+        .fetch_optional(&self.readers)
+        .await?;
+        row.map(|row| {
+            Ok(CommandRecord {
+                first_position: number(row.try_get(0)?)?,
+                count: number(row.try_get(1)?)?,
+                content_digest: digest(row.try_get(2)?)?,
+            })
+        })
+        .transpose()
+    }
+
+    async fn personal_key(
+        &self,
+        c: CollaborationId,
+        subject: &str,
+    ) -> Result<Option<Vec<u8>>, ReadError> {
+        let row =
+            sqlx::query("SELECT key FROM personal_keys WHERE collaboration = $1 AND subject = $2")
+                .bind(c.uuid())
+                .bind(subject)
+                .fetch_optional(&self.readers)
+                .await?;
+        row.map(|row| Ok(row.try_get(0)?)).transpose()
+    }
+
+    async fn cursor(&self, consumer: &str, c: CollaborationId) -> Result<u64, ReadError> {
+        let row =
+            sqlx::query("SELECT position FROM cursors WHERE consumer = $1 AND collaboration = $2")
+                .bind(consumer)
+                .bind(c.uuid())
+                .fetch_optional(&self.readers)
+                .await?;
+        row.map_or(Ok(0), |row| number(row.try_get(0)?))
+    }
+
+    async fn cursors(&self, consumer: &str) -> Result<BTreeMap<CollaborationId, u64>, ReadError> {
+        let rows = sqlx::query("SELECT collaboration, position FROM cursors WHERE consumer = $1")
+            .bind(consumer)
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter()
+            .map(|row| Ok((CollaborationId::new(row.try_get(0)?), number(row.try_get(1)?)?)))
+            .collect()
+    }
+
+    async fn snapshot(&self) -> Result<View, ReadError> {
+        self.view().await
+    }
+}
+
+fn head(row: &PgRow) -> Result<Head, ReadError> {
+    Ok(Head { size: number(row.try_get(0)?)?, checkpoint: row.try_get(1)? })
+}
+
+fn numbered(row: &PgRow) -> Result<(i64, &[u8]), ReadError> {
+    Ok((row.try_get(0)?, row.try_get(1)?))
+}
