@@ -56,7 +56,8 @@ pub async fn run(setup: &Setup) -> Result<Part> {
     part.note(
         "Capacity is what the same callers reach when each waits for its reply; it is measured \
          anew in each round. Latency is from the scheduled arrival to the reply, after the sync. \
-         The arrivals come from a thread of the same process.",
+         The arrivals come from a thread of the same process; how late it was counts as latency, \
+         and is told for all loads together.",
     );
     Ok(part)
 }
@@ -85,8 +86,8 @@ async fn measure(
                 let named = [("events", latencies.len() as u64), ("collaborations", rooms)];
                 part.push(&name, "ms", &named, Sample { value, ..timer });
             }
-            let name = format!("lateness of arrivals at {load} %, {}", rooms_named(rooms));
-            part.push(&name, "ms (p99)", &[], Sample { value: late, ..timer });
+            let name = format!("arrivals late, p99, {}", rooms_named(rooms));
+            part.push(&name, "ms", &[], Sample { value: late, ..timer });
         }
     }
     Ok(())
@@ -111,7 +112,8 @@ async fn offer(
     let count = (rate * time.as_secs_f64()) as u64;
     let lanes = service.sign(count)?;
     let count: usize = lanes.iter().map(Vec::len).sum();
-    let lines: Vec<Line> = lanes.into_iter().map(|lane| Arc::new(Mutex::new(lane.into()))).collect();
+    let lines: Vec<Line> =
+        lanes.into_iter().map(|lane| Arc::new(Mutex::new(lane.into()))).collect();
     let (app, runtime) = (service.app.clone(), Handle::current());
     let timer = Timer::start();
     let schedule = std::thread::spawn(move || {

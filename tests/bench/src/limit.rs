@@ -17,8 +17,8 @@ pub struct Signature {
     pub key: PublicKey,
     /// `Sig_structure`: what was signed.
     pub signed: Vec<u8>,
-    /// The signature.
-    pub signature: Vec<u8>,
+    /// What the key made of it.
+    pub by_key: Vec<u8>,
 }
 
 impl Signature {
@@ -36,7 +36,7 @@ impl Signature {
         };
         let structure =
             Value::Array(vec![Value::text("Signature1"), protected, Value::bytes([]), payload]);
-        Ok(Self { key: key.clone(), signed: codec::encode(&structure), signature })
+        Ok(Self { key: key.clone(), signed: codec::encode(&structure), by_key: signature })
     }
 }
 
@@ -54,7 +54,7 @@ pub fn verifications(signatures: &[Signature], time: Duration) -> Result<Sample>
         let mut next = signatures.iter().cycle().skip(core * signatures.len() / cores);
         while begun.elapsed() < time {
             for it in next.by_ref().take(ROUND) {
-                it.key.verify(&it.signed, &it.signature).context("a signature of the sample")?;
+                it.key.verify(&it.signed, &it.by_key).context("a signature of the sample")?;
                 done += 1;
             }
         }
@@ -62,7 +62,9 @@ pub fn verifications(signatures: &[Signature], time: Duration) -> Result<Sample>
     };
     let done = std::thread::scope(|scope| {
         let each: Vec<_> = (0..cores).map(|core| scope.spawn(move || one_core(core))).collect();
-        each.into_iter().map(|core| core.join().unwrap_or_else(|_| bail!("a thread died"))).sum::<Result<u64>>()
+        each.into_iter()
+            .map(|core| core.join().unwrap_or_else(|_| bail!("a thread died")))
+            .sum::<Result<u64>>()
     })?;
     Ok(timer.rate(done))
 }

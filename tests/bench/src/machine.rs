@@ -82,6 +82,8 @@ pub struct Machine {
     pub optimised: bool,
     /// The day, UTC.
     pub date: String,
+    /// Processes that ran or waited to run, the mean of the minute before: what else goes on.
+    pub load_before: f64,
 }
 
 impl Machine {
@@ -90,6 +92,8 @@ impl Machine {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let named = |line: &str| Some(line.strip_prefix("model name")?.split_once(": ")?.1.into());
         let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let load = load.split_whitespace().next().and_then(|load| load.parse().ok());
         let total = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"));
         let total = total.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
         Self {
@@ -103,6 +107,7 @@ impl Machine {
             commit: said("git", &["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]),
             optimised: !cfg!(debug_assertions),
             date: said("date", &["-u", "+%Y-%m-%d"]),
+            load_before: load.unwrap_or(0.0),
         }
     }
 }

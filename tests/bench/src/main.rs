@@ -190,7 +190,9 @@ async fn measured(setup: &Setup, name: &str) -> Result<Part> {
 
 /// Runs each benchmark in a process of its own.
 async fn all(setup: &Setup, arguments: &Arguments) -> Result<Report> {
-    let named = |name: &&&str| arguments.names.is_empty() || arguments.names.iter().any(|it| it == **name);
+    let named =
+        |name: &&&str| arguments.names.is_empty() || arguments.names.iter().any(|it| it == **name);
+    let machine = Machine::this();
     let (mut parts, mut failed) = (Vec::new(), BTreeMap::new());
     for name in NAMES.iter().filter(named) {
         let file = setup.folder.join(format!("{name}.json"));
@@ -209,7 +211,7 @@ async fn all(setup: &Setup, arguments: &Arguments) -> Result<Report> {
         }
     }
     let mode = setup.size("quick", "usual", "full").to_owned();
-    Ok(Report { mode, machine: Machine::this(), parts, failed })
+    Ok(Report { mode, machine, parts, failed })
 }
 
 /// Puts the report into the documentation.

@@ -86,7 +86,9 @@ fn draw(out: &mut String, plot: &Plot, top: f64) {
         let value = step * f64::from(number);
         let at = y(value);
         let class = if number == 0 { "axis" } else { "grid" };
-        line(format!("<line class=\"{class}\" x1=\"{LEFT}\" y1=\"{at:.1}\" x2=\"{right}\" y2=\"{at:.1}\"/>"));
+        line(format!(
+            "<line class=\"{class}\" x1=\"{LEFT}\" y1=\"{at:.1}\" x2=\"{right}\" y2=\"{at:.1}\"/>"
+        ));
         let digits = usize::from(step.fract() != 0.0);
         let (x, y) = (LEFT - 8.0, at + 4.0);
         line(format!("<text x=\"{x}\" y=\"{y:.1}\" text-anchor=\"end\">{value:.digits$}</text>"));
@@ -97,14 +99,22 @@ fn draw(out: &mut String, plot: &Plot, top: f64) {
     ));
     for power in low..=high {
         let at = x(10_f64.powi(i32::try_from(power).unwrap_or(0)));
-        line(format!("<line class=\"axis\" x1=\"{at:.1}\" y1=\"{bottom:.1}\" x2=\"{at:.1}\" y2=\"{:.1}\"/>", bottom + 5.0));
+        line(format!(
+            "<line class=\"axis\" x1=\"{at:.1}\" y1=\"{bottom:.1}\" x2=\"{at:.1}\" y2=\"{:.1}\"/>",
+            bottom + 5.0
+        ));
         let (y, name) = (bottom + 19.0, power_name(power));
         line(format!("<text x=\"{at:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{name}</text>"));
     }
     let (middle, y_unit, y_across) = (f64::midpoint(LEFT, right), top + TOP - 6.0, bottom + 38.0);
     let (unit, across) = (escaped(&plot.unit), escaped(&plot.across));
-    line(format!("<text x=\"{:.0}\" y=\"{y_unit:.0}\" text-anchor=\"end\">{unit}</text>", LEFT - 8.0));
-    line(format!("<text x=\"{middle:.0}\" y=\"{y_across:.0}\" text-anchor=\"middle\">{across}</text>"));
+    line(format!(
+        "<text x=\"{:.0}\" y=\"{y_unit:.0}\" text-anchor=\"end\">{unit}</text>",
+        LEFT - 8.0
+    ));
+    line(format!(
+        "<text x=\"{middle:.0}\" y=\"{y_across:.0}\" text-anchor=\"middle\">{across}</text>"
+    ));
     for curve in &plot.curves {
         #[expect(clippy::cast_precision_loss, reason = "a place on a plot")]
         let at = |(size, value): &(u64, f64)| (x(*size as f64), y(*value));
@@ -117,7 +127,10 @@ fn draw(out: &mut String, plot: &Plot, top: f64) {
                 "<circle class=\"point\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\"><title>{name}: \
                  {value:.1} {unit} at {size}</title></circle>"
             ));
-            line(format!("<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{value:.1}</text>", y - 9.0));
+            line(format!(
+                "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{value:.1}</text>",
+                y - 9.0
+            ));
         }
     }
 }
@@ -130,7 +143,11 @@ const fn is_power_of_ten(number: u64) -> bool {
 fn round_step(most: f64) -> f64 {
     let least = (most * 1.15).max(f64::MIN_POSITIVE) / f64::from(STEPS);
     let power = 10_f64.powf(least.log10().floor());
-    [1.0, 2.0, 2.5, 5.0].map(|round| round * power).into_iter().find(|it| *it >= least).unwrap_or(10.0 * power)
+    [1.0, 2.0, 2.5, 5.0]
+        .map(|round| round * power)
+        .into_iter()
+        .find(|it| *it >= least)
+        .unwrap_or(10.0 * power)
 }
 
 fn power_name(power: u32) -> String {
@@ -178,8 +195,6 @@ mod tests {
 
     #[test]
     fn steps_are_round() {
-        assert_eq!(round_step(12.5), 5.0);
-        assert_eq!(round_step(3.0), 1.0);
-        assert_eq!(round_step(100.0), 50.0);
+        assert_eq!([12.5, 3.0, 100.0].map(round_step), [5.0, 1.0, 50.0]);
     }
 }

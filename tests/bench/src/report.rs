@@ -234,8 +234,7 @@ mod tests {
 
     #[test]
     fn the_median_is_the_middle() {
-        assert_eq!(median(&[]), 0.0);
-        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
+        let medians = [&[][..], &[3.0, 1.0, 2.0], &[4.0, 1.0, 2.0, 3.0]].map(median);
+        assert_eq!(medians, [0.0, 2.0, 2.5]);
     }
 }

@@ -138,7 +138,11 @@ impl Room {
                 subject: name,
             };
             // The founder's id is the collaboration's command; the others' are their invitations'.
-            Ok(Member { id: MemberId::new(uuid(2, number, place as u64)), identity, key: key(seed)? })
+            Ok(Member {
+                id: MemberId::new(uuid(2, number, place as u64)),
+                identity,
+                key: key(seed)?,
+            })
         });
         let mut room = Self {
             id: CollaborationId::new(uuid(1, number, 0)),
@@ -300,10 +304,8 @@ impl Room {
             tenant: None,
             key: None,
         };
-        let facts = Facts {
-            email_ciphertext: Some(URL_SAFE_NO_PAD.encode([7; 60])),
-            ..Facts::default()
-        };
+        let facts =
+            Facts { email_ciphertext: Some(URL_SAFE_NO_PAD.encode([7; 60])), ..Facts::default() };
         self.send(0, subject, &invite.into(), facts)?;
         let facts = Facts { email: EmailProof::Matches, ..Facts::default() };
         self.send(place, subject, &AcceptInvitation {}.into(), facts)?;
@@ -315,7 +317,13 @@ impl Room {
     }
 
     /// Sends a command by a token that the service says it saw; the rules decide.
-    fn send(&mut self, place: usize, subject: Subject, command: &Command, facts: Facts) -> Result<()> {
+    fn send(
+        &mut self,
+        place: usize,
+        subject: Subject,
+        command: &Command,
+        facts: Facts,
+    ) -> Result<()> {
         self.commands += 1;
         let identity = &self.members[place].identity;
         let authority = Authority::ServiceWitnessed(Witness {

@@ -1,6 +1,6 @@
 //! What an append costs, and what memory it takes, as one log grows: both should be flat.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
@@ -109,10 +109,15 @@ pub fn grouped(number: u64) -> String {
 
 fn conclude(part: &mut Part, logs: &[u64], entry_bytes: u64) -> Result<()> {
     let [small, .., large] = logs else { anyhow::bail!("two sizes or more") };
-    let pairs = [(cost_name(*small), cost_name(*large)), (memory_name(*small), memory_name(*large))];
+    let pairs =
+        [(cost_name(*small), cost_name(*large)), (memory_name(*small), memory_name(*large))];
     for (what, (small, large)) in ["cost", "memory"].into_iter().zip(pairs) {
         let figure = |name| part.figure(name).context("a figure of every size");
-        let ratio = Ratio::of(&format!("{what}, the largest log to the smallest"), figure(&large)?, figure(&small)?);
+        let ratio = Ratio::of(
+            &format!("{what}, the largest log to the smallest"),
+            figure(&large)?,
+            figure(&small)?,
+        );
         part.ratios.push(ratio.goal(Goal::AtMost(1.5)));
     }
     part.note(format!(
@@ -196,10 +201,15 @@ impl Log {
     }
 
     /// Appends up to `size` entries; notes the memory at each power of ten, and at `size`.
-    async fn fill(&mut self, size: u64, material: &Material, part: Option<&mut Part>) -> Result<()> {
+    async fn fill(
+        &mut self,
+        size: u64,
+        material: &Material,
+        part: Option<&mut Part>,
+    ) -> Result<()> {
         let mut nothing = Part::default();
         let part = part.unwrap_or(&mut nothing);
-        let mut noted: BTreeMap<u64, ()> = BTreeMap::new();
+        let mut noted = BTreeSet::new();
         let timer = Timer::start();
         while self.tree.size() < size {
             let left = usize::try_from(size - self.tree.size())?;
@@ -207,7 +217,7 @@ impl Log {
             let now = self.tree.size();
             let reached = if now >= size { size } else { 10_u64.pow(now.ilog10()) };
             // Smaller logs are all start-up.
-            if (1000..=now).contains(&reached) && noted.insert(reached, ()).is_none() {
+            if (1000..=now).contains(&reached) && noted.insert(reached) {
                 let value = megabytes(machine::resident_kib());
                 let named = [("entries", reached)];
                 part.push(&memory_name(reached), "MB", &named, timer.sample(value));

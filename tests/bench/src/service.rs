@@ -175,7 +175,11 @@ impl Service {
             }
             let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
             let parts: Result<Vec<_>, _> = joined.collect();
-            Ok(parts.map_err(|_| anyhow!("a thread that signs died"))?.into_iter().flatten().collect())
+            Ok(parts
+                .map_err(|_| anyhow!("a thread that signs died"))?
+                .into_iter()
+                .flatten()
+                .collect())
         })
     }
 
@@ -203,11 +207,6 @@ impl Service {
             done??;
         }
         Ok(timer.rate(count))
-    }
-
-    /// How many lanes there are.
-    pub fn lane_count(&self) -> usize {
-        self.lanes.len()
     }
 
     /// The first room.
@@ -245,7 +244,8 @@ async fn append(store: &Store, room: &Room) -> Result<()> {
     for part in room.entries.chunks(BATCH_ENTRIES_MAX) {
         let leaves: Vec<_> = part.iter().map(chancery_ledger::entry::Sealed::leaf).collect();
         let growth = Growth::of(&tree, &leaves);
-        let entries = part.iter().map(|it| NewEntry { sealed: it.bytes().to_vec(), leaf_hash: it.leaf() });
+        let entries =
+            part.iter().map(|it| NewEntry { sealed: it.bytes().to_vec(), leaf_hash: it.leaf() });
         let append = Append {
             collaboration: room.id,
             expected_size: tree.size(),
@@ -270,4 +270,31 @@ pub fn checkpoint_of(room: &Room, growth: &Growth) -> String {
         root: growth.frontier().root(),
     }
     .sign(room.service())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_command_is_carried_out_once_and_in_its_room() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("log.db")).await.unwrap();
+        let mut service = Service::begin(store, folder.path(), 2, 24).await.unwrap();
+        let before = service.store.heads(None, 10).await.unwrap();
+        assert_eq!(before.len(), 2);
+        let mut sent = 0;
+        // An odd number in each lane, twice: the second go begins with what restores.
+        for _ in 0..2 {
+            let commands = service.sign(72).unwrap();
+            assert!(commands.iter().all(|lane| lane.len() == 3));
+            sent += 3 * commands.len() as u64;
+            service.send_all(commands).await.unwrap();
+        }
+        let after = service.store.heads(None, 10).await.unwrap();
+        for ((id, before), (same, after)) in before.into_iter().zip(after) {
+            assert_eq!((id, before + sent / 2), (same, after));
+        }
+    }
 }

@@ -8,6 +8,8 @@ use crate::scale::grouped;
 
 const BEGIN: &str = "<!-- bench:begin -->";
 const END: &str = "<!-- bench:end -->";
+/// The load from which on something else must have been running.
+const BUSY: f64 = 0.7;
 /// Columns that a name takes.
 const NAME: usize = 44;
 
@@ -21,6 +23,9 @@ pub fn screen(report: &Report) -> String {
     };
     line(format!("{}, {} cores, Linux {}", machine.cpu, machine.cores, machine.kernel));
     line(format!("{} of {}, sizes: {}", machine.commit, machine.date, report.mode));
+    if machine.load_before > BUSY {
+        line(format!("NOT ALONE: load {:.1} before it began", machine.load_before));
+    }
     if !machine.optimised {
         line("NOT OPTIMISED: these figures say nothing of a release".to_owned());
     }
@@ -35,7 +40,11 @@ pub fn screen(report: &Report) -> String {
         for ratio in &part.ratios {
             let (least, greatest) = (value(ratio.least), value(ratio.greatest));
             let spread = format!("{least} to {greatest}");
-            line(format!("  {:<NAME$}{:>12} {spread:<14}", short(&ratio.name), value(ratio.median)));
+            line(format!(
+                "  {:<NAME$}{:>12} {spread:<14}",
+                short(&ratio.name),
+                value(ratio.median)
+            ));
             if let Some(goal) = goal(ratio) {
                 line(format!("  {:<NAME$}{:>12}", "", goal));
             }
@@ -49,7 +58,9 @@ pub fn screen(report: &Report) -> String {
     for (name, why) in &report.failed {
         line(String::new());
         line(format!("{name}: FAILED"));
-        wrapped(why, 76).into_iter().for_each(|text| line(format!("  {text}")));
+        for text in wrapped(why, 76) {
+            line(format!("  {text}"));
+        }
     }
     out
 }
@@ -73,9 +84,16 @@ fn section(report: &Report) -> String {
     let mut out = format!(
         "\nMade by `./bench --write` on {} at commit `{}`: {}, {} cores, {} MiB, Linux {}; sizes: {}.\n\
          Medians of interleaved rounds; a ratio is taken within each round. *Steal* is the processor \
-         time that the host gave to others meanwhile, the median of the rounds.\n",
-        machine.date, machine.commit, machine.cpu, machine.cores, machine.memory_mib,
-        machine.kernel, report.mode
+         time that the host gave to others meanwhile, the median of the rounds. The load before it \
+         began was {:.1}.\n",
+        machine.date,
+        machine.commit,
+        machine.cpu,
+        machine.cores,
+        machine.memory_mib,
+        machine.kernel,
+        report.mode,
+        machine.load_before
     );
     // Writing into a String does not fail.
     let mut line = |text: String| {
@@ -112,7 +130,13 @@ fn figure_row(figure: &Figure) -> String {
     let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     format!(
         "| {} | {} {} | {} to {} | {} | {} |",
-        figure.name, value(figure.median), figure.unit, value(least), value(most), values.len(), steal(figure)
+        figure.name,
+        value(figure.median),
+        figure.unit,
+        value(least),
+        value(most),
+        values.len(),
+        steal(figure)
     )
 }
 
@@ -186,7 +210,7 @@ fn wrapped(text: &str, columns: usize) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::machine::Machine;
-    use crate::report::Sample;
+    use crate::report::{Part, Sample};
 
     fn report() -> Report {
         let mut part = Part::new("append", "durable append");
@@ -197,7 +221,12 @@ mod tests {
         part.compare(name, "ours", "theirs", Some(Goal::AtLeast(3.0)));
         part.note("A word ".repeat(40));
         let machine = Machine::this();
-        Report { mode: "quick".into(), machine, parts: vec![part], failed: [("x".into(), "y".into())].into() }
+        Report {
+            mode: "quick".into(),
+            machine,
+            parts: vec![part],
+            failed: [("x".into(), "y".into())].into(),
+        }
     }
 
     #[test]

@@ -124,7 +124,8 @@ fn huge(setup: &Setup, part: &mut Part) -> Result<()> {
     let peak = peak_mb();
     part.push("10 million entries", "entries/s", &named, sample);
     part.push("10 million entries, peak memory", "MB", &named, Sample { value: peak, ..sample });
-    let ratio = Ratio::from_rounds("10 million entries, memory to 500 MB", vec![peak / MEMORY_MB_MAX]);
+    let ratio =
+        Ratio::from_rounds("10 million entries, memory to 500 MB", vec![peak / MEMORY_MB_MAX]);
     part.ratios.push(ratio.goal(Goal::AtMost(1.0)));
     fs::remove_file(file)?;
     Ok(())
@@ -285,5 +286,23 @@ impl Drop for Ccf {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_that_is_made_is_one_that_the_rules_permit() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log");
+        make(&file, 200).unwrap();
+        assert!(verified(&file, 200).unwrap().value > 0.0);
+        // The founding has witnessed entries too: these have one signature.
+        let signatures = signatures(&file).unwrap();
+        assert!(signatures.len() > 200, "{}", signatures.len());
+        let sample = limit::verifications(&signatures, Duration::from_millis(1)).unwrap();
+        assert!(sample.value > 0.0);
     }
 }

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::server::Server;
 use crate::report::{Sample, Timer};
 
-/// Clients of `pgbench`: of 8, 32, 64 and 128 the fastest here.
+/// Clients of `pgbench`: enough that their commits share syncs.
 pub const CLIENTS: u32 = 64;
 
 /// A server with a table to insert into.
@@ -19,6 +19,8 @@ pub struct Peer {
     server: Server,
     program: PathBuf,
     script: tempfile::NamedTempFile,
+    /// `payload=` and the bytes of an insert as PostgreSQL reads them.
+    payload: String,
 }
 
 impl Peer {
@@ -30,14 +32,13 @@ impl Peer {
     pub fn start(sealed: &[u8]) -> Result<Self> {
         let program = program().context("there is no pgbench: apt-get install postgresql")?;
         let server = Server::start();
-        let mut script = String::from("INSERT INTO log (sealed) VALUES ('\\x");
+        let mut payload = String::from("payload=\\x");
         for byte in sealed {
-            write!(script, "{byte:02x}")?;
+            write!(payload, "{byte:02x}")?;
         }
-        script.push_str("');\n");
-        let file = tempfile::NamedTempFile::new()?;
-        std::fs::write(file.path(), script)?;
-        let peer = Self { server, program, script: file };
+        let script = tempfile::NamedTempFile::new()?;
+        std::fs::write(script.path(), "INSERT INTO log (sealed) VALUES (:payload);\n")?;
+        let peer = Self { server, program, script, payload };
         let table = "CREATE TABLE log (position bigserial PRIMARY KEY, sealed bytea NOT NULL)";
         let setup = tempfile::NamedTempFile::new()?;
         std::fs::write(setup.path(), format!("{table};\n"))?;
@@ -54,7 +55,8 @@ impl Peer {
         let seconds = time.as_secs_f64().ceil().max(1.0).to_string();
         let clients = CLIENTS.to_string();
         let timer = Timer::start();
-        let said = self.pgbench(self.script.path(), &["-c", &clients, "-j", "2", "-T", &seconds])?;
+        let load = ["-c", &clients, "-j", "2", "-T", &seconds, "-D", &self.payload];
+        let said = self.pgbench(self.script.path(), &load)?;
         let rate = said.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next());
         Ok(timer.sample(rate.context("pgbench gave no rate")?.parse()?))
     }
@@ -67,7 +69,7 @@ impl Peer {
     fn pgbench(&self, script: &Path, arguments: &[&str]) -> Result<String> {
         let data = self.server.data();
         let Some(socket) = data.parent() else { bail!("a server without a folder") };
-        // Prepared: the statement is planned once for each client.
+        // Prepared: the statement is planned once for each client, and the bytes go as a parameter.
         let output = Command::new(&self.program)
             .args(["-n", "-M", "prepared", "-U", "postgres", "-h"])
             .arg(socket)
