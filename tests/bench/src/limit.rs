@@ -52,13 +52,15 @@ pub fn verifications(signatures: &[Signature], time: Duration) -> Result<Sample>
     let one_core = |core: usize| {
         let mut done = 0_u64;
         let mut next = signatures.iter().cycle().skip(core * signatures.len() / cores);
-        while begun.elapsed() < time {
+        loop {
             for it in next.by_ref().take(ROUND) {
                 it.key.verify(&it.signed, &it.by_key).context("a signature of the sample")?;
                 done += 1;
             }
+            if begun.elapsed() >= time {
+                return anyhow::Ok(done);
+            }
         }
-        anyhow::Ok(done)
     };
     let done = std::thread::scope(|scope| {
         let each: Vec<_> = (0..cores).map(|core| scope.spawn(move || one_core(core))).collect();

@@ -195,6 +195,7 @@ mod tests {
 
     #[test]
     fn steps_are_round() {
-        assert_eq!([12.5, 3.0, 100.0].map(round_step), [5.0, 1.0, 50.0]);
+        let steps = [12.5, 3.0, 100.0].map(|most| round_step(most).to_string());
+        assert_eq!(steps, ["5", "1", "50"]);
     }
 }
