@@ -14,6 +14,7 @@ use chancery_commands::dev_issuer::{DevIssuer, DevIssuerParts, DevKey, EXECUTOR_
 use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 
+use super::witnesses::Witnesses;
 use super::node::{Node, Settings, listen, stop_signal};
 use super::{LogFormat, executor, start_log};
 use crate::failure::{Failure, OrFail as _};
@@ -80,6 +81,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         issuers: vec![issuer.trusted()],
         executor: Some(executor),
         nats: args.nats,
+        database: None,
+        witnesses: Witnesses::default(),
     })
     .await?;
     node.router = node.router.nest(ISSUER_PATH, issuer.router());

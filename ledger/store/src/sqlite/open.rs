@@ -55,6 +55,30 @@ impl Sqlite {
 
         Ok(Self { readers, writer })
     }
+
+    pub(crate) async fn open_to_read(path: &Path) -> Result<Self, OpenError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(false)
+            .read_only(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("query_only", "ON");
+        let database = |error: sqlx::Error| OpenError::Database(error.into());
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS_MAX)
+            .connect_with(options)
+            .await
+            .map_err(database)?;
+        let newest: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+            .fetch_one(&readers)
+            .await
+            .map_err(database)?;
+        if newest != sqlx::migrate!("src/sqlite/migrations").iter().map(|it| it.version).max() {
+            return Err(OpenError::OtherSchema);
+        }
+        let writer = readers.clone();
+        Ok(Self { readers, writer })
+    }
 }
 
 /// Takes the lock that guards creation and migration, then creates the database file if missing.
