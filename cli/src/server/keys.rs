@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chancery_commands::keyring::Keyring;
-use chancery_ledger::key::{KeyId, SigningKey};
+use chancery_ledger::key::{KeyId, PublicKey, SigningKey};
 
 use crate::client::key_file;
 use crate::failure::{Failure, OrFail as _, Result};
@@ -37,12 +37,12 @@ pub struct InUse {
 }
 
 /// What a rotation did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rotated {
-    /// The key before.
+    /// The id of the key before.
     pub before: KeyId,
     /// The current key.
-    pub now: KeyId,
+    pub key: PublicKey,
 }
 
 /// An older key that nobody uses as its current one, until this is dropped.
@@ -110,8 +110,8 @@ pub fn rotate(data_dir: &Path) -> Result<Rotated> {
         linked => linked.or_unreadable(failed)?,
     }
     private_file::sync_folder(&folder).or_unreadable(failed)?;
-    let now = key_file::replace(&path)?.public().id();
-    Ok(Rotated { before, now })
+    let key = key_file::replace(&path)?.public().clone();
+    Ok(Rotated { before, key })
 }
 
 /// The older keys, each kept from being taken into use.

@@ -1,12 +1,14 @@
 //! `chancery service retire-keys`: the older keys go, once nothing is sealed by them any more.
 
+use std::path::Path;
+
 use chancery_ledger::id::CollaborationId;
 use chancery_ledger::key::PublicKey;
 use chancery_ledger::note::{Checkpoint, Note};
 use chancery_store::Store;
 use serde_json::json;
 
-use super::database::{LOG_FILE, Place, open_file_to_read};
+use super::database::{DatabaseUrl, LOG_FILE, Place, open_file_to_read};
 use super::keys;
 use super::log::meant;
 use crate::failure::{Failure, OrFail as _, Result};
@@ -18,11 +20,8 @@ use crate::text::facts;
 /// # Errors
 ///
 /// Where a log is sealed by one of them, a server runs with one, or the log can't be read.
-pub async fn run(place: &Place) -> Result<()> {
-    let data_dir = place.data_dir.as_deref().ok_or_else(|| {
-        let why = "the keys are in the data folder";
-        Failure::usage("data_dir_missing", "--data-dir is missing", why)
-    })?;
+pub async fn run(data_dir: &Path, database: Option<DatabaseUrl>) -> Result<()> {
+    let place = Place { data_dir: Some(data_dir.to_owned()), database };
     let older = keys::older(data_dir)?;
     if older.is_empty() {
         return Ok(output::answer(&json!({"deleted": []}), "There are no older keys.")?);

@@ -31,8 +31,8 @@ pub struct Args {
 enum What {
     /// Cosign each checkpoint of known logs that extends the last one, until stopped.
     ///
-    /// Prints its verifier key, which the logs' operator gives to `chancery serve --witness` and
-    /// auditors to `chancery audit verify`. Never run two of one key: they would cosign forks.
+    /// Prints its verifier key, which the logs' operator gives to chancery serve --witness. Never
+    /// run copies of one data folder: together they would cosign forks.
     Serve {
         /// Folder for the witness's key and what it saw. Restore no old copy of it.
         #[arg(long, value_name = "DIR")]
@@ -44,8 +44,7 @@ enum What {
         #[arg(long)]
         name: String,
         /// Verifier key of a service (chancery service shows it); stands for all its logs; may be
-        /// repeated. A service that rotates its key is there twice: the new key before the
-        /// rotation.
+        /// repeated. A service that rotates its key is there twice, until it has moved its logs.
         #[arg(long = "log", value_name = "VKEY", required = true)]
         logs: Vec<LogKey>,
         /// Form of the log on standard error.

@@ -1,7 +1,7 @@
 //! `chancery service`: what a service says of itself; and the rotation of its key, on both sides.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chancery_audit::{Options, Report, Verdict, verify};
 use chancery_ledger::key::{KeyId, PublicKey};
@@ -18,7 +18,7 @@ use crate::client::session::{introduce, server, signed_in};
 use crate::client::views::{Collaboration, Service};
 use crate::failure::{Failure, OrFail as _, Result};
 use crate::output;
-use crate::server::database::Place;
+use crate::server::database::{DatabaseUrl, URL_ENV};
 use crate::server::{keys, retire};
 use crate::text::{evidence, facts, plain};
 
@@ -41,21 +41,29 @@ enum What {
     /// The server uses it from its next start on, and then moves each log to it: by an entry that
     /// the old key seals and the new one signs. Broken off anywhere, it can be run again.
     #[command(after_help = "\
-Before: give the new key to the witnesses, if there are any. After: restart the
-server, tell the members to run chancery service trust-rotation, and then run
-chancery service retire-keys.")]
+Then: give the new verifier key to the witnesses, if there are any; restart the
+server; tell members to run chancery service trust-rotation, and executors the
+new --service-key; at last, run chancery service retire-keys.")]
     RotateKey {
         /// The server's data folder
         #[arg(long, value_name = "DIR")]
         data_dir: PathBuf,
+        /// The service's name, to print the verifier key that witnesses need
+        #[arg(long)]
+        name: Option<String>,
     },
     /// Delete the service's older keys, for good (operator)
     ///
     /// Refused while a log is sealed by one of them, or a server runs with one.
     RetireKeys {
-        /// Where keys and log are.
-        #[command(flatten)]
-        place: Place,
+        /// The server's data folder
+        #[arg(long, value_name = "DIR")]
+        data_dir: PathBuf,
+        /// The log's PostgreSQL database, where it is not in the data folder
+        ///
+        /// Better given by CHANCERY_DATABASE_URL: command lines are seen by all.
+        #[arg(long, value_name = "postgres://URL", env = URL_ENV, hide_env_values = true)]
+        database: Option<DatabaseUrl>,
     },
     /// Trust the service's new key, if the log proves that the pinned one handed over to it
     ///
@@ -77,8 +85,8 @@ chancery service retire-keys.")]
 pub async fn run(global: &Global, args: Args) -> Result<()> {
     match args.what {
         None => show(global).await,
-        Some(What::RotateKey { data_dir }) => rotate(&data_dir),
-        Some(What::RetireKeys { place }) => retire::run(&place).await,
+        Some(What::RotateKey { data_dir, name }) => rotate(&data_dir, name.as_deref()),
+        Some(What::RetireKeys { data_dir, database }) => retire::run(&data_dir, database).await,
         Some(What::TrustRotation { bundle }) => trust(global, bundle).await,
     }
 }
@@ -87,15 +95,17 @@ pub async fn run(global: &Global, args: Args) -> Result<()> {
 async fn show(global: &Global) -> Result<()> {
     let profile = Profile::new(global.profile.as_deref())?;
     let http = Http::new(server(global, &profile.config()?)?)?;
-    let document = http.document("/v1/service").await?;
+    let mut document = http.document("/v1/service").await?;
     let service: Service = view(&document)?;
-    let log_key = service.key.parse::<PublicKey>().ok();
-    let log_key = log_key.and_then(|key| LogKey::new(&service.name, key).ok());
+    let verifier = service.key.parse::<PublicKey>().ok();
+    let verifier = verifier.and_then(|key| LogKey::new(&service.name, key).ok());
+    let verifier = verifier.map(|key| key.to_string());
+    document["verifier_key"] = json!(verifier);
     let pairs = [
         ("server", http.server().to_owned()),
         ("key", service.key),
         ("key id", service.key_id),
-        ("verifier", log_key.map_or_else(|| "-".to_owned(), |key| key.to_string())),
+        ("verifier", verifier.unwrap_or_else(|| "-".to_owned())),
         ("evidence", evidence(&service.evidence.kind)),
         ("release", service.version),
     ];
@@ -103,14 +113,24 @@ async fn show(global: &Global) -> Result<()> {
     Ok(output::answer(&document, &text)?)
 }
 
-fn rotate(data_dir: &std::path::Path) -> Result<()> {
+fn rotate(data_dir: &Path, name: Option<&str>) -> Result<()> {
+    let unfit = |name: &str| format!("{name:?} can't be the service's name");
     let rotated = keys::rotate(data_dir)?;
-    let (before, now) = (rotated.before.to_string(), rotated.now.to_string());
-    let document = json!({"key_id": now, "previous_key_id": before, "restart": true});
+    let verifier = name
+        .map(|name| LogKey::new(name, rotated.key.clone()).or_unreadable(|| unfit(name)))
+        .transpose()?
+        .map(|key| key.to_string());
+    let (before, now) = (rotated.before.to_string(), rotated.key.id().to_string());
+    let document = json!({
+        "key": rotated.key.to_string(), "key_id": now, "verifier_key": verifier,
+        "previous_key_id": before, "restart": true,
+    });
+    let mut pairs = vec![("new", now), ("kept", before)];
+    pairs.extend(verifier.map(|key| ("verifier", key)));
     let text = format!(
-        "Made a new service key\n{}\nRestart the server: it moves every log to the new key. Members \
-         then run\n  chancery service trust-rotation\n",
-        facts(2, [("new", now), ("kept", before)])
+        "Made a new service key\n{}\nRestart the server: it then moves every log to the new key. \
+         Members run\n  chancery service trust-rotation\n",
+        facts(2, pairs)
     );
     Ok(output::answer(&document, &text)?)
 }

@@ -23,10 +23,10 @@ fn a_rotation_keeps_every_key_and_a_start_takes_them_all() {
     let one = rotate(dir).unwrap();
     assert_eq!(one.before, first.keyring.current().public().id());
     let two = rotate(dir).unwrap();
-    assert_eq!((two.before, current_id(dir)), (one.now, two.now));
+    assert_eq!((two.before, current_id(dir)), (one.key.id(), two.key.id()));
     let now = take(dir).unwrap();
-    assert_eq!((now.older, now.keyring.current().public().id()), (2, two.now));
-    for id in [one.before, one.now, two.now] {
+    assert_eq!((now.older, now.keyring.current().public().id()), (2, two.key.id()));
+    for id in [one.before, one.key.id(), two.key.id()] {
         assert!(now.keyring.by_id(id).is_some(), "{id}");
     }
     let file = kept_path(dir, one.before);
@@ -49,7 +49,7 @@ fn a_rotation_that_was_broken_off_anywhere_can_be_run_again() {
     // Broken off while the new key is written beside.
     fs::write(dir.join("service.key.new"), b"half a k").unwrap();
     let rotated = rotate(dir).unwrap();
-    assert_eq!((rotated.before, current_id(dir)), (before, rotated.now));
+    assert_eq!((rotated.before, current_id(dir)), (before, rotated.key.id()));
     assert_eq!(older(dir).unwrap().len(), 1);
     assert!(!dir.join("service.key.new").exists());
 }
