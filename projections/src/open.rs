@@ -99,11 +99,8 @@ impl Views {
             .busy_timeout(BUSY_TIMEOUT);
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
         let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&pool).await?;
-        let shown = if version == i64::from(schema::VERSION) {
-            Some(sizes(&pool).await?)
-        } else {
-            None
-        };
+        let shown =
+            if version == i64::from(schema::VERSION) { Some(sizes(&pool).await?) } else { None };
         pool.close().await;
         Ok(shown)
     }

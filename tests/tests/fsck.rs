@@ -143,7 +143,10 @@ fn a_sound_log_is_clean_and_each_damage_is_named() {
     assert_eq!((&log["entries"], &log["nodes"]), (&TILE.into(), &1.into()), "{log:#}");
     assert_eq!((&log["audit"], &log["personal_keys"]), (&"verified".into(), &2.into()));
     assert_eq!(clean.document["service_keys_compared"], true);
-    assert_eq!(clean.document["views"], serde_json::json!({"checked": true, "findings": [], "finding_count": 0}));
+    assert_eq!(
+        clean.document["views"],
+        serde_json::json!({"checked": true, "findings": [], "finding_count": 0})
+    );
 
     served.kill();
     let backup = copy(&served.data_dir, served.folder.path().join("backup"));
@@ -162,7 +165,10 @@ fn a_sound_log_is_clean_and_each_damage_is_named() {
     let flipped = damaged("flipped", &[flip]);
     let told = findings(&flipped);
     assert_eq!(flipped.document["logs"][0]["audit"], "tampered");
-    assert!(told.contains(&"the leaf hash of entry 3 isn't that of its bytes".to_owned()), "{told:?}");
+    assert!(
+        told.contains(&"the leaf hash of entry 3 isn't that of its bytes".to_owned()),
+        "{told:?}"
+    );
     let seal = "the audit says tampered: seal at position 3";
     assert!(told.iter().any(|it| it.starts_with(seal)), "{told:?}");
 
@@ -173,8 +179,14 @@ fn a_sound_log_is_clean_and_each_damage_is_named() {
     let rolled = damaged("rolled", &["UPDATE heads SET size = size - 1"]);
     let told = findings(&rolled);
     assert!(told.contains(&"an entry at position 255 lies beyond the head".to_owned()), "{told:?}");
-    assert!(told.iter().any(|it| it.starts_with("the head's checkpoint isn't of the 255")), "{told:?}");
-    assert!(told.iter().any(|it| it.starts_with("the audit says incomplete: checkpoint")), "{told:?}");
+    assert!(
+        told.iter().any(|it| it.starts_with("the head's checkpoint isn't of the 255")),
+        "{told:?}"
+    );
+    assert!(
+        told.iter().any(|it| it.starts_with("the audit says incomplete: checkpoint")),
+        "{told:?}"
+    );
     let views = rolled.document["views"]["findings"][0].as_str().unwrap().to_owned();
     assert!(views.contains("show 256 entries") && views.ends_with("the log has 255"), "{views}");
 
@@ -195,7 +207,8 @@ fn a_sound_log_is_clean_and_each_damage_is_named() {
 
     // Another service's key in the data folder.
     let foreign = copy(&backup, served.folder.path().join("foreign"));
-    let rotated = offline(&["service", "rotate-key", "--data-dir", foreign.to_str().unwrap()], None);
+    let rotated =
+        offline(&["service", "rotate-key", "--data-dir", foreign.to_str().unwrap()], None);
     assert_eq!(rotated.code, 0);
     assert_eq!(fsck(&foreign).code, 0, "an older key is a key of the service");
     std::fs::remove_dir_all(foreign.join("service-keys")).unwrap();
@@ -224,7 +237,8 @@ fn what_is_no_log_is_unreadable_and_stays_as_it_is() {
     assert_eq!(missing.code, 3, "{:#}", missing.document);
     assert!(missing.document["title"].as_str().unwrap().ends_with("holds no log"));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-    std::fs::write(folder.path().join("log.db"), b"not a database, and long enough to tell").unwrap();
+    std::fs::write(folder.path().join("log.db"), b"not a database, and long enough to tell")
+        .unwrap();
     assert_eq!(fsck(folder.path()).code, 3);
     let other = ["log", "fsck", "--collaboration", "Flights", "--data-dir"];
     let path = folder.path().to_str().unwrap();

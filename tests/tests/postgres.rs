@@ -49,7 +49,8 @@ fn the_log_is_in_the_database_and_the_password_nowhere() {
     assert_eq!(alone.document["service_keys_compared"], false);
     // An empty database is not made into a log.
     let empty = postgres.database();
-    let refused = offline(&["log", "fsck", "--database", &format!("{empty}&password={SECRET}")], None);
+    let refused =
+        offline(&["log", "fsck", "--database", &format!("{empty}&password={SECRET}")], None);
     assert_eq!(refused.code, 3, "{:#}", refused.document);
     let again = offline(&["log", "fsck", "--database", &empty], None);
     assert_eq!(again.document["detail"], refused.document["detail"]);
@@ -66,7 +67,8 @@ fn the_log_is_in_the_database_and_the_password_nowhere() {
 
     let wrong = offline(&["log", "fsck", "--database", &format!("mysql://u:{SECRET}@h/d")], None);
     assert_eq!(wrong.code, 64);
-    for said in [served.said(), refused.document.to_string(), refused.notes, wrong.document.to_string()]
+    for said in
+        [served.said(), refused.document.to_string(), refused.notes, wrong.document.to_string()]
     {
         assert!(!said.contains(SECRET), "{said}");
     }

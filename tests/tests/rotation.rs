@@ -89,13 +89,8 @@ fn a_rotated_key_is_trusted_on_proof_and_the_old_one_retired() {
     served.kill();
     served.resume();
     assert_eq!(create(&olivia, "Three")["position"], 0);
-    let position = olivia.does(&[
-        "--collaboration",
-        "One",
-        "collaboration",
-        "enable-workload",
-        "spark-sql",
-    ]);
+    let position =
+        olivia.does(&["--collaboration", "One", "collaboration", "enable-workload", "spark-sql"]);
     assert_eq!(position["position"], 2, "the rotation is at 1: {position:#}");
     let fsck = served.operate(&["log", "fsck"]);
     assert_eq!(fsck.code, 0, "{:#}", fsck.document);

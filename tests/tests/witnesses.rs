@@ -28,7 +28,8 @@ impl Witness {
 
     /// As `chancery serve --witness` takes it.
     fn option(&self) -> String {
-        let key = offline(&["witness", "key", "--data-dir", &self.data_dir, "--name", self.name], None);
+        let key =
+            offline(&["witness", "key", "--data-dir", &self.data_dir, "--name", self.name], None);
         assert_eq!(key.code, 0, "{:#}", key.document);
         format!("{} http://127.0.0.1:{}", key.document["verifier_key"].as_str().unwrap(), self.port)
     }
@@ -49,7 +50,10 @@ fn cosigned(served: &Served) -> Option<(i64, String)> {
     runtime.block_on(async {
         let url = format!("sqlite://{}?mode=ro", served.data_dir.join("log.db").display());
         let mut database = SqliteConnection::connect(&url).await.unwrap();
-        sqlx::query_as("SELECT size, note FROM cosigned").fetch_optional(&mut database).await.unwrap()
+        sqlx::query_as("SELECT size, note FROM cosigned")
+            .fetch_optional(&mut database)
+            .await
+            .unwrap()
     })
 }
 
@@ -58,8 +62,8 @@ fn a_checkpoint_that_both_witnesses_cosign_is_kept_and_handed_on() {
     let mut served = Served::start(None);
     let olivia = served.olivia("olivia");
     let key = olivia.does(&["service"])["verifier_key"].as_str().unwrap().to_owned();
-    let mut witnesses =
-        ["witness.example/one", "witness.example/two"].map(|name| Witness::new(&served, name, &key));
+    let mut witnesses = ["witness.example/one", "witness.example/two"]
+        .map(|name| Witness::new(&served, name, &key));
     for witness in &mut witnesses {
         let option = witness.option();
         served.options.extend(["--witness".to_owned(), option]);
@@ -113,8 +117,10 @@ fn a_checkpoint_that_both_witnesses_cosign_is_kept_and_handed_on() {
 fn a_quorum_that_cannot_be_met_is_refused_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().join("w").to_string_lossy().into_owned();
-    let key = offline(&["witness", "key", "--data-dir", &data_dir, "--name", "witness.example"], None);
-    let witness = format!("{} https://witness.example", key.document["verifier_key"].as_str().unwrap());
+    let key =
+        offline(&["witness", "key", "--data-dir", &data_dir, "--name", "witness.example"], None);
+    let witness =
+        format!("{} https://witness.example", key.document["verifier_key"].as_str().unwrap());
     let refused = offline(
         &[
             "serve",

@@ -14,8 +14,8 @@ use chancery_commands::dev_issuer::{DevIssuer, DevIssuerParts, DevKey, EXECUTOR_
 use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 
-use super::witnesses::Witnesses;
 use super::node::{Node, Settings, listen, stop_signal};
+use super::witnesses::Witnesses;
 use super::{LogFormat, executor, start_log};
 use crate::failure::{Failure, OrFail as _};
 use crate::private_file;
@@ -96,7 +96,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             issuer: format!("{server}{ISSUER_PATH}"),
             server,
             secret,
-            service_key: node.key_id,
+            service_keys: node.key_ids.clone(),
             data_root,
             venv,
             state_dir: args.data_dir.join("executor"),

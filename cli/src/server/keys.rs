@@ -30,8 +30,8 @@ const NAME_LEN: usize = 16;
 pub struct InUse {
     /// The keys.
     pub keyring: Keyring,
-    /// How many of them are older ones.
-    pub older: usize,
+    /// The ids of the older ones.
+    pub older: Vec<KeyId>,
     /// Keeps the current key from being deleted.
     _lock: File,
 }
@@ -67,9 +67,9 @@ pub fn take(data_dir: &Path) -> Result<InUse> {
     let used = File::open(&path).or_unreadable(failed)?;
     used.lock_shared().or_unreadable(failed)?;
     let older = load_older(data_dir, current.public().id())?;
-    let count = older.len();
+    let ids = older.iter().map(|(_, key)| key.public().id()).collect();
     let keyring = ring(current, older.into_iter().map(|(_, key)| key));
-    Ok(InUse { keyring, older: count, _lock: used })
+    Ok(InUse { keyring, older: ids, _lock: used })
 }
 
 /// The keys of a data folder; none where no server has run there.

@@ -53,6 +53,8 @@ pub struct Node {
     pub router: Router,
     /// The id of the key that seals.
     pub key_id: Digest,
+    /// The ids of all keys that are there, older ones too.
+    pub key_ids: Vec<Digest>,
     tasks: JoinSet<()>,
     /// Keeps them from being deleted.
     _keys: keys::InUse,
@@ -131,11 +133,12 @@ impl Node {
             evidence,
             clock: clock::system(),
         });
-        if keys.older > 0 {
+        if !keys.older.is_empty() {
             tasks.spawn(moving::move_logs(app.clone()));
         }
         let (router, key_id) = (chancery_commands::router(app), key.id());
-        Ok(Self { store, router, key_id, tasks, _keys: keys })
+        let key_ids = std::iter::once(key_id).chain(keys.older.iter().copied()).collect();
+        Ok(Self { store, router, key_id, key_ids, tasks, _keys: keys })
     }
 
     /// Serves until `stop` resolves, then ends requests under way and closes the log.

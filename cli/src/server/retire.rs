@@ -26,9 +26,8 @@ pub async fn run(data_dir: &Path, database: Option<DatabaseUrl>) -> Result<()> {
     if older.is_empty() {
         return Ok(output::answer(&json!({"deleted": []}), "There are no older keys.")?);
     }
-    let keyring = keys::read(data_dir)?.ok_or_else(|| {
-        Failure::unreadable("There is no service key", "it went away meanwhile")
-    })?;
+    let keyring = keys::read(data_dir)?
+        .ok_or_else(|| Failure::unreadable("There is no service key", "it went away meanwhile"))?;
     let current = keyring.current().public();
     let mut logs = checked(&place.open_to_read().await?, current).await?;
     // What a server without the database began here goes on under these keys too.
@@ -37,8 +36,9 @@ pub async fn run(data_dir: &Path, database: Option<DatabaseUrl>) -> Result<()> {
     }
     if logs == 0 {
         let why = format!("there is no log in {}", place.name());
-        return Err(Failure::refused("no_logs", "No key was deleted", why)
-            .with_hint("Is it the server's database? A key that still seals a log is never got back."));
+        return Err(Failure::refused("no_logs", "No key was deleted", why).with_hint(
+            "Is it the server's database? A key that still seals a log is never got back.",
+        ));
     }
     keys::delete(data_dir, &older)?;
     let ids: Vec<_> = older.iter().map(|key| key.id.to_string()).collect();

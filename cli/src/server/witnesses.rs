@@ -67,8 +67,7 @@ impl Witnesses {
         }
         anyhow::ensure!(self.quorum > 0, "--witness-quorum: 1 or more");
         let http = http_client()?;
-        let client =
-            |it: WitnessAt| Client::new(http.clone(), &it.url, it.witness, TIMEOUT);
+        let client = |it: WitnessAt| Client::new(http.clone(), &it.url, it.witness, TIMEOUT);
         let clients: Vec<_> = self.at.into_iter().map(client).collect();
         let (known, quorum) = (clients.len(), self.quorum);
         let options = Options { threshold: quorum, ..Options::default() };

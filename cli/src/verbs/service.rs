@@ -42,8 +42,8 @@ enum What {
     /// the old key seals and the new one signs. Broken off anywhere, it can be run again.
     #[command(after_help = "\
 Then: give the new verifier key to the witnesses, if there are any; restart the
-server; tell members to run chancery service trust-rotation, and executors the
-new --service-key; at last, run chancery service retire-keys.")]
+server, and executors with the new --service-key beside the old one; tell the
+members to run chancery service trust-rotation; at last, retire-keys.")]
     RotateKey {
         /// The server's data folder
         #[arg(long, value_name = "DIR")]
@@ -219,8 +219,7 @@ impl Rotation<'_> {
     }
 
     async fn verify_log(&self, http: &Http, it: &Collaboration) -> Result<Proven> {
-        let mut response =
-            http.download(format!("/v1/collaborations/{}/bundle", it.id)).await?;
+        let mut response = http.download(format!("/v1/collaborations/{}/bundle", it.id)).await?;
         let (sender, reader) = chunks::channel();
         let options = self.options();
         let audit = tokio::task::spawn_blocking(move || verify(reader, &options));
@@ -267,4 +266,3 @@ impl Rotation<'_> {
         }
     }
 }
-

@@ -63,10 +63,11 @@ impl Postgres {
         let writer = PgPoolOptions::new().connect_lazy_with(options.clone());
         writer.close().await;
         let readers = readers(options);
-        let newest: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
-            .fetch_one(&readers)
-            .await
-            .map_err(|error| OpenError::Database(error.into()))?;
+        let newest: Option<i64> =
+            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+                .fetch_one(&readers)
+                .await
+                .map_err(|error| OpenError::Database(error.into()))?;
         if newest != sqlx::migrate!("src/postgres/migrations").iter().map(|it| it.version).max() {
             return Err(OpenError::OtherSchema);
         }

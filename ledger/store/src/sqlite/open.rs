@@ -69,10 +69,11 @@ impl Sqlite {
             .connect_with(options)
             .await
             .map_err(database)?;
-        let newest: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
-            .fetch_one(&readers)
-            .await
-            .map_err(database)?;
+        let newest: Option<i64> =
+            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+                .fetch_one(&readers)
+                .await
+                .map_err(database)?;
         if newest != sqlx::migrate!("src/sqlite/migrations").iter().map(|it| it.version).max() {
             return Err(OpenError::OtherSchema);
         }
