@@ -17,7 +17,7 @@ fn room() -> Room {
 }
 
 fn copy() -> VerifiedLog {
-    VerifiedLog::new(room::id(), vec![room::service_key().public().id())
+    VerifiedLog::new(room::id(), vec![room::service_key().public().id()])
 }
 
 /// Takes entries until one is refused.
@@ -31,7 +31,7 @@ fn bytes(room: &Room) -> Vec<Vec<u8>> {
 
 /// The entry, changed and sealed again by the service itself.
 fn resealed(room: &Room, position: usize, change: impl FnOnce(&mut Entry)) -> Vec<u8> {
-    let mut entry = room.log[position].entry().clone(]);
+    let mut entry = room.log[position].entry().clone();
     change(&mut entry);
     entry::seal(entry, &room::service_key()).into_bytes()
 }
