@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::output::Format;
 use crate::server;
-use crate::verbs::{audit, collaboration, dataset, key, query, run, sign_in};
+use crate::verbs::{audit, collaboration, dataset, key, query, run, service, sign_in};
 
 const EXAMPLES: &str = "\
 Try it out, on this machine only:
@@ -79,8 +79,8 @@ pub enum Command {
     Logout,
     /// Who the service takes you for, and where you are a member
     Whoami,
-    /// What the service says of itself: name, key, evidence
-    Service,
+    /// What the service says of itself: name, key, evidence; and its key's rotation
+    Service(service::Args),
     /// Your own signing key
     #[command(subcommand)]
     Key(key::Command),
@@ -105,6 +105,11 @@ pub enum Command {
     Dev(server::dev::Args),
     /// The process that runs accepted queries on Spark
     Executor(server::executor::Args),
+    /// Cosign the logs of services, as a witness
+    Witness(server::witness::Args),
+    /// Check the log's database, or publish it as tiles
+    #[command(subcommand)]
+    Log(server::log::Command),
     /// Upkeep of the server's views
     Projections(server::projections::Args),
 }
@@ -127,7 +132,7 @@ mod tests {
             assert!(line.chars().count() <= 80, "{path}: {line}");
         }
         // The server's options are its operators'; their defaults and values can be long.
-        let servers = ["serve", "dev", "executor", "projections"];
+        let servers = ["serve", "dev", "executor", "projections", "witness"];
         for inner in command.get_subcommands_mut() {
             if !servers.contains(&inner.get_name()) {
                 check_width(inner, &path);

@@ -3,6 +3,7 @@
 //! The server's processes are in `server`; all else is a client of its HTTP API, or works offline.
 
 mod args;
+mod chunks;
 mod client;
 mod failure;
 mod output;
@@ -49,7 +50,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Login(args) => verbs::sign_in::login(global, args).await,
         Command::Logout => verbs::sign_in::logout(global),
         Command::Whoami => verbs::sign_in::whoami(global).await,
-        Command::Service => verbs::sign_in::service(global).await,
+        Command::Service(args) => verbs::service::run(global, args).await,
         Command::Key(command) => verbs::key::run(global, command),
         Command::Collaboration(command) => verbs::collaboration::run(global, command).await,
         Command::Dataset(command) => verbs::dataset::run(global, command).await,
@@ -59,6 +60,8 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Serve(args) => return Ok(server::serve::run(args).await?),
         Command::Dev(args) => return Ok(server::dev::run(args).await?),
         Command::Executor(args) => return Ok(server::executor::run(args).await?),
+        Command::Witness(args) => return Ok(server::witness::run(args).await?),
+        Command::Log(command) => return Ok(Box::pin(server::log::run(global, command)).await?),
         Command::Projections(args) => return Ok(server::projections::run(args).await?),
     }?;
     Ok(Exit::Done.into())

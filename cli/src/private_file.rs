@@ -92,7 +92,11 @@ pub fn read_or_draw(path: &Path, draw: impl FnOnce() -> Result<Vec<u8>>) -> Resu
     let linked = fs::hard_link(&beside, path);
     fs::remove_file(&beside).ok();
     match linked {
-        Ok(()) => Ok(bytes),
+        Ok(()) => {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            sync_folder(folder).or_unreadable(|| format!("Can't keep {}", path.display()))?;
+            Ok(bytes)
+        }
         Err(error) => match read(path)? {
             Some(bytes) => Ok(bytes),
             None => Err(Failure::unreadable(
@@ -119,6 +123,16 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
         .with_hint(format!("rm {}", beside.display())));
     }
     fs::rename(&beside, path).or_unreadable(|| format!("Can't write {shown}"))
+}
+
+/// Brings the names in a folder to the disk.
+///
+/// # Errors
+///
+/// As the file system's.
+pub fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    File::open(path)?.sync_all()
 }
 
 #[cfg(test)]

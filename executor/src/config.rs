@@ -11,8 +11,9 @@ use chancery_ledger::key::KeyId;
 pub struct Config {
     /// The service's base URL, without `/v1`, as in `http://127.0.0.1:8080`.
     pub service: String,
-    /// The id of the key that seals the service's logs. It is never taken from the service itself.
-    pub service_key: KeyId,
+    /// The ids of the keys that began the service's logs: after a rotation, those of before too.
+    /// They are never taken from the service itself.
+    pub service_keys: Vec<KeyId>,
     /// Who the executor is to the service.
     pub credentials: Credentials,
     /// The folder that the paths of local datasets are relative to.

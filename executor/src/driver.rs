@@ -119,7 +119,7 @@ impl Executor {
         let public = key.public().clone();
         tracing::info!(key = %public.id(), %application, "executor started");
         let driver = Driver {
-            logs: Logs::new(client.clone(), config.service_key, public.clone()),
+            logs: Logs::new(client.clone(), config.service_keys.clone(), public.clone()),
             tools: Tools {
                 client,
                 key,

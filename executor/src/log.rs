@@ -24,7 +24,7 @@ use crate::client::{Client, ClientError, ENTRIES_MAX};
 #[derive(Debug)]
 pub struct VerifiedLog {
     id: CollaborationId,
-    pin: KeyId,
+    pins: Vec<KeyId>,
     first: Option<PublicKey>,
     replay: Replay,
     tree: Frontier,
@@ -92,11 +92,11 @@ pub enum SyncError {
 }
 
 impl VerifiedLog {
-    /// An empty copy of the log of `id`, begun with the key of id `pin`.
-    pub fn new(id: CollaborationId, pin: KeyId) -> Self {
+    /// An empty copy of the log of `id`, begun with a key whose id is one of `pins`.
+    pub fn new(id: CollaborationId, pins: Vec<KeyId>) -> Self {
         Self {
             id,
-            pin,
+            pins,
             first: None,
             replay: Replay::default(),
             tree: Frontier::default(),
@@ -175,7 +175,7 @@ impl VerifiedLog {
         let position = self.size();
         let first = match &self.first {
             Some(key) => key.clone(),
-            None => genesis_key(&sealed, self.pin)?,
+            None => genesis_key(&sealed, &self.pins)?,
         };
         let sealed = open(sealed, self.replay.state(), &first)
             .map_err(|source| LogError::Entry { position, source })?;
@@ -213,8 +213,8 @@ impl VerifiedLog {
     }
 }
 
-/// The service key that the first entry names, if it is the pinned one and its evidence binds it.
-fn genesis_key(sealed: &[u8], pin: KeyId) -> Result<PublicKey, LogError> {
+/// The service key that the first entry names, if it is a pinned one and its evidence binds it.
+fn genesis_key(sealed: &[u8], pins: &[KeyId]) -> Result<PublicKey, LogError> {
     let position = 0;
     let sealed =
         Sealed::parse(sealed.to_vec()).map_err(|source| LogError::Entry { position, source })?;
@@ -224,7 +224,7 @@ fn genesis_key(sealed: &[u8], pin: KeyId) -> Result<PublicKey, LogError> {
     let key = created.service_key;
     let bound =
         chancery_attestation::service::verify(&created.evidence, &created.service, &key).is_ok();
-    if key.id() == pin && bound { Ok(key) } else { Err(LogError::Genesis) }
+    if pins.contains(&key.id()) && bound { Ok(key) } else { Err(LogError::Genesis) }
 }
 
 fn verify(evidence: &Evidence) -> Result<Verdict, String> {

@@ -235,7 +235,7 @@ async fn nothing_is_done_on_a_log_that_does_not_verify() {
     let tampered = Bench::new().await;
     tampered.service.lock().tampered = Some(6);
     let mut pinned = Bench::new().await;
-    pinned.config.service_key = Digest::of(b"another service");
+    pinned.config.service_keys = vec![Digest::of(b"another service")];
     for bench in [tampered, pinned] {
         let running = bench.start().await;
         bench.until("sweeps", |bench| bench.service.lock().sweeps > 20).await;

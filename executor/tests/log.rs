@@ -17,7 +17,7 @@ fn room() -> Room {
 }
 
 fn copy() -> VerifiedLog {
-    VerifiedLog::new(room::id(), room::service_key().public().id())
+    VerifiedLog::new(room::id(), vec![room::service_key().public().id()])
 }
 
 /// Takes entries until one is refused.
@@ -51,7 +51,7 @@ fn a_good_log_is_taken_whole_and_counts_only_once_confirmed() {
 fn the_first_entry_must_name_the_pinned_key() {
     let room = room();
     let other = SigningKey::from_seed(&[1; 32]).unwrap();
-    let mut copy = VerifiedLog::new(room::id(), other.public().id());
+    let mut copy = VerifiedLog::new(room::id(), vec![other.public().id()]);
     assert!(matches!(take(&mut copy, &bytes(&room)), Err(LogError::Genesis)));
     // A log that another key sealed throughout, and says so.
     let mut forged = room.log[0].entry().clone();
@@ -90,7 +90,7 @@ fn entries_out_of_place_are_refused() {
     swapped.swap(5, 6);
     assert!(matches!(take(&mut copy(), &swapped), Err(LogError::Misplaced { position: 5 })));
     let other = CollaborationId::new(uuid::Uuid::from_u128(7));
-    let mut copy = VerifiedLog::new(other, room::service_key().public().id());
+    let mut copy = VerifiedLog::new(other, vec![room::service_key().public().id()]);
     assert!(matches!(take(&mut copy, &good), Err(LogError::Misplaced { position: 0 })));
 }
 

@@ -84,6 +84,28 @@ impl Views {
     }
 }
 
+impl Views {
+    /// How many entries of each collaboration the views database at `path` shows, without making,
+    /// changing or clearing anything; `None` where it is of another schema version.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Database`], also where there is none.
+    pub async fn shown(path: &Path) -> Result<Option<HashMap<CollaborationId, u64>>, OpenError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(false)
+            .read_only(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+        let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&pool).await?;
+        let shown =
+            if version == i64::from(schema::VERSION) { Some(sizes(&pool).await?) } else { None };
+        pool.close().await;
+        Ok(shown)
+    }
+}
+
 /// How many entries of each collaboration the live tables show.
 pub(crate) async fn sizes(
     db: impl SqliteExecutor<'_>,

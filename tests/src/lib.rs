@@ -10,12 +10,14 @@
 mod person;
 mod process;
 mod room;
+mod served;
 
 use std::path::PathBuf;
 
 pub use person::{Outcome, Person};
 pub use process::{Background, free_port, is_open, wait_until};
 pub use room::{QUERY, Room, Shape, demo_data, sales, write};
+pub use served::{NAME, Served, offline};
 
 /// The root of the repository.
 pub fn root() -> PathBuf {

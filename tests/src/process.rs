@@ -30,6 +30,11 @@ impl Background {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Whether it has not ended.
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
+    }
+
     /// `kill -9`: it has no chance to put anything in order.
     pub fn kill(&mut self) {
         assert!(self.child.try_wait().expect("a child").is_none(), "it had ended: {}", self.said());

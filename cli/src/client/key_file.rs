@@ -1,6 +1,8 @@
 //! Keys that sign, of a member or of a service: Ed25519 in PKCS#8, in a file of its owner's.
 
-use std::path::Path;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use chancery_ledger::key::SigningKey;
 use ring::rand::SystemRandom;
@@ -42,6 +44,32 @@ pub fn load(path: &Path) -> Result<Option<SigningKey>> {
 /// Where it can't be drawn, read or written, is open to others, or is no key.
 pub fn load_or_generate(path: &Path) -> Result<SigningKey> {
     parse(path, &private_file::read_or_draw(path, draw)?)
+}
+
+/// Draws a key and puts it in the place of the one at `path`: whole, and on disk when this returns.
+/// Who else replaces it meanwhile is kept out by the caller.
+///
+/// # Errors
+///
+/// Where it can't be drawn or written.
+pub fn replace(path: &Path) -> Result<SigningKey> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let document = draw()?;
+    let key = parse(path, &document)?;
+    let failed = || format!("Can't write {}", path.display());
+    // Of an attempt that was broken off: nobody has used it.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(Failure::unreadable(failed(), error.to_string()));
+        }
+        _ => {}
+    }
+    private_file::create(&beside, &document)?;
+    fs::rename(&beside, path).or_unreadable(failed)?;
+    private_file::sync_folder(path.parent().unwrap_or(Path::new("."))).or_unreadable(failed)?;
+    Ok(key)
 }
 
 fn draw() -> Result<Vec<u8>> {

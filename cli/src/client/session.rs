@@ -11,7 +11,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue, IF_MATCH};
 use serde_json::Value;
 
 use super::http::{Http, Request, base_url, view};
-use super::profile::{Config, Profile, SERVER_DEFAULT};
+use super::profile::{Config, Profile, SERVER_DEFAULT, Token};
 use super::sign::{self, Envelope};
 use super::views::Service;
 use super::{clock, key_file};
@@ -103,6 +103,29 @@ pub fn check_pin(profile: &Profile, config: &Config, server: &str, key: KeyId) -
     Err(Failure::refused("service_key_changed", "THE SERVICE'S KEY IS NOT THE PINNED ONE", why))
 }
 
+/// The token for a server, if it is good still.
+///
+/// # Errors
+///
+/// Where nobody has signed in there, or not for a while.
+pub fn signed_in(profile: &Profile, server: &str) -> Result<Token> {
+    let token = profile.token()?.ok_or_else(|| {
+        Failure::refused("not_logged_in", "You are not signed in", "the profile has no token")
+    })?;
+    if token.server != server {
+        let why = format!("the token is for {}, not for {server}", token.server);
+        return Err(Failure::refused("not_logged_in", "You are not signed in there", why));
+    }
+    if token.expires_ms.is_some_and(|end| end <= clock::now_ms()) {
+        return Err(Failure::refused(
+            "token_expired",
+            "Your sign-in has ended",
+            "tokens live for a while only",
+        ));
+    }
+    Ok(token)
+}
+
 impl Session {
     /// Opens a session as whoever signed in.
     ///
@@ -113,20 +136,7 @@ impl Session {
         let profile = Profile::new(global.profile.as_deref())?;
         let mut config = profile.config()?;
         let server = server(global, &config)?;
-        let token = profile.token()?.ok_or_else(|| {
-            Failure::refused("not_logged_in", "You are not signed in", "the profile has no token")
-        })?;
-        if token.server != server {
-            let why = format!("the token is for {}, not for {server}", token.server);
-            return Err(Failure::refused("not_logged_in", "You are not signed in there", why));
-        }
-        if token.expires_ms.is_some_and(|end| end <= clock::now_ms()) {
-            return Err(Failure::refused(
-                "token_expired",
-                "Your sign-in has ended",
-                "tokens live for a while only",
-            ));
-        }
+        let token = signed_in(&profile, &server)?;
         let http = Http::new(server.clone())?;
         let (service, audience) = introduce(&http).await?;
         if check_pin(&profile, &config, &server, audience)? {

@@ -8,7 +8,8 @@ pub fn of(code: &str) -> Option<&'static str> {
         }
         "unreachable" => "Check that the server is up and that --server names it.",
         "service_key_changed" => {
-            "Send nothing. Ask the operator by another way whether the key was rotated."
+            "Send nothing. If the operator says by another way that the key was rotated, let the \
+             log prove it: chancery service trust-rotation"
         }
         "member_signature_required" => {
             "Sign with your key: chancery key generate, then chancery collaboration register-key. \

@@ -15,6 +15,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 
 use super::node::{Node, Settings, listen, stop_signal};
+use super::witnesses::Witnesses;
 use super::{LogFormat, executor, start_log};
 use crate::failure::{Failure, OrFail as _};
 use crate::private_file;
@@ -80,6 +81,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         issuers: vec![issuer.trusted()],
         executor: Some(executor),
         nats: args.nats,
+        database: None,
+        witnesses: Witnesses::default(),
     })
     .await?;
     node.router = node.router.nest(ISSUER_PATH, issuer.router());
@@ -93,7 +96,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             issuer: format!("{server}{ISSUER_PATH}"),
             server,
             secret,
-            service_key: node.key_id,
+            service_keys: node.key_ids.clone(),
             data_root,
             venv,
             state_dir: args.data_dir.join("executor"),

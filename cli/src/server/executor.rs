@@ -47,9 +47,10 @@ struct RunArgs {
     /// The command service.
     #[arg(long)]
     server: String,
-    /// The id of the key that seals the service's logs; never taken from the service itself.
-    #[arg(long)]
-    service_key: Digest,
+    /// The id of the key that began the service's logs, never taken from the service itself; after
+    /// a rotation, may be repeated: the keys of before, and the new one.
+    #[arg(long = "service-key", required = true)]
+    service_keys: Vec<Digest>,
     /// The OIDC issuer of the executor's tokens.
     #[arg(long)]
     issuer: String,
@@ -91,8 +92,8 @@ pub struct Embedded {
     pub issuer: String,
     /// The executor's secret there.
     pub secret: String,
-    /// The id of the service's key.
-    pub service_key: Digest,
+    /// The ids of the service's keys.
+    pub service_keys: Vec<Digest>,
     /// See [`RunArgs`].
     pub data_root: PathBuf,
     /// See [`RunArgs`].
@@ -135,7 +136,7 @@ async fn run_apart(args: RunArgs) -> anyhow::Result<()> {
     };
     let config = Config {
         service: args.server,
-        service_key: args.service_key,
+        service_keys: args.service_keys,
         credentials: Credentials {
             token_endpoint,
             client_id: args.client_id,
@@ -153,7 +154,7 @@ async fn run_apart(args: RunArgs) -> anyhow::Result<()> {
 pub async fn run_embedded(embedded: Embedded) {
     let config = Config {
         service: embedded.server,
-        service_key: embedded.service_key,
+        service_keys: embedded.service_keys,
         credentials: Credentials {
             token_endpoint: format!("{}/token", embedded.issuer),
             client_id: EXECUTOR_CLIENT.to_owned(),

@@ -1,10 +1,20 @@
-//! The processes that stay up: the server, its development form, the executor; and upkeep.
+//! The processes that stay up: the server, its development form, the executor, a witness; and
+//! upkeep of what they leave.
 
+pub mod database;
 pub mod dev;
 pub mod executor;
+mod fsck;
+pub mod keys;
+pub mod log;
+mod moving;
 pub mod node;
 pub mod projections;
+pub mod retire;
 pub mod serve;
+mod tiles;
+pub mod witness;
+mod witnesses;
 
 use tracing_subscriber::EnvFilter;
 

@@ -3,14 +3,12 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
 use chancery_attestation::{insecure_virtual, service};
 use chancery_commands::clock;
 use chancery_commands::identity::{TrustedIssuer, Verifier};
-use chancery_commands::keyring::Keyring;
 use chancery_commands::logs::Logs;
 use chancery_commands::writer::Writers;
 use chancery_commands::{App, ExecutorIdentity, Parts};
@@ -18,19 +16,16 @@ use chancery_feed::{ConnectOptions, PUBLISHER, Publisher};
 use chancery_governance::event::Event;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::Sealed;
+use chancery_ledger::note::LogKey;
 use chancery_projections::{Projector, Views};
 use chancery_store::Store;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::client::key_file;
+use super::database::{self, DatabaseUrl, VIEWS_FILE};
+use super::witnesses::Witnesses;
+use super::{keys, moving};
 use crate::private_file;
-
-/// The log's database in a data folder.
-pub const LOG_FILE: &str = "log.db";
-/// The views' database in a data folder.
-pub const VIEWS_FILE: &str = "views.db";
-const KEY_FILE: &str = "service.key";
 
 /// What a server needs.
 pub struct Settings {
@@ -44,6 +39,10 @@ pub struct Settings {
     pub executor: Option<ExecutorIdentity>,
     /// NATS, where there is one.
     pub nats: Option<String>,
+    /// The PostgreSQL database with the log, where it is not in the data folder.
+    pub database: Option<DatabaseUrl>,
+    /// Who cosigns the logs.
+    pub witnesses: Witnesses,
 }
 
 /// A server that is put together and not yet listening.
@@ -54,7 +53,11 @@ pub struct Node {
     pub router: Router,
     /// The id of the key that seals.
     pub key_id: Digest,
+    /// The ids of all keys that are there, older ones too.
+    pub key_ids: Vec<Digest>,
     tasks: JoinSet<()>,
+    /// Keeps them from being deleted.
+    _keys: keys::InUse,
 }
 
 /// An HTTP client for issuers and services: TLS by ring, no redirects.
@@ -90,15 +93,6 @@ pub async fn open_views(data_dir: &Path) -> anyhow::Result<Views> {
     Views::open(&data_dir.join(VIEWS_FILE)).await.context("can't open the views")
 }
 
-/// Opens the log of a data folder.
-///
-/// # Errors
-///
-/// Where the database can't be opened.
-pub async fn open_store(data_dir: &Path) -> anyhow::Result<Store> {
-    Store::open(&data_dir.join(LOG_FILE)).await.context("can't open the log")
-}
-
 impl Node {
     /// Opens the data folder and starts what runs beside the API.
     ///
@@ -107,11 +101,11 @@ impl Node {
     /// Where a part can't be opened.
     pub async fn start(settings: Settings) -> anyhow::Result<Self> {
         private_file::folder(&settings.data_dir)?;
-        let key = Arc::new(key_file::load_or_generate(&settings.data_dir.join(KEY_FILE))?);
-        let key_id = key.public().id();
-        let store = open_store(&settings.data_dir).await?;
+        let keys = keys::take(&settings.data_dir)?;
+        let key = keys.keyring.current().public().clone();
+        let store = database::open(&settings.data_dir, settings.database.as_ref()).await?;
         let views = open_views(&settings.data_dir).await?;
-        let bound = service::report_data(&settings.name, key.public());
+        let bound = service::report_data(&settings.name, &key);
         let evidence = insecure_virtual::evidence(own_measurement()?, bound);
         let verifier = Verifier::new(settings.issuers, http_client()?)
             .context("an issuer is not acceptable")?;
@@ -126,8 +120,12 @@ impl Node {
                 tracing::error!(%error, "the feed stopped publishing");
             });
         }
+        settings.witnesses.follow(&store, &mut tasks)?;
+        if let Ok(log_key) = LogKey::new(&settings.name, key.clone()) {
+            tracing::info!(verifier_key = %log_key, "what witnesses must know of the logs");
+        }
         let app = App::new(Parts {
-            logs: Logs::new(store.clone(), Keyring::new(key), settings.name),
+            logs: Logs::new(store.clone(), keys.keyring.clone(), settings.name),
             writers: Writers::default(),
             views,
             verifier,
@@ -135,7 +133,12 @@ impl Node {
             evidence,
             clock: clock::system(),
         });
-        Ok(Self { store, router: chancery_commands::router(app), key_id, tasks })
+        if !keys.older.is_empty() {
+            tasks.spawn(moving::move_logs(app.clone()));
+        }
+        let (router, key_id) = (chancery_commands::router(app), key.id());
+        let key_ids = std::iter::once(key_id).chain(keys.older.iter().copied()).collect();
+        Ok(Self { store, router, key_id, key_ids, tasks, _keys: keys })
     }
 
     /// Serves until `stop` resolves, then ends requests under way and closes the log.

@@ -9,7 +9,8 @@ use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::node::{LOG_FILE, open_store, open_views};
+use super::database::{self, DatabaseUrl, LOG_FILE, URL_ENV};
+use super::node::open_views;
 use crate::output;
 
 /// Upkeep of the views.
@@ -28,6 +29,11 @@ enum What {
         /// The server's data folder.
         #[arg(long)]
         data_dir: PathBuf,
+        /// The log's PostgreSQL database, where it is not in the data folder.
+        ///
+        /// Better given by CHANCERY_DATABASE_URL: command lines are seen by all.
+        #[arg(long, value_name = "postgres://URL", env = URL_ENV, hide_env_values = true)]
+        database: Option<DatabaseUrl>,
     },
 }
 
@@ -37,11 +43,11 @@ enum What {
 ///
 /// Where there is no log, or a database can't be used.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let What::Rebuild { data_dir } = args.what;
-    if !data_dir.join(LOG_FILE).is_file() {
+    let What::Rebuild { data_dir, database } = args.what;
+    if database.is_none() && !data_dir.join(LOG_FILE).is_file() {
         bail!("{} holds no log ({LOG_FILE}); is it the server's data folder?", data_dir.display());
     }
-    let store = open_store(&data_dir).await?;
+    let store = database::open(&data_dir, database.as_ref()).await?;
     let views = open_views(&data_dir).await?;
     let bar = ProgressBar::new(0).with_style(
         ProgressStyle::with_template("{bar:40} {pos}/{len} entries  {per_sec}  {eta} left")

@@ -7,15 +7,22 @@ use std::process::ExitCode;
 use chancery_commands::ExecutorIdentity;
 use chancery_commands::identity::TrustedIssuer;
 
+use super::database::{DatabaseUrl, URL_ENV};
 use super::node::{Node, Settings, listen, stop_signal};
+use super::witnesses::{WitnessAt, Witnesses};
 use super::{LogFormat, start_log};
 
 /// Run the command service.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folder for the log, the views and the service's key.
+    /// Folder for the log, the views and the service's keys.
     #[arg(long)]
     data_dir: PathBuf,
+    /// PostgreSQL database for the log, instead of a file in the data folder.
+    ///
+    /// Better given by CHANCERY_DATABASE_URL: command lines are seen by all.
+    #[arg(long, value_name = "postgres://URL", env = URL_ENV, hide_env_values = true)]
+    database: Option<DatabaseUrl>,
     /// Address to listen on. Put a TLS-terminating proxy in front.
     #[arg(long, default_value = "127.0.0.1:8787")]
     listen: SocketAddr,
@@ -40,6 +47,12 @@ pub struct Args {
     /// NATS server to publish events to, as in `nats://127.0.0.1:4222`.
     #[arg(long)]
     nats: Option<String>,
+    /// A witness that cosigns the logs: its verifier key and its URL; may be repeated.
+    #[arg(long = "witness", value_name = "VKEY URL", requires = "witness_quorum")]
+    witnesses: Vec<WitnessAt>,
+    /// How many of the witnesses must cosign a checkpoint before it is kept and served.
+    #[arg(long, value_name = "N", requires = "witnesses")]
+    witness_quorum: Option<usize>,
     /// Form of the log on standard error.
     #[arg(long, value_enum, default_value = "text")]
     log_format: LogFormat,
@@ -66,6 +79,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }],
         executor,
         nats: args.nats,
+        database: args.database,
+        witnesses: Witnesses { at: args.witnesses, quorum: args.witness_quorum.unwrap_or(0) },
     })
     .await?;
     let listener = listen(args.listen).await?;

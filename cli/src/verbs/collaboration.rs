@@ -90,6 +90,18 @@ Example:
         /// The invitation's id, or the organisation that it is for
         invitation: String,
     },
+    /// Erase the e-mail address of an invitation, for good
+    ///
+    /// For the owner, the member who invited, and the one who accepted. The address becomes
+    /// unreadable for ever, in every copy of the log; every proof still verifies. What others wrote
+    /// down is theirs.
+    Erase {
+        /// The invitation's id, or the organisation that it is for
+        invitation: String,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// The members, what they can do, and their keys
     Members {
         /// Only the one of this organisation, with its keys in full
@@ -156,6 +168,7 @@ pub async fn run(global: &Global, command: Command) -> Result<()> {
         Command::Invitations => member::invitations(global).await,
         Command::Accept { invitation } => member::accept(global, invitation).await,
         Command::WithdrawInvitation { invitation } => member::withdraw(global, &invitation).await,
+        Command::Erase { invitation, yes } => member::erase(global, &invitation, yes).await,
         Command::Members { organisation } => member::members(global, organisation).await,
         Command::RegisterKey { new } => member_key::register(global, new.as_deref()).await,
         Command::RevokeKey { key } => member_key::revoke(global, key).await,

@@ -1,5 +1,7 @@
 //! Members and invitations, as parts of `chancery collaboration`.
 
+use std::io::IsTerminal as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_governance::subject::Subject;
@@ -203,6 +205,57 @@ pub async fn withdraw(global: &Global, wanted: &str) -> Result<()> {
     };
     let sent = room.send(&order).await?;
     done(&sent, &format!("Took back the invitation for {}", it.organisation), Vec::new())
+}
+
+/// What erasing does, before it is done.
+const ERASURE: &str = "\
+The e-mail address in it becomes unreadable for ever: its key is destroyed. An
+invitation that is open can then be accepted by nobody.
+Everything that was signed still verifies. Copies that members keep are theirs:
+of the log they hold what nobody can read any more, but who noted the address
+has it still. Backups of the server hold the key until they are deleted.";
+
+/// Erases the address that an invitation holds.
+///
+/// # Errors
+///
+/// Where there is no such invitation, nobody says yes, or the service refuses.
+pub async fn erase(global: &Global, wanted: &str, yes: bool) -> Result<()> {
+    let room = Room::open(global).await?;
+    let it = pick(Kind::Invitation, room.views::<Invitation>("/invitations").await?, wanted)?;
+    let id: InvitationId = it.id.parse().or_unreadable(|| "The invitation has no id".to_owned())?;
+    if !yes {
+        confirm(&format!("{}, invitation {id}\n\n{ERASURE}", plain(&it.organisation)))?;
+    }
+    let order = Order {
+        method: Method::POST,
+        path: format!("/invitations/{id}/erase"),
+        action: "personal.erase",
+        subject: Subject::Invitation(id),
+        command: clock::command_id()?,
+        expected_version: Some(it.version),
+        body: json!({}),
+        content: None,
+    };
+    let sent = room.send(&order).await?;
+    let what = format!("Erased the e-mail address of the invitation for {}", it.organisation);
+    done(&sent, &what, vec![("invitation", id.to_string())])
+}
+
+/// Asks whoever sits at the terminal; a program must say `--yes`.
+fn confirm(what: &str) -> Result<()> {
+    let refused = |why: &str| {
+        Failure::usage("not_confirmed", "Nothing was erased", why)
+            .with_hint("Say it beforehand: --yes")
+    };
+    output::note(what);
+    if !std::io::stdin().is_terminal() {
+        return Err(refused("nobody is there to say yes"));
+    }
+    output::note("\nErase it? Type yes:");
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line)?;
+    if line.trim() == "yes" { Ok(()) } else { Err(refused("nobody said yes")) }
 }
 
 /// Lists the members, or shows the one of an organisation.

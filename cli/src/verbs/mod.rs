@@ -13,6 +13,7 @@ pub mod query;
 mod query_show;
 mod result;
 pub mod run;
+pub mod service;
 pub mod sign_in;
 mod vote;
 

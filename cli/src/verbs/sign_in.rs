@@ -1,4 +1,4 @@
-//! `chancery login`, `logout`, `whoami`, `service`.
+//! `chancery login`, `logout`, `whoami`.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::client::http::{Http, view};
 use crate::client::login;
 use crate::client::profile::{CLIENT_ID_DEFAULT, Config, Profile};
 use crate::client::session::{Session, check_pin, introduce, server};
-use crate::client::views::{Me, Service};
+use crate::client::views::Me;
 use crate::failure::Result;
 use crate::output;
 use crate::text::{Table, evidence, facts, plain, time};
@@ -130,26 +130,5 @@ pub async fn whoami(global: &Global) -> Result<()> {
         text.push('\n');
         text.push_str(&table.render(0));
     }
-    Ok(output::answer(&document, &text)?)
-}
-
-/// Shows the service. Nobody needs to be signed in.
-///
-/// # Errors
-///
-/// Where it can't be reached.
-pub async fn service(global: &Global) -> Result<()> {
-    let profile = Profile::new(global.profile.as_deref())?;
-    let http = Http::new(server(global, &profile.config()?)?)?;
-    let document = http.document("/v1/service").await?;
-    let service: Service = view(&document)?;
-    let pairs = [
-        ("server", http.server().to_owned()),
-        ("key", service.key),
-        ("key id", service.key_id),
-        ("evidence", evidence(&service.evidence.kind)),
-        ("release", service.version),
-    ];
-    let text = format!("{}\n{}", plain(&service.name), facts(2, pairs));
     Ok(output::answer(&document, &text)?)
 }

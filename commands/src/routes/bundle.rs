@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
-use chancery_audit::bundle::{Header, Writer};
+use chancery_audit::bundle::{Cosigned, Header, Kind, Writer};
 use chancery_governance::state::origin;
 use chancery_ledger::id::CollaborationId;
 use chancery_store::Store;
@@ -40,17 +40,28 @@ async fn bundle(
     Path(collaboration): Path<String>,
 ) -> Result<Response, Problem> {
     let collaboration = id(&collaboration)?;
-    drop(readable(&app, &caller, collaboration).await?);
+    let first_key = {
+        let held = readable(&app, &caller, collaboration).await?;
+        let keys = held.state().collaboration().map(|state| state.service_keys.as_slice());
+        let first = keys.and_then(<[_]>::first).map(|(_, key)| key.clone());
+        first.ok_or_else(refusal::collaboration_not_found)?
+    };
+    // Before the head, so that it is not of a longer log.
+    let cosigned = app.store().cosigned(collaboration).await;
+    let cosigned = cosigned
+        .map_err(|error| refusal::read(&error))?
+        .map(|head| Cosigned { size: head.size, note: head.checkpoint });
     let head = app.store().head(collaboration).await.map_err(|error| refusal::read(&error))?;
     let head = head.ok_or_else(refusal::collaboration_not_found)?;
     let header = Header {
         collaboration,
         origin: origin(app.logs.service(), collaboration),
-        service_key: app.logs.key().public().clone(),
+        service_key: first_key,
         size: head.size,
         exported_at_ms: (app.clock)(),
     };
-    let writer = Writer::new(Vec::new(), &header).map_err(|error| Problem::internal(&error))?;
+    let writer = Writer::of_kind(Vec::new(), &header, Kind::WholeLog, cosigned)
+        .map_err(|error| Problem::internal(&error))?;
     let export = Export {
         store: app.store().clone(),
         collaboration,

@@ -2,15 +2,16 @@
 
 use axum::Json;
 use axum::extract::State;
-use chancery_governance::state::InvitationStage;
+use chancery_governance::state::{self as governance, InvitationStage};
 use chancery_governance::subject::Subject;
-use chancery_ledger::id::CollaborationId;
-use chancery_projections::{PAGE_MAX, PageRequest};
+use chancery_ledger::id::{CollaborationId, InvitationId};
+use chancery_projections::{OpenInvitation, PAGE_MAX, PageRequest};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::caught_up;
 use crate::App;
 use crate::api;
 use crate::caller::Caller;
@@ -18,8 +19,8 @@ use crate::invitation;
 use crate::problem::Problem;
 use crate::refusal;
 
-/// Collaborations looked through in one request.
-const SEARCHED_MAX: u32 = 10_000;
+/// Heads of logs read at a time.
+const HEADS: u32 = 10_000;
 
 /// Which part of a list.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
@@ -135,17 +136,20 @@ pub struct Membership {
 #[utoipa::path(get, path = "/v1/me", tag = "service", responses((status = 200, body = Me)))]
 async fn me(State(app): State<App>, caller: Caller) -> Result<Json<Me>, Problem> {
     let identity = caller.governance_identity();
-    let mut members = Vec::new();
-    for (collaboration, _) in heads(&app).await? {
-        let held = app.logs.hold(collaboration).await.map_err(|error| refusal::load(&error))?;
-        let Some(state) = held.state().collaboration() else { continue };
-        if let Some((id, member)) = state.member_by_identity(&identity) {
-            members.push(Membership {
-                collaboration: collaboration.to_string(),
-                name: state.name.clone(),
-                member: id.to_string(),
-                abilities: member.abilities.iter().map(|it| it.as_str().to_owned()).collect(),
-            });
+    caught_up(&app).await?;
+    let (mut members, mut after) = (Vec::new(), None);
+    loop {
+        let page = app.views.memberships(&identity, PageRequest { after, limit: Some(PAGE_MAX) });
+        let page = page.await.map_err(|error| refusal::views(&error))?;
+        members.extend(page.items.into_iter().map(|it| Membership {
+            collaboration: it.collaboration.to_string(),
+            name: it.name,
+            member: it.member.id,
+            abilities: it.member.abilities,
+        }));
+        after = page.next;
+        if after.is_none() {
+            break;
         }
     }
     Ok(Json(Me {
@@ -187,33 +191,49 @@ async fn my_invitations(
     caller: Caller,
 ) -> Result<Json<MyInvitations>, Problem> {
     let mut invitations = Vec::new();
-    for (collaboration, _) in heads(&app).await? {
-        let held = app.logs.hold(collaboration).await.map_err(|error| refusal::load(&error))?;
-        let Some(state) = held.state().collaboration() else { continue };
-        for (id, invitation) in &state.invitations {
-            if invitation.stage == InvitationStage::Pending
-                && invitation::is_for(&app, held.state(), Subject::Invitation(*id), &caller).await?
+    if caller.verified_email().is_none() {
+        return Ok(Json(MyInvitations { invitations }));
+    }
+    caught_up(&app).await?;
+    let mut after = None;
+    loop {
+        let page = app.views.open_invitations(after, PAGE_MAX).await;
+        let page = page.map_err(|error| refusal::views(&error))?;
+        let Some(last) = page.last() else { return Ok(Json(MyInvitations { invitations })) };
+        after = Some(last.place());
+        for OpenInvitation { collaboration, name, invitation } in page {
+            let id = invitation.id.parse().map_err(|error| Problem::corrupt(&error))?;
+            // The sealed address is in the log only, and the log may have gone on since.
+            let held = app.logs.hold(collaboration).await.map_err(|error| refusal::load(&error))?;
+            if is_open(held.state(), id)
+                && invitation::is_for(&app, held.state(), Subject::Invitation(id), &caller).await?
             {
                 invitations.push(MyInvitation {
                     collaboration: collaboration.to_string(),
-                    name: state.name.clone(),
-                    invitation: id.to_string(),
-                    organisation: invitation.organisation.clone(),
-                    abilities: invitation
-                        .abilities
-                        .iter()
-                        .map(|it| it.as_str().to_owned())
-                        .collect(),
+                    name,
+                    invitation: invitation.id,
+                    organisation: invitation.organisation,
+                    abilities: invitation.abilities,
                 });
             }
         }
     }
-    Ok(Json(MyInvitations { invitations }))
+}
+
+fn is_open(state: &governance::State, id: InvitationId) -> bool {
+    let invitation = state.collaboration().and_then(|state| state.invitations.get(&id));
+    invitation.is_some_and(|invitation| invitation.stage == InvitationStage::Pending)
 }
 
 /// Every log with its size.
 pub(super) async fn heads(app: &App) -> Result<Vec<(CollaborationId, u64)>, Problem> {
-    app.store().heads(None, SEARCHED_MAX).await.map_err(|error| refusal::read(&error))
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = app.store().heads(after, HEADS).await.map_err(|error| refusal::read(&error))?;
+        let Some((last, _)) = page.last() else { return Ok(all) };
+        after = Some(*last);
+        all.extend(page);
+    }
 }
 
 /// Health.

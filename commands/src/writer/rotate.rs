@@ -26,20 +26,27 @@ const PAGE: u32 = 1_000;
 impl Writers {
     /// Moves every log that an older key seals to the newest one; gives how many were moved.
     ///
-    /// Each is one entry and can be begun again: a log that was moved stays.
+    /// Each is one entry and can be begun again: a log that was moved stays. One that can't be moved
+    /// keeps none of the others.
     ///
     /// # Errors
     ///
-    /// The problem with the first log that could not be moved.
+    /// The problem with the first log that could not be moved, after all were tried.
     pub async fn rotate_all(&self, app: &App) -> Result<u64, Problem> {
-        let (mut after, mut moved) = (None, 0);
+        let (mut after, mut moved, mut failed) = (None, 0, None);
         loop {
             let page = app.store().heads(after, PAGE).await;
             let page = page.map_err(|error| refusal::read(&error))?;
-            let Some((last, _)) = page.last() else { return Ok(moved) };
+            let Some((last, _)) = page.last() else { return failed.map_or(Ok(moved), Err) };
             after = Some(*last);
             for (collaboration, _) in page {
-                moved += u64::from(self.rotate(app, collaboration).await?);
+                match self.rotate(app, collaboration).await {
+                    Ok(was_moved) => moved += u64::from(was_moved),
+                    Err(problem) => {
+                        tracing::warn!(%collaboration, %problem, "a log could not be moved");
+                        failed.get_or_insert(problem);
+                    }
+                }
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::log::{SyncError, VerifiedLog};
 /// The verified copies of all logs that moved since the executor began, and of all before.
 pub struct Logs {
     client: Client,
-    pin: KeyId,
+    pins: Vec<KeyId>,
     key: PublicKey,
     copies: BTreeMap<CollaborationId, VerifiedLog>,
     moved: BTreeSet<CollaborationId>,
@@ -32,10 +32,10 @@ pub struct Logs {
 }
 
 impl Logs {
-    pub fn new(client: Client, pin: KeyId, key: PublicKey) -> Self {
+    pub fn new(client: Client, pins: Vec<KeyId>, key: PublicKey) -> Self {
         Self {
             client,
-            pin,
+            pins,
             key,
             copies: BTreeMap::new(),
             moved: BTreeSet::new(),
@@ -105,7 +105,8 @@ impl Logs {
 
     /// Brings a log up to date.
     pub async fn newest(&mut self, id: CollaborationId) -> Result<(), SyncError> {
-        let log = self.copies.entry(id).or_insert_with(|| VerifiedLog::new(id, self.pin));
+        let copy = || VerifiedLog::new(id, self.pins.clone());
+        let log = self.copies.entry(id).or_insert_with(copy);
         let before = log.size();
         match log.sync(&self.client).await {
             Ok(()) => {}

@@ -56,7 +56,7 @@ impl Bench {
         let (service, base) = Service::serve(room).await;
         let config = Config {
             service: base.clone(),
-            service_key: room::service_key().public().id(),
+            service_keys: vec![room::service_key().public().id()],
             credentials: Credentials {
                 token_endpoint: format!("{base}/token"),
                 client_id: "executor".into(),

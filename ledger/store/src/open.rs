@@ -35,6 +35,9 @@ pub enum OpenError {
     /// The schema is newer than this program, was altered, or a step failed.
     #[error("the database schema can't be brought up to date")]
     Migration(#[source] sqlx::migrate::MigrateError),
+    /// What is only read must have the tables of this release: it isn't migrated.
+    #[error("the database has not the tables of this release: its server has not started it yet")]
+    OtherSchema,
     /// The tree of an older log can't be computed.
     #[error("the tree's nodes can't be computed")]
     Backfill(#[source] ReadError),
@@ -79,8 +82,8 @@ impl Store {
         Ok(Self::start(Database::Postgres(postgres), hints))
     }
 
-    /// Opens the log database at `path` to read it: it must exist, and nothing in it is created,
-    /// migrated or written. Every write through this handle fails.
+    /// Opens the log database at `path` (`SQLite`) to read it: it must exist, and nothing in it is
+    /// created, migrated or written. Every write through this handle fails.
     ///
     /// # Errors
     ///
@@ -91,9 +94,45 @@ impl Store {
         Ok(Self::start(database, Hints { here, elsewhere: None }))
     }
 
+    /// Connects to the log database at `url` (PostgreSQL) to read it: nothing in it is created,
+    /// migrated or written. Every write through this handle fails.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`]; `Database` too where it holds no log.
+    pub async fn connect_to_read(url: &str) -> Result<Self, OpenError> {
+        let (here, _) = broadcast::channel(HINTS_MAX);
+        let (postgres, elsewhere) = Postgres::connect_to_read(url, here.clone()).await?;
+        let hints = Hints { here, elsewhere: Some(elsewhere) };
+        Ok(Self::start(Database::Postgres(postgres), hints))
+    }
+
     fn start(database: Database, hints: Hints) -> Self {
         let appended = hints.here.clone();
         let queue = writer::spawn(database.clone(), hints);
         Self { database, queue, appended }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chancery_ledger::id::CollaborationId;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_opened_to_read_is_neither_made_nor_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.db");
+        assert!(matches!(Store::open_to_read(&path).await, Err(OpenError::Database(_))));
+        assert!(!path.exists());
+        std::fs::write(&path, b"").unwrap();
+        assert!(matches!(Store::open_to_read(&path).await, Err(OpenError::Database(_))));
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
+        Store::open(&path).await.unwrap().close().await;
+        let store = Store::open_to_read(&path).await.unwrap();
+        assert_eq!(store.heads(None, 1).await.unwrap(), []);
+        let log = CollaborationId::new(uuid::Uuid::from_u128(1));
+        assert!(store.advance_cursor("reader", log, 0, 1).await.is_err());
     }
 }

@@ -49,13 +49,39 @@ impl Postgres {
             .run(&writer)
             .await
             .map_err(OpenError::Migration)?;
-        let readers = PgPoolOptions::new()
-            .max_connections(READERS_MAX)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_lazy_with(options.options([("default_transaction_read_only", "on")]));
+        let readers = readers(options);
         let (tasks, elsewhere) = hints::spawn(readers.clone(), here);
         Ok((Self { readers, writer, _hints: tasks.into() }, elsewhere))
     }
+
+    pub(crate) async fn connect_to_read(
+        url: &str,
+        here: broadcast::Sender<Appended>,
+    ) -> Result<(Self, mpsc::Sender<Appended>), OpenError> {
+        let options = options(url)?;
+        // A transaction that writes says so itself, whatever the default: there is none to begin.
+        let writer = PgPoolOptions::new().connect_lazy_with(options.clone());
+        writer.close().await;
+        let readers = readers(options);
+        let newest: Option<i64> =
+            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+                .fetch_one(&readers)
+                .await
+                .map_err(|error| OpenError::Database(error.into()))?;
+        if newest != sqlx::migrate!("src/postgres/migrations").iter().map(|it| it.version).max() {
+            return Err(OpenError::OtherSchema);
+        }
+        let (tasks, elsewhere) = hints::spawn(readers.clone(), here);
+        Ok((Self { readers, writer, _hints: tasks.into() }, elsewhere))
+    }
+}
+
+/// Connections that only read.
+fn readers(options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(READERS_MAX)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_lazy_with(options.options([("default_transaction_read_only", "on")]))
 }
 
 fn options(url: &str) -> Result<PgConnectOptions, OpenError> {

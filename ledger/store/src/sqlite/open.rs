@@ -69,11 +69,16 @@ impl Sqlite {
             .connect_with(options)
             .await
             .map_err(database)?;
-        sqlx::query("SELECT size, checkpoint FROM heads LIMIT 1")
-            .fetch_optional(&readers)
-            .await
-            .map_err(database)?;
-        Ok(Self { writer: readers.clone(), readers })
+        let newest: Option<i64> =
+            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+                .fetch_one(&readers)
+                .await
+                .map_err(database)?;
+        if newest != sqlx::migrate!("src/sqlite/migrations").iter().map(|it| it.version).max() {
+            return Err(OpenError::OtherSchema);
+        }
+        let writer = readers.clone();
+        Ok(Self { readers, writer })
     }
 }
 
