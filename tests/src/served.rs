@@ -11,7 +11,7 @@ use crate::{Background, Outcome, Person, Room, Shape, chancery, free_port, is_op
 /// The service's name.
 pub const NAME: &str = "ledger.example.com";
 /// How long a server may take to come up.
-const UP: Duration = Duration::from_secs(60);
+const UP: Duration = Duration::from_mins(1);
 
 /// A server that can be stopped and started again with other options, gone when dropped.
 pub struct Served {
