@@ -12,21 +12,21 @@ pub type Sender = mpsc::Sender<Vec<u8>>;
 
 /// Where they come out, in order; the end is where the sender is dropped. Reading blocks.
 pub struct Chunks {
-    chunks: mpsc::Receiver<Vec<u8>>,
+    rest: mpsc::Receiver<Vec<u8>>,
     current: Vec<u8>,
     at: usize,
 }
 
 /// Both ends.
 pub fn channel() -> (Sender, Chunks) {
-    let (sender, chunks) = mpsc::channel(AHEAD_MAX);
-    (sender, Chunks { chunks, current: Vec::new(), at: 0 })
+    let (sender, rest) = mpsc::channel(AHEAD_MAX);
+    (sender, Chunks { rest, current: Vec::new(), at: 0 })
 }
 
 impl Read for Chunks {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while self.at == self.current.len() {
-            match self.chunks.blocking_recv() {
+            match self.rest.blocking_recv() {
                 Some(chunk) => (self.current, self.at) = (chunk, 0),
                 None => return Ok(0),
             }

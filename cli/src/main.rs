@@ -61,7 +61,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Dev(args) => return Ok(server::dev::run(args).await?),
         Command::Executor(args) => return Ok(server::executor::run(args).await?),
         Command::Witness(args) => return Ok(server::witness::run(args).await?),
-        Command::Log(command) => return Ok(Box::pin(server::log::run(global, command)).await?),
+        Command::Log(command) => return Box::pin(server::log::run(global, command)).await,
         Command::Projections(args) => return Ok(server::projections::run(args).await?),
     }?;
     Ok(Exit::Done.into())

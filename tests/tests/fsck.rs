@@ -105,9 +105,8 @@ fn answer(connection: &mut BufReader<TcpStream>) -> Value {
     serde_json::from_slice(&body).unwrap()
 }
 
-#[test]
-fn a_sound_log_is_clean_and_each_damage_is_named() {
-    let mut served = Served::start(None);
+/// A room with one invitation that is open and one that is erased, and a full tile.
+fn room(served: &Served) -> (Person, String, String) {
     let mut olivia = served.olivia("olivia");
     let created = olivia.does(&[
         "collaboration",
@@ -129,13 +128,17 @@ fn a_sound_log_is_clean_and_each_damage_is_named() {
     let unsaid = olivia.run(&["collaboration", "erase", "Fabrikam"]);
     assert_eq!((unsaid.code, &unsaid.document["code"]), (64, &"not_confirmed".into()));
     assert!(unsaid.notes.contains("unreadable for ever"), "{}", unsaid.notes);
-    olivia.does(&["collaboration", "erase", "Fabrikam", "--yes"]);
-    assert_eq!(
-        olivia.is_refused(&["collaboration", "erase", "Fabrikam", "--yes"]),
-        ["personal_erased"]
-    );
+    let erase = ["collaboration", "erase", "Fabrikam", "--yes"];
+    olivia.does(&erase);
+    assert_eq!(olivia.is_refused(&erase), ["personal_erased"]);
     grow(&olivia, TILE);
+    (olivia, kept, erased)
+}
 
+#[test]
+fn a_sound_log_is_clean_and_each_damage_is_named() {
+    let mut served = Served::start(None);
+    let (olivia, kept, erased) = room(&served);
     // While the server is up.
     let clean = fsck(&served.data_dir);
     assert_eq!(clean.code, 0, "{:#}", clean.document);

@@ -1,7 +1,5 @@
 //! A server with its log in PostgreSQL: its views, its upkeep, and where the password does not go.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on says why")]
-
 #[path = "../../ledger/store/tests/support/postgres.rs"]
 mod server;
 

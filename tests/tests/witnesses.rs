@@ -9,7 +9,7 @@ use std::time::Duration;
 use chancery_tests::{Background, Served, chancery, free_port, is_open, offline, wait_until};
 use sqlx::{Connection as _, SqliteConnection};
 
-const WAIT: Duration = Duration::from_secs(60);
+const WAIT: Duration = Duration::from_mins(1);
 
 struct Witness {
     name: &'static str,

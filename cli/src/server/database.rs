@@ -56,7 +56,7 @@ pub struct Place {
     pub data_dir: Option<PathBuf>,
     /// The log's PostgreSQL database, where it is not in the data folder
     ///
-    /// Better given by CHANCERY_DATABASE_URL: command lines are seen by all.
+    /// Better given by `CHANCERY_DATABASE_URL`: command lines are seen by all.
     #[arg(long, value_name = "postgres://URL", env = URL_ENV, hide_env_values = true)]
     pub database: Option<DatabaseUrl>,
 }

@@ -20,7 +20,7 @@ pub struct Args {
     data_dir: PathBuf,
     /// PostgreSQL database for the log, instead of a file in the data folder.
     ///
-    /// Better given by CHANCERY_DATABASE_URL: command lines are seen by all.
+    /// Better given by `CHANCERY_DATABASE_URL`: command lines are seen by all.
     #[arg(long, value_name = "postgres://URL", env = URL_ENV, hide_env_values = true)]
     database: Option<DatabaseUrl>,
     /// Address to listen on. Put a TLS-terminating proxy in front.

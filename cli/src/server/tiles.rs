@@ -149,7 +149,8 @@ fn published(folder: &Path) -> Result<Option<(String, Checkpoint)>> {
             return Err(Failure::unreadable(failed(), "it is too long for a checkpoint"));
         }
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        file => drop(file.or_unreadable(failed)?),
+        Err(error) => return Err(Failure::unreadable(failed(), error.to_string())),
+        Ok(_) => {}
     }
     let note = fs::read_to_string(&path).or_unreadable(failed)?;
     let checkpoint = Note::parse(&note).and_then(|note| note.checkpoint()).or_unreadable(failed)?;

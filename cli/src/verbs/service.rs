@@ -61,7 +61,7 @@ members to run chancery service trust-rotation; at last, retire-keys.")]
         data_dir: PathBuf,
         /// The log's PostgreSQL database, where it is not in the data folder
         ///
-        /// Better given by CHANCERY_DATABASE_URL: command lines are seen by all.
+        /// Better given by `CHANCERY_DATABASE_URL`: command lines are seen by all.
         #[arg(long, value_name = "postgres://URL", env = URL_ENV, hide_env_values = true)]
         database: Option<DatabaseUrl>,
     },

@@ -95,6 +95,34 @@ async fn a_withdrawn_invitation_lets_nobody_in() {
 }
 
 #[tokio::test]
+async fn open_invitations_of_all_rooms_are_listed_but_not_an_erased_one() {
+    let room = Room::at(Stage::Keyed).await;
+    let other = Room::of(&room.service, Stage::Keyed, &[]).await;
+    let mut expected = Vec::new();
+    for it in [&room, &other] {
+        expected.push((it.id.to_string(), it.invites(CARLOS, None, PROVIDER).await.to_string()));
+    }
+    expected.sort();
+    let listed = || async {
+        let answer = room.contosso.reads("/v1/invitations").await;
+        let items = answer.list("/invitations").to_vec();
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        items.iter().map(|it| (text(&it["collaboration"]), text(&it["invitation"]))).collect()
+    };
+    let found: Vec<(String, String)> = listed().await;
+    assert_eq!(found, expected);
+    let erased = other.invites("somebody@else.example", None, PROVIDER).await;
+    other.litware.does(&commands::erase(other.next(), other.id, erased)).await;
+    let (_, mine) = expected.iter().find(|(id, _)| *id == other.id.to_string()).unwrap();
+    let mine = mine.parse().unwrap();
+    other.litware.does(&commands::erase(other.next(), other.id, mine)).await;
+    let found: Vec<(String, String)> = listed().await;
+    expected.retain(|(id, _)| *id == room.id.to_string());
+    assert_eq!(found, expected);
+    room.finish().await;
+}
+
+#[tokio::test]
 async fn an_invitation_is_whole_or_refused() {
     let room = Room::at(Stage::Created).await;
     let good = commands::invite(room.next(), room.id, CARLOS, None, PROVIDER);

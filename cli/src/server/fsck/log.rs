@@ -149,7 +149,7 @@ impl LogChecked {
     fn judge(&mut self, report: Report, keys: Keys<'_>) {
         match &report.verdict {
             Verdict::Verified => {
-                let standing = report.standing.iter().flat_map(|it| it.service_keys.last());
+                let standing = report.standing.iter().filter_map(|it| it.service_keys.last());
                 for last in standing {
                     if keys.is_some_and(|keys: &Keyring| keys.by_id(last.key).is_none()) {
                         self.found.add(format!(
@@ -181,7 +181,9 @@ impl LogChecked {
             let more = store.range(self.id, size, PAGE).await;
             let more = known(more, &mut self.found)?.unwrap_or_default();
             if differ.is_empty() || more.is_empty() {
-                differ.into_iter().for_each(|what| self.found.add(what));
+                for what in differ {
+                    self.found.add(what);
+                }
                 return Ok(());
             }
             for entry in more {

@@ -118,3 +118,57 @@ fn tell(text: &mut String, whose: &str, found: &Found) {
         let _ = writeln!(text, "  and {more} more");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chancery_ledger::id::CollaborationId;
+    use chancery_store::Checked;
+
+    use super::*;
+
+    fn log(n: u128, found: Found) -> LogChecked {
+        LogChecked {
+            id: CollaborationId::new(uuid::Uuid::from_u128(n)),
+            checked: Checked { entries: 1_234_567, commands: 1_000_000, ..Checked::default() },
+            verdict: Some(Verdict::Verified),
+            personal: 3,
+            found,
+        }
+    }
+
+    fn outcome(logs: Vec<LogChecked>, views: ViewsChecked) -> Outcome {
+        Outcome { place: "/var/lib/chancery/log.db".into(), logs, views, keys: true }
+    }
+
+    #[test]
+    fn what_is_clean_is_said_in_few_words() {
+        let clean = outcome(vec![log(1, Found::default())], ViewsChecked::NotThere);
+        assert!(clean.is_clean());
+        let text = clean.text();
+        assert!(text.starts_with("Checked 1 log in /var/lib/chancery/log.db: all is as it should"));
+        assert_eq!(text.lines().count(), 4, "{text}");
+        assert_eq!(clean.document()["finding_count"], 0);
+    }
+
+    #[test]
+    fn every_disagreement_is_told_within_80_columns() {
+        let (mut found, mut views) = (Found::default(), Found::default());
+        for n in 0..=super::super::found::TOLD_MAX {
+            found.add(format!("finding {n} {}", "of some words that do not end ".repeat(5)));
+        }
+        views.add("the views show more than there is");
+        let logs = vec![log(1, found), log(2, Found::default())];
+        let damaged = outcome(logs, ViewsChecked::Compared(views));
+        assert!(!damaged.is_clean());
+        let text = damaged.text();
+        assert!(text.contains("102 DISAGREEMENTS"), "{text}");
+        assert!(text.contains("finding 99 ") && text.contains("and 1 more"), "{text}");
+        assert!(text.contains("the views show more"), "{text}");
+        for line in text.lines() {
+            assert!(line.chars().count() <= WIDTH, "{line}");
+        }
+        let document = damaged.document();
+        assert_eq!((&document["clean"], &document["finding_count"]), (&false.into(), &102.into()));
+        assert_eq!(document["logs"][0]["finding_count"], 101);
+    }
+}
