@@ -53,9 +53,7 @@ pub fn load(error: &LoadError) -> Problem {
         LoadError::Entry { .. }
         | LoadError::Fold(_)
         | LoadError::Checkpoint(_)
-        | LoadError::ForeignKey => {
-            Problem::corrupt(&chain(error))
-        }
+        | LoadError::ForeignKey => Problem::corrupt(&chain(error)),
     }
 }
 

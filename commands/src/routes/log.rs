@@ -278,11 +278,7 @@ impl ConsistencyOf {
 
 impl Proof {
     fn of(size: u64, root: Digest, path: &[Digest]) -> Self {
-        Self {
-            size,
-            root: root.to_string(),
-            hashes: path.iter().map(Digest::to_string).collect(),
-        }
+        Self { size, root: root.to_string(), hashes: path.iter().map(Digest::to_string).collect() }
     }
 }
 

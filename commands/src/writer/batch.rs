@@ -85,7 +85,10 @@ impl Committed {
 
 impl Batch {
     /// An empty batch on top of `before`.
-    #[expect(clippy::disallowed_methods, reason = "bounds how long a batch is open; nothing stored")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "bounds how long a batch is open; nothing stored"
+    )]
     pub fn new() -> Self {
         Self {
             entries: Vec::new(),

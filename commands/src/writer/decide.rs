@@ -96,8 +96,7 @@ async fn judge(
         now_ms: (app.clock)(),
         facts,
     };
-    let decision =
-        handle(now, &submission).map_err(|rejection| refusal::rejection(&rejection))?;
+    let decision = handle(now, &submission).map_err(|rejection| refusal::rejection(&rejection))?;
     if !batch.has_room_for(&decision) {
         return Ok(None);
     }
@@ -166,11 +165,7 @@ fn same_caller(state: &State, sender: &Sender, authority: &Authority) -> Result<
     }
 }
 
-async fn facts(
-    app: &App,
-    state: &State,
-    request: &Request,
-) -> Result<(Facts, Beside), Problem> {
+async fn facts(app: &App, state: &State, request: &Request) -> Result<(Facts, Beside), Problem> {
     let incoming = &request.incoming;
     let mut facts = Facts::default();
     let mut beside = Beside::default();

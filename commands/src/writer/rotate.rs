@@ -58,10 +58,8 @@ impl Writers {
             return Ok(false);
         }
         let now_ms = (app.clock)();
-        let command = RotateServiceKey {
-            key: key.public().clone(),
-            evidence: app.evidence.clone(),
-        };
+        let command =
+            RotateServiceKey { key: key.public().clone(), evidence: app.evidence.clone() };
         let content = chancery_governance::wire::v1::encode_command(&command.into());
         let subject = Subject::Collaboration(collaboration);
         let bytes = codec::encode(&content);

@@ -1,11 +1,11 @@
 //! The service goes over to another key.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_governance::event::Event;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::{Actor, Authority};
 use chancery_ledger::receipt;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::support::commands;
 use crate::support::fixtures;

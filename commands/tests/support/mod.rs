@@ -183,9 +183,9 @@ impl Service {
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let keys: Vec<_> = seeds.iter().map(|seed| Arc::new(key(*seed))).collect();
         let key = Arc::clone(&keys[0]);
-        let keyring = keys[1..].iter().fold(Keyring::new(Arc::clone(&key)), |ring, older| {
-            ring.with_older(Arc::clone(older))
-        });
+        let keyring = keys[1..]
+            .iter()
+            .fold(Keyring::new(Arc::clone(&key)), |ring, older| ring.with_older(Arc::clone(older)));
         let store = Store::open(&world.folder.path().join("log.db")).await.unwrap();
         let views = Views::open(&world.folder.path().join("views.db")).await.unwrap();
         let bound = service::report_data(NAME, key.public());

@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use super::{LEVEL_MAX, Tile, WIDTH};
 
+/// The last tile of a level: the hashes beyond it have no number that fits 64 bits.
+pub const INDEX_MAX: u64 = u64::MAX / WIDTH as u64;
+
 /// A text that is no path of a tile or bundle in its one written form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not the path of a tile or an entry bundle")]
@@ -74,12 +77,26 @@ pub fn parse_suffix(text: &str) -> Result<(u64, u16), ParseTileError> {
             .and_then(|number| number.checked_add(value))
             .ok_or(ParseTileError)?;
     }
+    if number > INDEX_MAX {
+        return Err(ParseTileError);
+    }
     Ok((number, width))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tile::Bundle;
+
+    #[test]
+    fn the_last_tile_is_the_last_whose_hashes_have_a_number() {
+        let last = Tile { level: 0, index: INDEX_MAX, width: 256 };
+        assert_eq!(Tile::parse(&last.path()), Ok(last));
+        assert_eq!(last.first(), u64::MAX - 255);
+        let beyond = suffix(INDEX_MAX + 1, 256);
+        assert_eq!(Tile::parse(&format!("tile/0/{beyond}")), Err(ParseTileError));
+        assert_eq!(Bundle::parse(&format!("tile/entries/{beyond}")), Err(ParseTileError));
+    }
 
     #[test]
     fn paths_are_those_of_the_specification() {

@@ -187,6 +187,12 @@ impl Story {
         ));
     }
 
+    /// The person's e-mail is erased, by themselves.
+    pub fn erase(&mut self, person: Person) {
+        let invitation = Subject::Invitation(id(0x20 + person as u64));
+        self.must(person, invitation, ErasePersonal {});
+    }
+
     pub fn publish(&mut self, person: Person, number: u64, version: u64) -> bool {
         use ColumnType::{Long, String};
         let (name, columns, access_mode) = match number {

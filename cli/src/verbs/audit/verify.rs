@@ -35,7 +35,8 @@ pub fn run(file: &Path, wanted: &Wanted) -> Result<ExitCode> {
     // Opened first: better to fail now than after a long verification.
     let page = wanted.html.as_deref().map(|html| landing(html, file)).transpose()?;
     let view = View { from: wanted.from, at: wanted.at, ..View::default() };
-    let report = verify(bundle, &Options { service_key: wanted.service_key, view, ..Options::default() });
+    let report =
+        verify(bundle, &Options { service_key: wanted.service_key, view, ..Options::default() });
     if let Some(mut page) = page {
         page.push(render_html(&report).as_bytes())?;
         page.land()?;
