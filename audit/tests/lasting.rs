@@ -120,7 +120,7 @@ fn after_an_erasure_every_proof_made_before_still_verifies() {
         &Command::from(ErasePersonal {}),
         Facts::default(),
     );
-    assert_eq!(again.unwrap_err().code(), Code::PersonalErased);
+    assert_eq!(again.unwrap_err().first.code, Code::PersonalErased);
 }
 
 #[test]

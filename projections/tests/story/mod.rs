@@ -6,9 +6,9 @@ use std::path::Path;
 
 use chancery_governance::command::{
     AcceptInvitation, AdmitRun, ApproveQuery, CancelRun, Command, CreateCollaboration, DraftQuery,
-    EnableWorkload, FailRun, Invite, ProposeQuery, PublishDataset, RejectQuery, RequestRun,
-    RestoreConsent, RetireDataset, ReviseQuery, SetCleanRoomPolicy, StartRun, SubmitRun,
-    SucceedRun, WithdrawConsent, WithdrawInvitation, WithdrawQuery,
+    EnableWorkload, ErasePersonal, FailRun, Invite, ProposeQuery, PublishDataset, RejectQuery,
+    RequestRun, RestoreConsent, RetireDataset, ReviseQuery, SetCleanRoomPolicy, StartRun,
+    SubmitRun, SucceedRun, WithdrawConsent, WithdrawInvitation, WithdrawQuery,
 };
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::{
