@@ -11,11 +11,12 @@ use chancery_ledger::key::{Algorithm, PublicKey};
 use chancery_ledger::merkle::leaf_hash;
 use chancery_ledger::wire;
 
-const CONTENT_TYPES: [ContentType; 4] = [
+const CONTENT_TYPES: [ContentType; 5] = [
     ContentType::Entry,
     ContentType::Command,
     ContentType::ExecutorReport,
     ContentType::ServiceCommand,
+    ContentType::JobSpec,
 ];
 
 /// What stands inside of tagged messages.

@@ -181,8 +181,9 @@ fn no_changed_statement_reads_what_is_closed_or_shows_a_small_group() {
         let sql = text(u, &seeds)?;
         if let Some(analysis) = checked(&datasets, &[(1, "out", &sql)]) {
             let [segment] = analysis.segments.as_slice() else { panic!("one segment") };
-            // What runs says the same again, where nothing was added to it.
-            if segment.groups.is_empty() {
+            // What runs says the same again, where nothing was added to it. A backslash is ours: no
+            // text may have one, and some literals are written with it.
+            if segment.groups.is_empty() && !segment.rewritten.contains('\\') {
                 let again = run(&datasets, &[(1, "out", &segment.rewritten)]);
                 let again = again.map(|analysis| analysis.segments[0].rewritten.clone());
                 assert_eq!(again.as_ref(), Ok(&segment.rewritten), "{sql}");
