@@ -23,7 +23,7 @@ pub fn named(folder: &str, prefix: &str) -> BTreeMap<String, Vec<u8>> {
         let path = file.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
         if let Some(rest) = name.strip_prefix(prefix)
-            && !path.extension().is_some_and(|it| it == "json")
+            && path.extension().is_none_or(|it| it != "json")
         {
             found.insert(rest.to_owned(), std::fs::read(&path).unwrap());
         }

@@ -4,7 +4,11 @@
 //! - [`corpus`]: the seeds, all of them committed vectors and texts of this repository
 //! - [`mutate`]: what is done to a seed: to its bytes, to its lines, to its CBOR tree
 
-#![allow(clippy::unwrap_used, reason = "a corpus that can't be read fails the tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a corpus that can't be read fails the tests"
+)]
 
 pub mod corpus;
 pub mod mutate;

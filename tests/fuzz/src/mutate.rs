@@ -110,7 +110,7 @@ pub fn change_bytes(u: &mut Unstructured<'_>, input: &mut Vec<u8>, other: &[u8])
             if u.arbitrary()? {
                 input[at] = u.int_in_range(0..=7_u8)? << 5 | info;
             } else if info < 24 {
-                input.splice(at..=at, [major | 24, info]);
+                input.splice(at..=at, [major | 0x18, info]);
             }
         }
         // A length far beyond what there is.
@@ -118,7 +118,7 @@ pub fn change_bytes(u: &mut Unstructured<'_>, input: &mut Vec<u8>, other: &[u8])
             let major = input[at] & 0xe0;
             let len: u64 =
                 *u.choose(&[0xff, 0xffff, 0xffff_ffff, 1 << 40, u64::MAX >> 1, u64::MAX])?;
-            let mut head = vec![major | 27];
+            let mut head = vec![major | 0x1b];
             head.extend(len.to_be_bytes());
             input.splice(at..=at, head);
         }
