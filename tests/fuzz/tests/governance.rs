@@ -1,5 +1,7 @@
 //! Events, commands, subjects, evidence.
 
+#![allow(clippy::unwrap_used, reason = "a target fails by panicking")]
+
 use chancery_fuzz::{corpus, fuzz, mutate};
 use chancery_governance::event::Event;
 use chancery_governance::reason::Code;

@@ -1,5 +1,7 @@
 //! What comes in over HTTP: bodies and headers.
 
+#![allow(clippy::unwrap_used, reason = "a target fails by panicking")]
+
 use axum::http::{HeaderMap, HeaderValue, header};
 use chancery_commands::content;
 use chancery_commands::execute::CommandHeaders;

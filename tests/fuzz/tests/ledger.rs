@@ -1,5 +1,7 @@
 //! The codec, signed messages, entries, commands.
 
+#![allow(clippy::unwrap_used, reason = "a target fails by panicking")]
+
 use chancery_fuzz::{corpus, fuzz, mutate};
 use chancery_ledger::codec::{self, Value};
 use chancery_ledger::command::SignedCommand;
