@@ -499,7 +499,7 @@ async fn an_erased_email_is_shown_as_erased_and_nothing_else_changes() {
     assert_eq!(after.email_erased.as_ref().map(|at| at.position), Some(size as u64));
     assert_eq!((after.updated.position, after.version), (size as u64, size as u64));
     (after.email_commitment, after.email_erased) = (before.email_commitment.clone(), None);
-    (after.updated, after.version) = (before.updated.clone(), before.version);
+    (after.updated, after.version) = (before.updated, before.version);
     assert_eq!(after, before);
     // A view built anew from the same log says so too.
     story.assert_shown(&views, size + 1).await;
