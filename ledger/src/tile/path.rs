@@ -109,8 +109,8 @@ mod tests {
             ("tile/0/999", Tile { level: 0, index: 999, width: 256 }),
             ("tile/0/x001/000", Tile { level: 0, index: 1000, width: 256 }),
             (
-                "tile/0/x018/x446/x744/x073/x709/x551/615.p/255",
-                Tile { level: 0, index: u64::MAX, width: 255 },
+                "tile/0/x072/x057/x594/x037/x927/935.p/255",
+                Tile { level: 0, index: INDEX_MAX, width: 255 },
             ),
         ];
         for (path, tile) in cases {
@@ -149,6 +149,7 @@ mod tests {
             "tile/0/000.p/",
             "tile/0/000.p",
             "tile/0/000.p/1.p/1",
+            "tile/0/x018/x446/x744/x073/x709/x551/615",
             "tile/0/x018/x446/x744/x073/x709/x551/616",
             "tile/entries/000",
             "tile/0/\u{661}00",
