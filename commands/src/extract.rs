@@ -50,10 +50,21 @@ impl FromRequestParts<App> for CommandHeaders {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        Self::read(&parts.headers)
+    }
+}
+
+impl CommandHeaders {
+    /// Reads them from a request's headers; others are ignored.
+    ///
+    /// # Errors
+    ///
+    /// 400 where one is missing, repeated or malformed.
+    pub fn read(headers: &HeaderMap) -> Result<Self, Problem> {
         Ok(Self {
-            command: command_id(&parts.headers)?,
-            signature: signature(&parts.headers)?,
-            if_match: if_match(&parts.headers)?,
+            command: command_id(headers)?,
+            signature: signature(headers)?,
+            if_match: if_match(headers)?,
         })
     }
 }

@@ -477,3 +477,30 @@ async fn open_invitations_are_those_that_nobody_settled() {
     let left = views.open_invitations(None, 200).await.unwrap();
     assert_eq!(left.iter().map(|it| it.collaboration).collect::<Vec<_>>(), [stories[1].room]);
 }
+
+#[tokio::test]
+async fn an_erased_email_is_shown_as_erased_and_nothing_else_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, views) = open(folder.path()).await;
+    let projector = Projector::new(store.clone(), views.clone());
+    let mut story = Story::whole(1);
+    let size = story.entries.len();
+    story.append(&store, 0, size).await;
+    projector.catch_up(story.room).await.unwrap();
+    let invitation: InvitationId = id(0x20 + Person::Contosso as u64);
+    let before = views.invitation(story.room, invitation).await.unwrap().unwrap();
+    assert!(before.email_commitment.is_some() && before.email_erased.is_none());
+
+    story.erase(Person::Contosso);
+    story.append(&store, size, size + 1).await;
+    projector.catch_up(story.room).await.unwrap();
+    let mut after = views.invitation(story.room, invitation).await.unwrap().unwrap();
+    assert_eq!(after.email_commitment, None);
+    assert_eq!(after.email_erased.as_ref().map(|at| at.position), Some(size as u64));
+    assert_eq!((after.updated.position, after.version), (size as u64, size as u64));
+    (after.email_commitment, after.email_erased) = (before.email_commitment.clone(), None);
+    (after.updated, after.version) = (before.updated, before.version);
+    assert_eq!(after, before);
+    // A view built anew from the same log says so too.
+    story.assert_shown(&views, size + 1).await;
+}

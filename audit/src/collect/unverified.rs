@@ -1,7 +1,9 @@
 //! What could not be verified, and why.
 
+use std::collections::BTreeSet;
+
 use super::Ending;
-use crate::report::{NotChecked, ServiceWord};
+use crate::report::{NotChecked, PLACES_MAX, ServiceWord};
 
 /// What it depends on.
 pub struct Known<'a> {
@@ -38,8 +40,12 @@ pub fn list(known: &Known<'_>) -> Vec<NotChecked> {
     add("whether the log went on after this checkpoint", "nothing in a bundle can tell");
     add("the times of the entries", "they are the service's clock; nobody else signs them");
     add("when it was exported", "nobody signs that time");
-    if !ending.state.invitations.is_empty() {
+    let invitations = ending.state.invitations.values();
+    if invitations.clone().any(|invitation| invitation.erased_at.is_none()) {
         add("e-mail addresses", "personal data is sealed under keys outside the log");
+    }
+    if let Some(why) = erased(invitations.filter_map(|invitation| invitation.erased_at)) {
+        add("erased e-mail addresses", &why);
     }
     if service_word.witnessed_entries() > 0 {
         add("identity tokens", "the log holds their digests only");
@@ -62,6 +68,25 @@ pub fn list(known: &Known<'_>) -> Vec<NotChecked> {
         );
     }
     not
+}
+
+/// How many addresses were erased, and where; `None` for none.
+fn erased(positions: impl Iterator<Item = u64>) -> Option<String> {
+    let positions: BTreeSet<u64> = positions.collect();
+    let count = positions.len();
+    let first: Vec<_> = positions.iter().take(PLACES_MAX).map(ToString::to_string).collect();
+    let at = if count == 1 { "at position" } else { "at positions" };
+    let more = match count - first.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let first = first.join(", ");
+    (count > 0).then(|| {
+        format!(
+            "{count} erased, {at} {first}{more}: not readable without a key that the service says \
+             it destroyed; no proof rests on it"
+        )
+    })
 }
 
 /// Signature lines beside the service's own.

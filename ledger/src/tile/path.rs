@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use super::{LEVEL_MAX, Tile, WIDTH};
 
+/// The last tile of a level: the hashes beyond it have no number that fits 64 bits.
+pub const INDEX_MAX: u64 = u64::MAX / WIDTH as u64;
+
 /// A text that is no path of a tile or bundle in its one written form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not the path of a tile or an entry bundle")]
@@ -74,12 +77,26 @@ pub fn parse_suffix(text: &str) -> Result<(u64, u16), ParseTileError> {
             .and_then(|number| number.checked_add(value))
             .ok_or(ParseTileError)?;
     }
+    if number > INDEX_MAX {
+        return Err(ParseTileError);
+    }
     Ok((number, width))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tile::Bundle;
+
+    #[test]
+    fn the_last_tile_is_the_last_whose_hashes_have_a_number() {
+        let last = Tile { level: 0, index: INDEX_MAX, width: 256 };
+        assert_eq!(Tile::parse(&last.path()), Ok(last));
+        assert_eq!(last.first(), u64::MAX - 255);
+        let beyond = suffix(INDEX_MAX + 1, 256);
+        assert_eq!(Tile::parse(&format!("tile/0/{beyond}")), Err(ParseTileError));
+        assert_eq!(Bundle::parse(&format!("tile/entries/{beyond}")), Err(ParseTileError));
+    }
 
     #[test]
     fn paths_are_those_of_the_specification() {
@@ -92,8 +109,8 @@ mod tests {
             ("tile/0/999", Tile { level: 0, index: 999, width: 256 }),
             ("tile/0/x001/000", Tile { level: 0, index: 1000, width: 256 }),
             (
-                "tile/0/x018/x446/x744/x073/x709/x551/615.p/255",
-                Tile { level: 0, index: u64::MAX, width: 255 },
+                "tile/0/x072/x057/x594/x037/x927/935.p/255",
+                Tile { level: 0, index: INDEX_MAX, width: 255 },
             ),
         ];
         for (path, tile) in cases {
@@ -132,6 +149,7 @@ mod tests {
             "tile/0/000.p/",
             "tile/0/000.p",
             "tile/0/000.p/1.p/1",
+            "tile/0/x018/x446/x744/x073/x709/x551/615",
             "tile/0/x018/x446/x744/x073/x709/x551/616",
             "tile/entries/000",
             "tile/0/\u{661}00",

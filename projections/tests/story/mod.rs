@@ -6,9 +6,9 @@ use std::path::Path;
 
 use chancery_governance::command::{
     AcceptInvitation, AdmitRun, ApproveQuery, CancelRun, Command, CreateCollaboration, DraftQuery,
-    EnableWorkload, FailRun, Invite, ProposeQuery, PublishDataset, RejectQuery, RequestRun,
-    RestoreConsent, RetireDataset, ReviseQuery, SetCleanRoomPolicy, StartRun, SubmitRun,
-    SucceedRun, WithdrawConsent, WithdrawInvitation, WithdrawQuery,
+    EnableWorkload, ErasePersonal, FailRun, Invite, ProposeQuery, PublishDataset, RejectQuery,
+    RequestRun, RestoreConsent, RetireDataset, ReviseQuery, SetCleanRoomPolicy, StartRun,
+    SubmitRun, SucceedRun, WithdrawConsent, WithdrawInvitation, WithdrawQuery,
 };
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::{
@@ -185,6 +185,12 @@ impl Story {
             AcceptInvitation {},
             facts
         ));
+    }
+
+    /// The person's e-mail is erased, by themselves.
+    pub fn erase(&mut self, person: Person) {
+        let invitation = Subject::Invitation(id(0x20 + person as u64));
+        self.must(person, invitation, ErasePersonal {});
     }
 
     pub fn publish(&mut self, person: Person, number: u64, version: u64) -> bool {
