@@ -15,6 +15,7 @@ use chancery_ledger::note::Checkpoint;
 pub use select::Selection;
 
 use crate::bundle::Gap;
+use crate::report::{Found, Listed};
 
 /// Most entries that a report lists.
 pub const LISTED_MAX: usize = 10_000;
@@ -101,6 +102,8 @@ pub struct PartialContents {
     pub gaps: u64,
     /// The entries, by position: the first [`LISTED_MAX`].
     pub entries: Vec<Line>,
+    /// Manifest entries with the digests that were looked for.
+    pub found: Listed<Found>,
     /// What could not be verified, and why.
     pub not_checked: Vec<String>,
 }

@@ -21,7 +21,8 @@ use story::{Person, Right, Story};
 
 fn report(story: &Story, view: View) -> chancery_audit::Report {
     let key = Some(story::service_key().public().id());
-    let report = verify(&story.bundle()[..], &Options { service_key: key, view, ..Options::default() });
+    let report =
+        verify(&story.bundle()[..], &Options { service_key: key, view, ..Options::default() });
     assert_eq!(report.verdict, Verdict::Verified);
     report
 }

@@ -17,7 +17,7 @@ use chancery_ledger::id::{DatasetId, MemberId, QueryId};
 use crate::report::{By, Contents, Places};
 
 /// The names that ids go by in a report.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Names<'a> {
     members: BTreeMap<MemberId, &'a str>,
     datasets: BTreeMap<DatasetId, &'a str>,

@@ -8,6 +8,7 @@ use sqlx::{PgPool, Row as _};
 use tokio::sync::{broadcast, mpsc};
 
 use super::{Postgres, hints};
+use crate::open::TABLES_READ;
 use crate::{Appended, OpenError};
 
 /// The oldest server that will do.
@@ -54,7 +55,29 @@ impl Postgres {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_lazy_with(options.options([("default_transaction_read_only", "on")]));
         let (tasks, elsewhere) = hints::spawn(readers.clone(), here);
-        Ok((Self { readers, writer, _hints: tasks.into() }, elsewhere))
+        Ok((Self { readers, writer: Some(writer), _hints: Some(tasks.into()) }, elsewhere))
+    }
+
+    pub(crate) async fn connect_to_read(url: &str) -> Result<Self, OpenError> {
+        let options = options(url)?.options([("default_transaction_read_only", "on")]);
+        let database = |error: sqlx::Error| OpenError::Database(error.into());
+        let readers = PgPoolOptions::new()
+            .max_connections(READERS_MAX)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options)
+            .await
+            .map_err(database)?;
+        // As the search path finds them; what the rows are is seen when they are read.
+        let found: i64 =
+            sqlx::query_scalar("SELECT COUNT(to_regclass(name)) FROM UNNEST($1::text[]) AS name")
+                .bind(TABLES_READ.as_slice())
+                .fetch_one(&readers)
+                .await
+                .map_err(database)?;
+        if found != TABLES_READ.len() as i64 {
+            return Err(OpenError::NoTables);
+        }
+        Ok(Self { readers, writer: None, _hints: None })
     }
 }
 

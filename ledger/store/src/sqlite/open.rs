@@ -10,11 +10,15 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 
 use super::{Sqlite, backfill};
 use crate::OpenError;
+use crate::open::TABLES_READ;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Sets [`BUSY_TIMEOUT`] on a connection that had another.
 pub(super) const BUSY_TIMEOUT_PRAGMA: &str = "PRAGMA busy_timeout = 10000";
 const READERS_MAX: u32 = 8;
+/// Rows that a reader's thread reads ahead of whoever takes them: with few, the two wake one another
+/// for every handful. Bounded by what a row can hold, and by [`crate::RANGE_ENTRIES_MAX`].
+const ROWS_AHEAD: usize = 1024;
 
 impl Sqlite {
     pub(crate) async fn open(path: &Path) -> Result<Self, OpenError> {
@@ -48,7 +52,7 @@ impl Sqlite {
         backfill::run(&writer).await.map_err(OpenError::Backfill)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
-            .connect_with(options.pragma("query_only", "ON"))
+            .connect_with(options.row_buffer_size(ROWS_AHEAD).pragma("query_only", "ON"))
             .await
             .map_err(|error| OpenError::Database(error.into()))?;
         drop(lock);
@@ -61,6 +65,7 @@ impl Sqlite {
             .filename(path)
             .create_if_missing(false)
             .read_only(true)
+            .row_buffer_size(ROWS_AHEAD)
             .busy_timeout(BUSY_TIMEOUT)
             .pragma("query_only", "ON");
         let database = |error: sqlx::Error| OpenError::Database(error.into());
@@ -69,10 +74,14 @@ impl Sqlite {
             .connect_with(options)
             .await
             .map_err(database)?;
-        sqlx::query("SELECT size, checkpoint FROM heads LIMIT 1")
-            .fetch_optional(&readers)
-            .await
-            .map_err(database)?;
+        let tables: Vec<String> =
+            sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'table'")
+                .fetch_all(&readers)
+                .await
+                .map_err(database)?;
+        if !TABLES_READ.iter().all(|wanted| tables.iter().any(|name| name == wanted)) {
+            return Err(OpenError::NoTables);
+        }
         Ok(Self { writer: readers.clone(), readers })
     }
 }
@@ -116,6 +125,9 @@ mod tests {
         let path = folder.path().join("log.db");
         assert!(matches!(Sqlite::open_to_read(&path).await, Err(OpenError::Database(_))));
         assert!(!path.exists());
+        std::fs::write(&path, "").unwrap();
+        assert!(matches!(Sqlite::open_to_read(&path).await, Err(OpenError::NoTables)));
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
         Sqlite::open(&path).await.unwrap();
         let database = Sqlite::open_to_read(&path).await.unwrap();
         for pool in [&database.readers, &database.writer] {
