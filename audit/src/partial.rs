@@ -3,6 +3,7 @@
 pub(crate) mod needs;
 mod select;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -102,6 +103,8 @@ pub struct PartialContents {
     pub gaps: u64,
     /// The entries, by position: the first [`LISTED_MAX`].
     pub entries: Vec<Line>,
+    /// What members, datasets and queries are called, as the listed entries say.
+    pub names: BTreeMap<Subject, String>,
     /// Manifest entries with the digests that were looked for.
     pub found: Listed<Found>,
     /// What could not be verified, and why.

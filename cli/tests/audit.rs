@@ -246,7 +246,12 @@ async fn a_part_is_exported_verified_and_asked_for_results_but_not_compared() {
     for (part, id, code, wanted) in [
         ("--run", &story::run(9).to_string()[..], 1, "run_not_found"),
         ("--query", &run, 1, "query_not_found"),
-        ("--member", &story::id::<chancery_ledger::id::MemberId>(99).to_string(), 1, "member_not_found"),
+        (
+            "--member",
+            &story::id::<chancery_ledger::id::MemberId>(99).to_string(),
+            1,
+            "member_not_found",
+        ),
         ("--query", "Delays by model", 64, "part_unclear"),
         ("--member", "Woodgrove", 64, "part_unclear"),
         ("--run", "first", 64, "usage"),

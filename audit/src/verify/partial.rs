@@ -11,7 +11,7 @@ use std::io::Read;
 use std::num::NonZero;
 
 use chancery_governance::event::Event;
-use chancery_governance::subject::Subject;
+use chancery_governance::subject::{Subject, member_of, owner_of};
 use chancery_ledger::entry::{Entry, Sealed};
 use chancery_ledger::id::{QueryId, RunId};
 
@@ -52,6 +52,7 @@ pub fn audit(
         gaps: 0,
         included: 0,
         entries: Vec::new(),
+        names: BTreeMap::new(),
         queries: BTreeMap::new(),
         view: options.view.clone(),
         found: Listed::default(),
@@ -80,6 +81,7 @@ struct Audit {
     gaps: u64,
     included: u64,
     entries: Vec<Line>,
+    names: BTreeMap<Subject, String>,
     /// Which query a run is of.
     queries: BTreeMap<RunId, QueryId>,
     view: View,
@@ -111,6 +113,7 @@ impl Audit {
                 actor: entry.actor,
                 authority: part::right(&entry.authority),
             });
+            self.names.extend(named(subject, &event));
         }
         self.files(&sealed, subject, &event);
         self.included += 1;
@@ -194,6 +197,7 @@ impl Audit {
             included: self.included,
             gaps: self.gaps,
             entries: self.entries,
+            names: self.names,
             found: self.found,
             not_checked: not_checked(scope, pinned, self.part.hardware, witnessed.is_some()),
         };
@@ -223,6 +227,28 @@ impl Audit {
             position: self.part.missing[0].0,
             detail: format!("left out, and named by what is there: {}", missing.join("; ")),
         })
+    }
+}
+
+/// What an entry says that something is called.
+fn named(subject: Subject, event: &Event) -> Option<(Subject, String)> {
+    match (subject, event) {
+        (Subject::Collaboration(id), Event::CollaborationCreated(event)) => {
+            Some((Subject::Member(owner_of(id)), event.organisation.clone()))
+        }
+        (Subject::Invitation(id), Event::CollaboratorInvited(event)) => {
+            Some((Subject::Member(member_of(id)), event.organisation.clone()))
+        }
+        (Subject::Dataset(_), Event::DatasetPublished(event)) => {
+            Some((subject, event.descriptor.name.clone()))
+        }
+        (Subject::Query(_), Event::QueryDrafted(event)) => {
+            Some((subject, event.definition.name.clone()))
+        }
+        (Subject::Query(_), Event::QueryRevised(event)) => {
+            Some((subject, event.definition.name.clone()))
+        }
+        _ => None,
     }
 }
 

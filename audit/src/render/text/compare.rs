@@ -132,7 +132,10 @@ pub fn render_result(report: &Report, results: Option<&Results>, width: usize) -
         page.line(2, &format!("service key from position {}{expected}", key.from));
         page.line(4, &key.key.to_hex());
     }
-    let names = report.contents.as_deref().map(Names::of).unwrap_or_default();
+    let names = match (&report.contents, &report.partial) {
+        (Some(contents), _) => Names::of(contents),
+        (None, part) => part.as_deref().map(Names::of_part).unwrap_or_default(),
+    };
     for file in &results.files {
         let bytes = count(file.candidate.bytes, "byte");
         page.heading(&format!("{}, {bytes}", file.candidate.name));

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use chancery_audit::Options;
 use chancery_audit::diff::{self, Side};
 use chancery_audit::render::{diff_json, render_diff};
-use chancery_audit::Options;
 use chancery_ledger::digest::Digest;
 
 use super::verify::open;
