@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use chancery_audit::partial::Scope;
 use chancery_commands::export::{Export, ExportError, Wanted};
 use chancery_ledger::id::CollaborationId;
-use chancery_store::{OpenError, Store};
+use chancery_store::Store;
 
 use super::export::{Exported, answer};
 use super::landing::Landing;
@@ -35,19 +35,10 @@ pub async fn export(
 
 /// Opens a database to read it.
 async fn open(database: &str) -> Result<Store> {
-    let hint = |failure: Failure, none: bool| match none {
-        true => {
-            failure.with_hint("Name the database of a service of this release, which makes them")
-        }
-        false => failure,
-    };
     if database.starts_with("postgres://") || database.starts_with("postgresql://") {
         // The address may hold a password: it is not repeated.
         let opened = Store::connect_to_read(database).await;
-        let none = matches!(opened, Err(OpenError::NoTables));
-        return opened
-            .or_unreadable(|| "Can't read the PostgreSQL database".to_owned())
-            .map_err(|failure| hint(failure, none));
+        return opened.or_unreadable(|| "Can't read the PostgreSQL database".to_owned());
     }
     let path = Path::new(database);
     if !path.is_file() {
@@ -57,11 +48,8 @@ async fn open(database: &str) -> Result<Store> {
         )
         .with_hint("Name the log's file in the server's data folder: --database DIR/log.db"));
     }
-    let opened = Store::open_to_read(path).await;
-    let none = matches!(opened, Err(OpenError::NoTables));
-    opened
-        .or_unreadable(|| format!("Can't read the database {database}"))
-        .map_err(|failure| hint(failure, none))
+    let failed = || format!("Can't read the database {database}");
+    Store::open_to_read(path).await.or_unreadable(failed)
 }
 
 async fn write(

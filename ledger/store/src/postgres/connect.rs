@@ -67,14 +67,15 @@ impl Postgres {
             .connect_with(options)
             .await
             .map_err(database)?;
-        // As the search path finds them; what the rows are is seen when they are read.
-        let found: i64 =
-            sqlx::query_scalar("SELECT COUNT(to_regclass(name)) FROM UNNEST($1::text[]) AS name")
-                .bind(TABLES_READ.as_slice())
-                .fetch_one(&readers)
-                .await
-                .map_err(database)?;
-        if found != TABLES_READ.len() as i64 {
+        // As the search path finds them; what their rows are is seen when they are read.
+        let all: bool = sqlx::query_scalar(
+            "SELECT BOOL_AND(to_regclass(name) IS NOT NULL) FROM UNNEST($1::text[]) AS name",
+        )
+        .bind(TABLES_READ.as_slice())
+        .fetch_one(&readers)
+        .await
+        .map_err(database)?;
+        if !all {
             return Err(OpenError::NoTables);
         }
         Ok(Self { readers, writer: None, _hints: None })
