@@ -16,9 +16,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Sets [`BUSY_TIMEOUT`] on a connection that had another.
 pub(super) const BUSY_TIMEOUT_PRAGMA: &str = "PRAGMA busy_timeout = 10000";
 const READERS_MAX: u32 = 8;
-/// Rows that a reader's thread reads ahead of whoever takes them: with few, the two wake one another
-/// for every handful. Bounded by what a row can hold, and by [`crate::RANGE_ENTRIES_MAX`].
-const ROWS_AHEAD: usize = 1024;
 
 impl Sqlite {
     pub(crate) async fn open(path: &Path) -> Result<Self, OpenError> {
@@ -52,7 +49,7 @@ impl Sqlite {
         backfill::run(&writer).await.map_err(OpenError::Backfill)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
-            .connect_with(options.row_buffer_size(ROWS_AHEAD).pragma("query_only", "ON"))
+            .connect_with(options.pragma("query_only", "ON"))
             .await
             .map_err(|error| OpenError::Database(error.into()))?;
         drop(lock);
@@ -65,7 +62,6 @@ impl Sqlite {
             .filename(path)
             .create_if_missing(false)
             .read_only(true)
-            .row_buffer_size(ROWS_AHEAD)
             .busy_timeout(BUSY_TIMEOUT)
             .pragma("query_only", "ON");
         let database = |error: sqlx::Error| OpenError::Database(error.into());
