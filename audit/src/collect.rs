@@ -3,6 +3,7 @@
 //! Whatever the log's size, each collection here ends at a bound of [`crate::report`], but for what
 //! is kept of a query's votes: a few words for each query, of which the state holds far more.
 
+pub mod found;
 mod moment;
 mod release;
 mod runs;
@@ -28,7 +29,8 @@ use chancery_ledger::merkle::Frontier;
 use chancery_ledger::note::Checkpoint;
 
 use crate::report::{By, Contents, Found, Listed, Service, Stamp};
-use crate::report::{FOUND_MAX, KEYS_MAX, MEMBERS_MAX, QUERIES_MAX};
+use crate::report::{KEYS_MAX, MEMBERS_MAX, QUERIES_MAX};
+use crate::standing::Witnessed;
 use crate::view::View;
 
 /// What the entries say that the state at the end does not hold any more.
@@ -56,6 +58,9 @@ pub struct Ending<'a> {
     pub pinned: bool,
     pub note: &'a str,
     pub checkpoint: Checkpoint,
+    pub witnessed: Option<&'a Witnessed>,
+    /// Signature lines on the notes beside the service's own.
+    pub cosignatures: usize,
     pub exported_at_ms: u64,
 }
 
@@ -139,27 +144,8 @@ impl Collector {
         let (Subject::Run(run), Event::RunSucceeded(event)) = (seen.subject, seen.event) else {
             return;
         };
-        if self.view.files_of.is_some_and(|wanted| wanted != run) {
-            return;
-        }
         let Some(query) = seen.state.runs.get(&run).map(|run| run.query) else { return };
-        let (result, manifest) = (&event.result, &event.result.manifest);
-        for file in manifest.files.iter().filter(|file| self.view.files.contains(&file.digest)) {
-            let found = Found {
-                stamp: seen.stamp,
-                run,
-                query,
-                query_digest: result.query_digest,
-                path: file.path.clone(),
-                digest: file.digest,
-                bytes: file.bytes,
-                files: manifest.files.len() as u64,
-                rows: manifest.rows,
-                platform: event.platform,
-                application: result.application,
-            };
-            self.found.push(found, FOUND_MAX);
-        }
+        found::look(&mut self.found, &self.view, (seen.stamp, run, query), event);
     }
 
     /// The contents of the report.

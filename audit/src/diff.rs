@@ -64,6 +64,8 @@ pub enum Relation {
         /// What the second has there.
         b: Branch,
     },
+    /// One is a part of a log, which can't be compared: what is left out may be what differs.
+    Part(Side),
     /// They are not of one log.
     OtherLogs {
         /// What differs: the origin, or the key that seals it.
@@ -93,13 +95,13 @@ impl Diff {
         }
     }
 
-    /// The exit code: 0 the same or grown, 1 a fork, 64 two logs; else that of the first bundle
+    /// The exit code: 0 the same or grown, 1 a fork, 64 two logs or a part of one; else that of the first bundle
     /// which does not verify.
     pub const fn exit_code(&self) -> u8 {
         match (&self.relation, &self.a.verdict) {
             (Some(Relation::Same | Relation::Grew { .. }), _) => 0,
             (Some(Relation::Fork { .. }), _) => 1,
-            (Some(Relation::OtherLogs { .. }), _) => 64,
+            (Some(Relation::OtherLogs { .. } | Relation::Part(_)), _) => 64,
             (None, Verdict::Verified) => self.b.verdict.exit_code(),
             (None, verdict) => verdict.exit_code(),
         }
@@ -112,6 +114,7 @@ impl Diff {
             Some(Relation::Grew { .. }) => "grew",
             Some(Relation::Fork { .. }) => "fork",
             Some(Relation::OtherLogs { .. }) => "other-logs",
+            Some(Relation::Part(_)) => "partial",
             None => "not-verified",
         }
     }
@@ -139,7 +142,9 @@ pub fn diff<R: Read>(
             Some(relation) => relation,
             None => fork(open(Side::A)?, open(Side::B)?)?,
         }),
-        _ => None,
+        _ if a.verdict != Verdict::Verified || b.verdict != Verdict::Verified => None,
+        (None, _) => Some(Relation::Part(Side::A)),
+        (_, None) => Some(Relation::Part(Side::B)),
     };
     Ok(Diff { a, b, relation })
 }

@@ -3,6 +3,7 @@
 pub(crate) mod needs;
 mod select;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -15,6 +16,7 @@ use chancery_ledger::note::Checkpoint;
 pub use select::Selection;
 
 use crate::bundle::Gap;
+use crate::report::{Found, Listed};
 
 /// Most entries that a report lists.
 pub const LISTED_MAX: usize = 10_000;
@@ -101,6 +103,10 @@ pub struct PartialContents {
     pub gaps: u64,
     /// The entries, by position: the first [`LISTED_MAX`].
     pub entries: Vec<Line>,
+    /// What members, datasets and queries are called, as the listed entries say.
+    pub names: BTreeMap<Subject, String>,
+    /// Manifest entries with the digests that were looked for.
+    pub found: Listed<Found>,
     /// What could not be verified, and why.
     pub not_checked: Vec<String>,
 }

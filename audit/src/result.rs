@@ -1,14 +1,14 @@
 //! Is this file the one that was attested?
 //!
 //! An attested result names each of its files by path, SHA-256 and length. A file is held against
-//! the manifests of every run in a verified log.
+//! the manifests of every run in a verified log, or in a verified part of one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::RunId;
 
-use crate::report::{Contents, Found};
+use crate::report::{Found, Report};
 
 /// A file that somebody has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,15 +52,21 @@ impl Results {
     }
 }
 
-/// Holds files against a verified log, whose [`crate::View::files`] were their digests.
-pub fn results(contents: &Contents, files: Vec<Candidate>) -> Results {
+/// Holds files against a log, or a part of one, whose [`crate::View::files`] were their digests;
+/// none where it does not verify.
+pub fn results(report: &Report, files: Vec<Candidate>) -> Option<Results> {
+    let known = match (&report.contents, &report.partial) {
+        (Some(contents), _) => &contents.found,
+        (None, Some(part)) => &part.found,
+        (None, None) => return None,
+    };
     let mut here: BTreeMap<RunId, (BTreeSet<&str>, u64)> = BTreeMap::new();
     let files: Vec<_> = files
         .into_iter()
         .map(|candidate| {
             let same =
                 |found: &&Found| found.digest == candidate.digest && found.bytes == candidate.bytes;
-            let found: Vec<_> = contents.found.iter().filter(same).collect();
+            let found: Vec<_> = known.iter().filter(same).collect();
             for one in &found {
                 here.entry(one.run).or_insert((BTreeSet::new(), one.files)).0.insert(&one.path);
             }
@@ -68,5 +74,5 @@ pub fn results(contents: &Contents, files: Vec<Candidate>) -> Results {
         })
         .collect();
     let of = here.into_iter().map(|(run, (paths, files))| (run, (paths.len() as u64, files)));
-    Results { files, of: of.collect() }
+    Some(Results { files, of: of.collect() })
 }

@@ -7,7 +7,7 @@ use std::num::NonZero;
 
 use chancery_audit::bundle::Gap;
 use chancery_audit::partial::Scope;
-use chancery_audit::render::{render_json, render_text};
+use chancery_audit::render::{render_html, render_json, render_text};
 use chancery_audit::{Check, Options, Report, Verdict, verify};
 use chancery_governance::command::ApproveQuery;
 use chancery_governance::event::QueryApproved;
@@ -71,6 +71,13 @@ fn the_report_of_a_part_says_that_it_is_one() {
     let json: serde_json::Value = serde_json::from_str(&render_json(&report)).unwrap();
     assert_eq!(json["partial"]["decided_again"], false);
     assert_eq!(json["log"], serde_json::Value::Null);
+    let checks: Vec<_> = json["checks"].as_array().unwrap().iter().collect();
+    assert!(!checks.contains(&&"rules".into()) && checks.contains(&&"closure".into()));
+    let page = render_html(&report);
+    assert!(page.contains("VERIFIED, PARTIAL") && !page.contains("Decided again from"));
+    for told in [&text, &page] {
+        assert!(told.contains("Contosso") && told.contains("Delays by model"), "{told}");
+    }
 }
 
 /// Leaving out any one entry that another one names, or whose seal the others need, is noticed.

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../../ledger/store/tests/support/postgres.rs"]
+mod server;
 #[path = "../../audit/tests/story/mod.rs"]
 mod story;
 
@@ -136,7 +138,11 @@ fn result_files_are_held_against_a_bundle() {
 
 /// A log database with this story in it.
 async fn database(path: &Path, story: &Story) {
-    let store = Store::open(path).await.unwrap();
+    fill(Store::open(path).await.unwrap(), story).await;
+}
+
+/// Appends the story; the last note but one is cosigned by two witnesses.
+async fn fill(store: Store, story: &Story) {
     let entries = story.entries.iter();
     let entries = entries
         .map(|sealed| NewEntry { sealed: sealed.bytes().to_vec(), leaf_hash: sealed.leaf() })
@@ -152,7 +158,138 @@ async fn database(path: &Path, story: &Story) {
         erased: Vec::new(),
     };
     store.append(append).await.unwrap();
+    let seen = story.entries.len() - 1;
+    let note = story::checkpoint(&story.parts().entries[..seen], &story.service);
+    let note = story::cosigned(&note, &[0, 1]);
+    store.put_cosigned(story::room(), seen as u64, &note).await.unwrap();
     store.close().await;
+}
+
+/// The verifier keys of the first three witnesses, as arguments.
+fn witnesses(wanted: &[usize]) -> Vec<String> {
+    let policy = story::policy(1);
+    let named = wanted.iter().map(|number| policy.witnesses()[*number].to_string());
+    named.flat_map(|witness| ["--witness".to_owned(), witness]).collect()
+}
+
+#[tokio::test]
+async fn witnesses_are_asked_for_by_name_and_number() {
+    let dir = tempfile::tempdir().unwrap();
+    database(&dir.path().join("log.db"), &Story::whole()).await;
+    assert_eq!(json(dir.path(), &["audit", "export", "b", "--database", "log.db"]).0, Some(0));
+    for (wanted, quorum, code) in [
+        (&[0][..], None, 0),
+        (&[0, 1], None, 0),
+        (&[0, 1, 2], Some("2"), 0),
+        (&[0, 1, 2], None, 2),
+        (&[2], None, 2),
+        (&[0, 0], None, 64),
+        (&[0], Some("2"), 64),
+        (&[0], Some("0"), 64),
+        (&[], Some("1"), 64),
+    ] {
+        let named = witnesses(wanted);
+        let mut line = vec!["audit", "verify", "b"];
+        line.extend(named.iter().map(String::as_str));
+        line.extend(quorum.iter().flat_map(|quorum| ["--quorum", quorum]));
+        let (exit, report) = json(dir.path(), &line);
+        assert_eq!(exit, Some(code), "{wanted:?} {quorum:?}: {report}");
+        if code == 2 {
+            assert_eq!(report["failure"]["check"], "witnesses");
+        }
+        if code == 0 {
+            let cosigned = report["standing"]["witnessed"]["cosigned"].as_array().unwrap();
+            assert_eq!(cosigned.len(), wanted.len().min(2));
+        }
+    }
+    let junk = ["audit", "verify", "b", "--witness", "witness.example"];
+    assert_eq!(json(dir.path(), &junk).0, Some(64));
+}
+
+#[tokio::test]
+async fn a_part_is_exported_verified_and_asked_for_results_but_not_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut story = Story::started();
+    let content = b"model,flights,delay\nB737,9,1.5\n";
+    story.succeed_with(0, content);
+    database(&dir.path().join("log.db"), &story).await;
+    fs::write(dir.path().join("part-0.parquet"), content).unwrap();
+    bundle(dir.path(), "whole", &story);
+    let (run, query) = (story::run(0).to_string(), story::delays().to_string());
+    let member = Person::Woodgrove.member().to_string();
+    for (part, id, attests) in
+        [("--run", &run, 0), ("--query", &query, 0), ("--member", &member, 1)]
+    {
+        let (code, exported) =
+            json(dir.path(), &["audit", "export", "p", "--database", "log.db", part, id]);
+        assert_eq!(code, Some(0), "{exported}");
+        let scope = format!("{}/{id}", part.trim_start_matches('-'));
+        assert_eq!(exported["scope"], scope);
+        let key = exported["service_key"].as_str().unwrap();
+        let (code, report) =
+            json(dir.path(), &["audit", "verify", "p", "--service-key", key, "--html", "page"]);
+        assert_eq!((code, &report["partial"]["scope"]), (Some(0), &scope.into()), "{report}");
+        assert!(fs::read_to_string(dir.path().join("page")).unwrap().contains("PARTIAL"));
+
+        let line = ["audit", "result", "part-0.parquet", "--bundle", "p"];
+        let (code, result) = json(dir.path(), &line);
+        assert_eq!((code, &result["attested"]), (Some(attests), &(attests == 0).into()));
+        let text = chancery(dir.path(), &line).stdout;
+        assert!(String::from_utf8(text).unwrap().contains("PARTIAL: "));
+        for (a, b) in [("p", "whole"), ("whole", "p"), ("p", "p")] {
+            let (code, diff) = json(dir.path(), &["audit", "diff", a, b]);
+            assert_eq!((code, &diff["outcome"]), (Some(64), &"partial".into()));
+            let text = chancery(dir.path(), &["audit", "diff", a, b]).stdout;
+            assert!(String::from_utf8(text).unwrap().contains("export whole logs"));
+        }
+    }
+    for (part, id, code, wanted) in [
+        ("--run", &story::run(9).to_string()[..], 1, "run_not_found"),
+        ("--query", &run, 1, "query_not_found"),
+        (
+            "--member",
+            &story::id::<chancery_ledger::id::MemberId>(99).to_string(),
+            1,
+            "member_not_found",
+        ),
+        ("--query", "Delays by model", 64, "part_unclear"),
+        ("--member", "Woodgrove", 64, "part_unclear"),
+        ("--run", "first", 64, "usage"),
+    ] {
+        let (exit, failure) =
+            json(dir.path(), &["audit", "export", "n", "--database", "log.db", part, id]);
+        assert_eq!((exit, &failure["code"]), (Some(code), &wanted.into()), "{failure}");
+        assert!(!dir.path().join("n").exists());
+    }
+    let both = ["audit", "export", "n", "--database", "log.db", "--run", &run, "--query", &query];
+    assert_eq!(json(dir.path(), &both).0, Some(64));
+}
+
+#[tokio::test]
+async fn a_log_is_exported_straight_from_postgresql() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = server::Server::start();
+    let url = server.database();
+    let export = |part: &[&str]| {
+        let line = ["audit", "export", "b", "--database", &url];
+        json(dir.path(), &[&line[..], part].concat())
+    };
+    let (code, failure) = export(&[]);
+    assert_eq!((code, &failure["code"]), (Some(3), &"unreadable".into()));
+    assert!(failure.to_string().contains("has not the tables of a log"), "{failure}");
+    let story = Story::whole();
+    fill(Store::connect(&url).await.unwrap(), &story).await;
+    let run = story::run(0).to_string();
+    for part in [&[][..], &["--run", &run]] {
+        let (code, exported) = export(part);
+        assert_eq!(code, Some(0), "{exported}");
+        let named = witnesses(&[0, 1]);
+        let mut line = vec!["audit", "verify", "b"];
+        line.extend(named.iter().map(String::as_str));
+        let (code, report) = json(dir.path(), &line);
+        assert_eq!(code, Some(0), "{report}");
+        assert_eq!(report["standing"]["witnessed"]["size"], story.entries.len() - 1);
+    }
 }
 
 #[tokio::test]
@@ -188,7 +325,7 @@ async fn a_database_that_is_none_is_neither_read_nor_made() {
         ("none", &[][..], 3, "unreadable"),
         ("empty", &[], 3, "unreadable"),
         ("text", &[], 3, "unreadable"),
-        ("postgres://nobody:secret@127.0.0.1:1/x", &[], 1, "database_unsupported"),
+        ("postgres://nobody:secret@127.0.0.1:1/x", &[], 3, "unreadable"),
         ("log.db", &["--collaboration", "Flights"], 64, "collaboration_unclear"),
         ("log.db", &["--collaboration", &stranger], 1, "collaboration_not_found"),
     ] {

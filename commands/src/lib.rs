@@ -9,6 +9,7 @@ pub mod clock;
 pub mod content;
 pub mod dev_issuer;
 pub mod execute;
+pub mod export;
 pub mod extract;
 pub mod identity;
 mod invitation;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Ending;
 use crate::report::{NotChecked, PLACES_MAX, ServiceWord};
+use crate::standing::Witnessed;
 
 /// What it depends on.
 pub struct Known<'a> {
@@ -31,12 +32,7 @@ pub fn list(known: &Known<'_>) -> Vec<NotChecked> {
         );
     }
     add("the CCF mirror", "no CCF receipts in this bundle");
-    let cosigned = match cosignatures(ending.note) {
-        0 => "witness cosignatures: none".to_owned(),
-        1 => "1 cosignature, by a key not known here".to_owned(),
-        count => format!("{count} cosignatures, by keys not known here"),
-    };
-    add("whether others are shown another log (a split view)", &cosigned);
+    split_view(&mut add, ending);
     add("whether the log went on after this checkpoint", "nothing in a bundle can tell");
     add("the times of the entries", "they are the service's clock; nobody else signs them");
     add("when it was exported", "nobody signs that time");
@@ -89,8 +85,24 @@ fn erased(positions: impl Iterator<Item = u64>) -> Option<String> {
     })
 }
 
-/// Signature lines beside the service's own.
-fn cosignatures(note: &str) -> usize {
-    let lines = note.rsplit("\n\n").next().unwrap_or_default().lines().count();
-    lines.saturating_sub(1)
+/// What no witness that the auditor named vouches for.
+fn split_view(add: &mut impl FnMut(&str, &str), ending: &Ending<'_>) {
+    let size = ending.checkpoint.size;
+    match ending.witnessed {
+        Some(witnessed) if witnessed.size >= size => {}
+        Some(Witnessed { size: seen, .. }) => add(
+            &format!("whether others are shown another log from position {seen} on (a split view)"),
+            "the named witnesses saw the entries before it only",
+        ),
+        None => {
+            let why = match ending.cosignatures {
+                0 => "no witness cosigned it".to_owned(),
+                1 => "1 cosignature, by nobody whom the auditor named as a witness".to_owned(),
+                count => {
+                    format!("{count} cosignatures, by nobody whom the auditor named as a witness")
+                }
+            };
+            add("whether others are shown another log (a split view)", &why);
+        }
+    }
 }

@@ -14,6 +14,8 @@ use chancery_ledger::entry::{Actor, Authority, Entry, Sealed};
 use chancery_ledger::id::{InvitationId, MemberId, RunId};
 use chancery_ledger::key::KeyId;
 
+use super::Scope;
+
 /// Something that an entry names and another entry brings.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
@@ -39,6 +41,16 @@ pub enum Need {
     Vote(Digest),
     /// The policy of these applications.
     Policy(Vec<Digest>),
+}
+
+impl Need {
+    /// Where what a part is about begins.
+    pub const fn beginning(scope: Scope) -> Self {
+        match scope {
+            Scope::Member(member) => Self::Member(member),
+            Scope::Query(_) | Scope::Run(_) => Self::Subject(scope.subject()),
+        }
+    }
 }
 
 impl fmt::Display for Need {

@@ -106,6 +106,12 @@ impl Selection {
         }
     }
 
+    /// Whether what it is about was among the entries: a query or a run that began, a member that
+    /// joined.
+    pub fn is_of_something(&self) -> bool {
+        self.index.find(&Need::beginning(self.scope)).is_some()
+    }
+
     /// The positions to include, in order.
     pub fn positions(mut self) -> BTreeSet<u64> {
         let mut open: Vec<u64> = self.chosen.iter().copied().collect();

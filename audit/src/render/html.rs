@@ -24,7 +24,7 @@ const STYLE: &str = include_str!("html/style.css");
 pub fn render_html(report: &Report) -> String {
     let contents = report.contents.as_deref();
     let mut body = Body::default();
-    heading(&mut body, contents);
+    heading(&mut body, report);
     verdict(&mut body, report);
     match (contents, report.partial.as_deref()) {
         (Some(contents), _) => told(&mut body, report, contents),
@@ -36,10 +36,11 @@ pub fn render_html(report: &Report) -> String {
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'"
     );
-    let title = contents.map_or_else(
-        || "Audit of a clean room's log".to_owned(),
-        |contents| format!("Audit of {}", contents.name),
-    );
+    let title = match (contents, report.partial.as_deref()) {
+        (Some(contents), _) => format!("Audit of {}", contents.name),
+        (None, Some(part)) => format!("Audit of a part of {}", part.name),
+        (None, None) => "Audit of a clean room's log".to_owned(),
+    };
     let title = Markup::text(&title);
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -56,24 +57,34 @@ pub fn render_html(report: &Report) -> String {
 /// The style, with what stands on each printed page: words of ours and hex digits only.
 fn style(report: &Report) -> String {
     let verdict = report.verdict.as_str().to_uppercase();
-    let (hardware, root) =
-        report.contents.as_ref().map_or((String::new(), String::new()), |contents| {
-            let virtual_ = if contents.hardware { "" } else { " \\00b7  INSECURE-VIRTUAL" };
-            (virtual_.to_owned(), format!("root {}", contents.checkpoint.root.to_hex()))
-        });
+    let part = if report.partial.is_some() { ", PARTIAL" } else { "" };
+    let told = match (&report.contents, &report.partial) {
+        (Some(contents), _) => Some((contents.hardware, contents.checkpoint.root)),
+        (None, part) => part.as_ref().map(|part| (part.hardware, part.checkpoint.root)),
+    };
+    let (hardware, root) = told.map_or((String::new(), String::new()), |(hardware, root)| {
+        let virtual_ = if hardware { "" } else { " \\00b7  INSECURE-VIRTUAL" };
+        (virtual_.to_owned(), format!("root {}", root.to_hex()))
+    });
     format!(
         "{STYLE}@page {{\n  \
          @top-left {{ content: \"Chancery audit report\"; font: 8pt sans-serif; color: #43494f; }}\n  \
-         @top-right {{ content: \"{verdict}{hardware}\"; font: bold 8pt sans-serif; }}\n  \
+         @top-right {{ content: \"{verdict}{part}{hardware}\"; font: bold 8pt sans-serif; }}\n  \
          @bottom-left {{ content: \"{root}\"; font: 6.5pt monospace; color: #43494f; }}\n  \
          @bottom-right {{ content: \"page \" counter(page) \" of \" counter(pages); \
          font: 8pt sans-serif; color: #43494f; }}\n}}\n"
     )
 }
 
-fn heading(body: &mut Body, contents: Option<&Contents>) {
+fn heading(body: &mut Body, report: &Report) {
     body.push(&Markup::text("Audit of a clean room\u{2019}s log").within("h1", ""));
-    if let Some(contents) = contents {
+    if let Some(part) = report.partial.as_deref() {
+        let name = Markup::name(&part.name).within("strong", "");
+        let (held, all) = (part.included, count(part.checkpoint.size, "entry"));
+        let rest = Markup::text(&format!(": {held} of {all}, about {}", part.scope));
+        body.paragraph("lead", &name.then(&rest));
+    }
+    if let Some(contents) = report.contents.as_deref() {
         let name = Markup::name(&contents.name).within("strong", "");
         let size = count(contents.checkpoint.size, "entry");
         let (first, last) = (time(contents.first_time_ms), time(contents.last_time_ms));
@@ -83,11 +94,13 @@ fn heading(body: &mut Body, contents: Option<&Contents>) {
 }
 
 fn verdict(body: &mut Body, report: &Report) {
-    let word = Markup::text(&report.verdict.as_str().to_uppercase()).within("strong", "");
+    let part = if report.partial.is_some() { ", PARTIAL" } else { "" };
+    let word = format!("{}{part}", report.verdict.as_str().to_uppercase());
+    let word = Markup::text(&word).within("strong", "");
     let (class, what) = match &report.verdict {
         Verdict::Verified if report.partial.is_some() => (
             "verdict verified",
-            "PARTIAL: what this part of the log holds is in the log that the service signed, \
+            "What this part of the log holds is in the log that the service signed, \
              signature by signature, and everything that it names is here. The rules were not \
              decided again: that takes the whole log."
                 .to_owned(),

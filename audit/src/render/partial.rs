@@ -3,16 +3,18 @@
 use chancery_ledger::entry::Actor;
 use serde_json::{Value, json};
 
+use super::words::{Names, count, deed, short, utc};
 use crate::check::Check;
 use crate::partial::{Line, PartialContents};
 use crate::report::Report;
 use crate::standing::Standing;
 
-/// The checks that held: a part is not decided again, a whole log has no closure.
+/// The checks that held: a part is not decided again, and its end is nobody's to judge; a whole log
+/// has no closure.
 pub fn checks(report: &Report) -> Vec<Check> {
     let held = |check: &&Check| match check {
         Check::Closure => report.partial.is_some(),
-        Check::Settled => report.partial.is_none(),
+        Check::Rules | Check::Settled => report.partial.is_none(),
         Check::Witnesses => {
             report.standing.as_ref().is_some_and(|standing| standing.witnessed.is_some())
         }
@@ -28,7 +30,7 @@ pub fn verdict(partial: &PartialContents) -> String {
         partial.scope,
         partial.included,
         partial.checkpoint.size,
-        &partial.checkpoint.root.to_hex()[..16]
+        short(&partial.checkpoint.root)
     )
 }
 
@@ -58,14 +60,16 @@ fn part(lines: &mut Vec<(usize, String)>, part: &PartialContents) {
         ("origin", part.checkpoint.origin.clone()),
         ("root", part.checkpoint.root.to_hex()),
         ("holds", format!("{} of {} entries", part.included, part.checkpoint.size)),
-        ("leaves out", format!("{} entries in {} gaps", part.left_out(), part.gaps)),
+        ("leaves out", left_out(part)),
     ] {
         lines.push((2, format!("{name:<10}  {value}")));
     }
     lines.extend([(0, String::new()), (0, "Entries".to_owned())]);
-    for Line { position, kind, subject, actor, authority, .. } in &part.entries {
-        lines.push((2, format!("{position}  {kind} on {subject}")));
-        lines.push((4, format!("{}, {authority}", who(actor))));
+    let names = Names::of_part(part);
+    for Line { position, time_ms, kind, subject, actor, authority } in &part.entries {
+        let (who, subject) = (names.actor(*actor), names.subject(*subject));
+        let what = format!("{who} {} {subject} ({authority})", deed(kind));
+        lines.push((2, format!("{position:>3}  {}  {what}", utc(*time_ms))));
     }
     let more = part.included - part.entries.len() as u64;
     if more > 0 {
@@ -73,6 +77,11 @@ fn part(lines: &mut Vec<(usize, String)>, part: &PartialContents) {
     }
     lines.extend([(0, String::new()), (0, "Not checked".to_owned())]);
     lines.extend(part.not_checked.iter().map(|what| (2, format!("- {what}"))));
+}
+
+/// How much a part leaves out.
+pub fn left_out(part: &PartialContents) -> String {
+    format!("{} in {}", count(part.left_out(), "entry"), count(part.gaps, "gap"))
 }
 
 fn behind(lines: &mut Vec<(usize, String)>, standing: &Standing) {
@@ -85,12 +94,13 @@ fn behind(lines: &mut Vec<(usize, String)>, standing: &Standing) {
     if let Some(witnessed) = &standing.witnessed {
         for one in &witnessed.cosigned {
             let (size, name, time) = (witnessed.size, &one.name, one.time);
-            lines.push((2, format!("witness {name} saw {size} entries at {time} (Unix seconds)")));
+            let (entries, time) = (count(size, "entry"), utc(time.saturating_mul(1000)));
+            lines.push((2, format!("witness {name} saw {entries}, {time}")));
         }
     }
 }
 
-/// Who caused an entry, where members have no names.
+/// Who caused an entry, by id.
 pub fn who(actor: &Actor) -> String {
     match actor {
         Actor::Member(id) => format!("member/{id}"),

@@ -19,7 +19,7 @@ pub fn render_text(report: &Report, width: usize) -> String {
     let mut page = Page::new(width);
     page.line(0, &verdict(report));
     if let Some(contents) = &report.contents {
-        log(&mut page, contents);
+        log(&mut page, contents, &super::partial::checks(report));
     }
     for (indent, line) in super::partial::lines(report) {
         page.line(indent, &line);
@@ -52,7 +52,7 @@ fn verdict(report: &Report) -> String {
     }
 }
 
-fn log(page: &mut Page, contents: &Contents) {
+fn log(page: &mut Page, contents: &Contents, checks: &[Check]) {
     if !contents.hardware {
         page.line(0, "INSECURE-VIRTUAL  no hardware stands behind this log's evidence");
     }
@@ -68,8 +68,7 @@ fn log(page: &mut Page, contents: &Contents) {
     page.line(2, &format!("service  {}, {}", service.name, label(service.platform)));
     page.line(2, &format!("key      {}", service.key.id().to_hex()));
     page.line(11, if service.pinned { "the expected one" } else { "as the bundle names it" });
-    let whole = |check: &&Check| !matches!(check, Check::Closure | Check::Witnesses);
-    let checks: Vec<_> = Check::ALL.iter().filter(whole).map(|check| check.as_str()).collect();
+    let checks: Vec<_> = checks.iter().map(|check| check.as_str()).collect();
     page.line(2, &format!("checks   {}", checks.join(", ")));
 
     if let Some(at) = &contents.at {

@@ -14,10 +14,11 @@ use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::Actor;
 use chancery_ledger::id::{DatasetId, MemberId, QueryId};
 
+use crate::partial::PartialContents;
 use crate::report::{By, Contents, Places};
 
 /// The names that ids go by in a report.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Names<'a> {
     members: BTreeMap<MemberId, &'a str>,
     datasets: BTreeMap<DatasetId, &'a str>,
@@ -34,6 +35,20 @@ impl<'a> Names<'a> {
             datasets: datasets.map(|one| (one.id, one.name.as_str())).collect(),
             queries: queries.map(|one| (one.id, one.name.as_str())).collect(),
         }
+    }
+
+    /// Those that the entries of a part say.
+    pub fn of_part(part: &'a PartialContents) -> Self {
+        let mut names = Self::default();
+        for (subject, name) in &part.names {
+            match subject {
+                Subject::Member(id) => drop(names.members.insert(*id, name)),
+                Subject::Dataset(id) => drop(names.datasets.insert(*id, name)),
+                Subject::Query(id) => drop(names.queries.insert(*id, name)),
+                Subject::Collaboration(_) | Subject::Invitation(_) | Subject::Run(_) => {}
+            }
+        }
+        names
     }
 
     pub fn member(&self, id: MemberId) -> String {

@@ -6,8 +6,14 @@
 
 mod part;
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::num::NonZero;
+
+use chancery_governance::event::Event;
+use chancery_governance::subject::{Subject, member_of, owner_of};
+use chancery_ledger::entry::{Entry, Sealed};
+use chancery_ledger::id::{QueryId, RunId};
 
 use super::Options;
 use super::entry::{Before, Place};
@@ -17,9 +23,12 @@ use super::tree::Tree;
 use super::verdict::{tampered, unread};
 use crate::bundle::{Gap, Header, Reader, Trailer};
 use crate::check::{Check, Verdict};
+use crate::collect::found;
 use crate::partial::needs::Need;
 use crate::partial::{LISTED_MAX, Line, MISSING_MAX, PartialContents, Scope, subtrees};
+use crate::report::{Found, Listed, Stamp};
 use crate::standing::{ServiceKey, Standing};
+use crate::view::View;
 use part::Part;
 
 /// Runs the checks over a partial bundle.
@@ -43,6 +52,10 @@ pub fn audit(
         gaps: 0,
         included: 0,
         entries: Vec::new(),
+        names: BTreeMap::new(),
+        queries: BTreeMap::new(),
+        view: options.view.clone(),
+        found: Listed::default(),
     };
     let mut end = None;
     pipeline::run(reader, keys, threads, |step| match step {
@@ -68,6 +81,11 @@ struct Audit {
     gaps: u64,
     included: u64,
     entries: Vec<Line>,
+    names: BTreeMap<Subject, String>,
+    /// Which query a run is of.
+    queries: BTreeMap<RunId, QueryId>,
+    view: View,
+    found: Listed<Found>,
 }
 
 impl Audit {
@@ -95,11 +113,30 @@ impl Audit {
                 actor: entry.actor,
                 authority: part::right(&entry.authority),
             });
+            self.names.extend(named(subject, &event));
         }
+        self.files(&sealed, subject, &event);
         self.included += 1;
         self.before = Before::Leaf(sealed.leaf());
         self.tree.append(sealed.leaf());
         Ok(())
+    }
+
+    /// Looks for the files that were asked for. A run whose request is left out fails in the end.
+    fn files(&mut self, sealed: &Sealed, subject: Subject, event: &Event) {
+        let Subject::Run(run) = subject else { return };
+        match event {
+            Event::RunRequested(event) => {
+                self.queries.insert(run, event.query);
+            }
+            Event::RunSucceeded(event) => {
+                let Some(query) = self.queries.get(&run) else { return };
+                let Entry { position, time_ms, .. } = *sealed.entry();
+                let stamp = Stamp { position, time_ms };
+                found::look(&mut self.found, &self.view, (stamp, run, *query), event);
+            }
+            _ => {}
+        }
     }
 
     fn gap(&mut self, gap: &Gap) -> Result<(), Verdict> {
@@ -160,6 +197,8 @@ impl Audit {
             included: self.included,
             gaps: self.gaps,
             entries: self.entries,
+            names: self.names,
+            found: self.found,
             not_checked: not_checked(scope, pinned, self.part.hardware, witnessed.is_some()),
         };
         Ok((contents, Standing { service_keys, witnessed }))
@@ -167,10 +206,7 @@ impl Audit {
 
     /// Whatever the entries name is there.
     fn closure(&mut self, scope: Scope) -> Result<(), Verdict> {
-        let begin = match scope {
-            Scope::Member(member) => Need::Member(member),
-            Scope::Query(_) | Scope::Run(_) => Need::Subject(scope.subject()),
-        };
+        let begin = Need::beginning(scope);
         if !self.part.holds(&begin) {
             self.part.missing.push((None, begin));
         }
@@ -191,6 +227,28 @@ impl Audit {
             position: self.part.missing[0].0,
             detail: format!("left out, and named by what is there: {}", missing.join("; ")),
         })
+    }
+}
+
+/// What an entry says that something is called.
+fn named(subject: Subject, event: &Event) -> Option<(Subject, String)> {
+    match (subject, event) {
+        (Subject::Collaboration(id), Event::CollaborationCreated(event)) => {
+            Some((Subject::Member(owner_of(id)), event.organisation.clone()))
+        }
+        (Subject::Invitation(id), Event::CollaboratorInvited(event)) => {
+            Some((Subject::Member(member_of(id)), event.organisation.clone()))
+        }
+        (Subject::Dataset(_), Event::DatasetPublished(event)) => {
+            Some((subject, event.descriptor.name.clone()))
+        }
+        (Subject::Query(_), Event::QueryDrafted(event)) => {
+            Some((subject, event.definition.name.clone()))
+        }
+        (Subject::Query(_), Event::QueryRevised(event)) => {
+            Some((subject, event.definition.name.clone()))
+        }
+        _ => None,
     }
 }
 

@@ -133,16 +133,26 @@ impl Log {
             options.witnesses.as_ref(),
         )?;
         let standing = Standing { service_keys: service_keys(state, options), witnessed };
+        let notes = [Some(&trailer.checkpoint), trailer.cosigned.as_ref()];
+        let lines: usize = notes.into_iter().flatten().map(|note| cosignatures(note)).sum();
         let ending = Ending {
             state,
             service,
             pinned: options.service_key.is_some(),
             note: &trailer.checkpoint,
             checkpoint,
+            witnessed: standing.witnessed.as_ref(),
+            cosignatures: lines,
             exported_at_ms: self.header.exported_at_ms,
         };
         Ok((self.collector.contents(ending), standing))
     }
+}
+
+/// Signature lines of a note beside the service's own.
+fn cosignatures(note: &str) -> usize {
+    let lines = note.rsplit("\n\n").next().unwrap_or_default().lines().count();
+    lines.saturating_sub(1)
 }
 
 fn service_keys(state: &Collaboration, options: &Options) -> Vec<ServiceKey> {

@@ -1,4 +1,4 @@
-//! `chancery audit`: the bundle of a whole log, and what can be learned from it without a network.
+//! `chancery audit`: the bundle of a log, and what can be learned from it without a network.
 
 mod at;
 mod compare;
@@ -6,7 +6,9 @@ mod database;
 mod export;
 mod files;
 mod landing;
+mod part;
 mod verify;
+mod witnesses;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,13 +25,18 @@ use crate::failure::Result;
 /// Export the log and verify it offline.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write the collaboration's whole log to a file
+    /// Write the collaboration's log, or a part of it, to a file
     ///
     /// From the service, as a member; or straight from its database, as its operator. The database
-    /// is only read: nothing is created or migrated.
+    /// is only read: nothing is created or migrated. A part holds the entries about one query, run
+    /// or member and those that they rest on; that others are left out, and where, it proves.
     #[command(after_help = "\
+A part can't be decided again, nor compared: that takes the whole log. In a
+database things have no names: there, name them by id.
+
 Examples:
   chancery audit export audit.chancery
+  chancery audit export delays.chancery --query delays
   chancery audit export audit.chancery --database data/log.db \\
     --collaboration 01932b6c-...")]
     Export {
@@ -44,6 +51,8 @@ Examples:
             hide_env_values = true
         )]
         database: Option<String>,
+        #[command(flatten)]
+        part: part::Part,
     },
     /// Verify a bundle; needs the file and nothing else
     ///
@@ -51,13 +60,16 @@ Examples:
     /// where and why. Of a log that verifies it tells who approved what, what ran, who got what,
     /// and what could not be verified.
     #[command(after_help = "\
-Exit codes: 0 verified, 1 tampered, 2 incomplete, 3 unreadable.
+Exit codes: 0 verified, 1 tampered, 2 incomplete, 3 unreadable. Fewer
+witnesses than asked for is incomplete.
 
 Without --service-key, a log that somebody made up with a key of their own
-verifies too. Get the key's id from elsewhere than the bundle.
+verifies too. Get the key's id from elsewhere than the bundle. Without
+--witness, whoever exported it may have been shown another log than others.
 
 Examples:
   chancery audit verify audit.chancery --service-key sha256:...
+  chancery audit verify audit.chancery --witness W1 --witness W2 --quorum 1
   chancery audit verify audit.chancery --html report.html
   chancery audit verify audit.chancery --at 2026-01-05T09:30:00Z")]
     Verify {
@@ -67,6 +79,8 @@ Examples:
         /// The id that the service's key must have
         #[arg(long, value_name = "sha256:...")]
         service_key: Option<Digest>,
+        #[command(flatten)]
+        witnesses: witnesses::Named,
         /// Write the report as one page made for printing, too
         #[arg(long, value_name = "FILE")]
         html: Option<PathBuf>,
@@ -83,7 +97,8 @@ Examples:
     /// position on they are two histories.
     #[command(after_help = "\
 Exit codes: 0 the same, or one holds all of the other; 1 a fork: the service
-signed two histories; 64 bundles of two logs; else as for verify.
+signed two histories; 64 bundles of two logs, or of a part of one; else as for
+verify.
 
 Example:
   chancery audit diff january.chancery february.chancery")]
@@ -101,7 +116,8 @@ Example:
     /// Say whether files are the result that a run's executor attested
     ///
     /// Verifies the bundle, then holds the SHA-256 and length of each file against the result of
-    /// every run. Of a folder, every file in it is meant.
+    /// every run. Of a folder, every file in it is meant. The bundle of a part will do if it
+    /// holds the run.
     #[command(after_help = "\
 Exit codes: 0 each file was attested, 1 at least one was not; else as for
 verify. A copy that was put together from several files has no digest of its
@@ -132,14 +148,18 @@ Example:
 /// Where the bundle can't be had, written or read.
 pub async fn run(global: &Global, command: Command) -> Result<ExitCode> {
     match command {
-        Command::Export { file, database: Some(database) } => {
-            database::export(&database, global.collaboration.as_deref(), &file).await
+        Command::Export { file, database: Some(database), part } => {
+            let scope = part.by_id()?;
+            database::export(&database, global.collaboration.as_deref(), scope, &file).await
         }
-        Command::Export { file, database: None } => {
-            export::export(&Room::open(global).await?, &file).await
+        Command::Export { file, database: None, part } => {
+            let room = Room::open(global).await?;
+            let scope = part.in_room(&room).await?;
+            export::export(&room, scope, &file).await
         }
-        Command::Verify { file, service_key, html, at, from } => {
-            verify::run(&file, &verify::Wanted { service_key, html, at, from })
+        Command::Verify { file, service_key, witnesses, html, at, from } => {
+            let witnesses = witnesses.policy()?;
+            verify::run(&file, verify::Wanted { service_key, witnesses, html, at, from })
         }
         Command::Diff { a, b, service_key } => compare::run(&a, &b, service_key),
         Command::Result { files, bundle, run, service_key } => {

@@ -6,6 +6,7 @@
 mod support;
 
 mod bodies;
+mod bundle;
 mod contract;
 mod headers;
 mod invitations;

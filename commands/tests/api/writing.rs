@@ -87,7 +87,8 @@ async fn receipts_of_any_entry_at_any_size_and_between_sizes_verify() {
         answer.bytes
     };
     for at in 1..=size {
-        let leaves: Vec<_> = entries.iter().take(at as usize).map(|it| it.leaf()).collect();
+        let until = usize::try_from(at).unwrap();
+        let leaves: Vec<_> = entries[..until].iter().map(Sealed::leaf).collect();
         let root = chancery_ledger::merkle::root(&leaves);
         for position in [0, at / 2, at - 1] {
             let bytes = get(format!("/receipts/inclusion?position={position}&size={at}")).await;
@@ -145,7 +146,7 @@ fn creation(id: CommandId) -> Incoming {
 
 /// The `n`th of many marks that follow legally on one another.
 fn mark(room: CollaborationId, n: usize, id: CommandId) -> Incoming {
-    let action = if n / 2 % 2 == 0 { "consent.withdraw" } else { "consent.restore" };
+    let action = if (n / 2).is_multiple_of(2) { "consent.withdraw" } else { "consent.restore" };
     let content = Value::map([("kind", Value::text(["telemetry", "logging"][n % 2]))]);
     incoming(room, Subject::Collaboration(room), action, content, id)
 }

@@ -14,6 +14,9 @@ use crate::{Database, Fault, ReadError, Store};
 /// Hints that wait for a receiver, at most; then it has missed some.
 const HINTS_MAX: usize = 1024;
 
+/// The tables that reading a log takes.
+pub(crate) const TABLES_READ: [&str; 4] = ["heads", "entries", "nodes", "cosigned"];
+
 /// Why the database didn't open.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -32,12 +35,12 @@ pub enum OpenError {
     /// The server can't keep the store's promises.
     #[error("the PostgreSQL server is unfit: {0}")]
     Unfit(&'static str),
+    /// It is to be read, and the log's tables are not there.
+    #[error("it has not the tables of a log; a service that opens it makes them")]
+    NoTables,
     /// The schema is newer than this program, was altered, or a step failed.
     #[error("the database schema can't be brought up to date")]
     Migration(#[source] sqlx::migrate::MigrateError),
-    /// What is only read must have the tables of this release: it isn't migrated.
-    #[error("the database has not the tables of this release: its server has not started it yet")]
-    OtherSchema,
     /// The tree of an older log can't be computed.
     #[error("the tree's nodes can't be computed")]
     Backfill(#[source] ReadError),
@@ -87,24 +90,24 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// See [`OpenError`]; `Database` too where the file is no log database.
+    /// See [`OpenError`]; `Database` too where the file is no database.
     pub async fn open_to_read(path: &Path) -> Result<Self, OpenError> {
         let database = Database::Sqlite(Sqlite::open_to_read(path).await?);
         let (here, _) = broadcast::channel(HINTS_MAX);
         Ok(Self::start(database, Hints { here, elsewhere: None }))
     }
 
-    /// Connects to the log database at `url` (PostgreSQL) to read it: nothing in it is created,
-    /// migrated or written. Every write through this handle fails.
+    /// Connects to the log database at `url` (PostgreSQL, as [`Store::connect`] has it) to read it:
+    /// nothing in it is created, migrated or written, and a standby will do. The user needs the
+    /// right to `SELECT` from the log's tables, and no other. Every write through this handle fails.
     ///
     /// # Errors
     ///
-    /// See [`OpenError`]; `Database` too where it holds no log.
+    /// See [`OpenError`]; `NoTables` where a service never opened it.
     pub async fn connect_to_read(url: &str) -> Result<Self, OpenError> {
+        let database = Database::Postgres(Postgres::connect_to_read(url).await?);
         let (here, _) = broadcast::channel(HINTS_MAX);
-        let (postgres, elsewhere) = Postgres::connect_to_read(url, here.clone()).await?;
-        let hints = Hints { here, elsewhere: Some(elsewhere) };
-        Ok(Self::start(Database::Postgres(postgres), hints))
+        Ok(Self::start(database, Hints { here, elsewhere: None }))
     }
 
     fn start(database: Database, hints: Hints) -> Self {

@@ -314,6 +314,43 @@ async fn a_server_that_crashes_and_returns_is_reconnected_to() {
 }
 
 #[tokio::test]
+async fn what_is_connected_to_read_is_neither_made_nor_written() {
+    let server = shared();
+    let url = server.database();
+    assert!(matches!(Store::connect_to_read("no url").await, Err(OpenError::Url(_))));
+    assert!(matches!(Store::connect_to_read(&url).await, Err(OpenError::NoTables)));
+    let mut bare = raw(&url).await;
+    let tables = "SELECT COUNT(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
+    let count: i64 = sqlx::query_scalar(tables).fetch_one(&mut bare).await.unwrap();
+    assert_eq!(count, 0);
+
+    let writer = Store::connect(&url).await.unwrap();
+    let c = collaboration(1);
+    writer.append(append_of(c, 0, &["a", "b"])).await.unwrap();
+    writer.put_cosigned(c, 1, "note").await.unwrap();
+    // Somebody who may read the log, and nothing else.
+    run(
+        &mut bare,
+        "CREATE ROLE auditor LOGIN; GRANT SELECT ON heads, entries, nodes, cosigned TO auditor",
+    )
+    .await;
+    for url in [url.clone(), url.replace("user=postgres", "user=auditor")] {
+        let reader = Store::connect_to_read(&url).await.unwrap();
+        assert_eq!(read_all(&reader, c, 1).await.len(), 2);
+        assert_eq!(reader.leaf_hashes(c, 0, 9).await.unwrap().len(), 2);
+        assert_eq!(reader.cosigned(c).await.unwrap().unwrap().size, 1);
+        assert_eq!(reader.heads(None, 9).await.unwrap(), [(c, 2)]);
+        let appended = reader.append(append_of(c, 2, &["c"])).await;
+        assert!(matches!(appended, Err(AppendError::Unavailable(_))), "{appended:?}");
+        assert!(reader.put_cosigned(c, 2, "other").await.is_err());
+        assert!(reader.erase_personal_key(c, "ann").await.is_err());
+        reader.close().await;
+        assert!(reader.head(c).await.is_err());
+    }
+    assert_eq!(writer.head(c).await.unwrap().unwrap().size, 2);
+}
+
+#[tokio::test]
 async fn an_erased_key_leaves_no_trace_in_the_tables() {
     const KEY: &[u8] = b"a personal key that nobody may find again";
     let (store, server, url) = with_url().await;

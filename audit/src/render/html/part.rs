@@ -3,7 +3,8 @@
 use super::markup::{Body, Markup};
 use super::{log, time};
 use crate::partial::{Line, PartialContents};
-use crate::render::partial::who;
+use crate::render::partial::left_out;
+use crate::render::words::{Names, deed};
 use crate::report::Report;
 use crate::standing::Standing;
 
@@ -17,7 +18,8 @@ pub fn told(body: &mut Body, report: &Report, part: &PartialContents) {
         ("origin", Markup::code(&part.checkpoint.origin)),
         ("root", Markup::code(&part.checkpoint.root.to_hex())),
         ("holds", Markup::text(&format!("{} of {} entries", part.included, part.checkpoint.size))),
-        ("leaves out", Markup::text(&format!("{} in {} gaps", part.left_out(), part.gaps))),
+        ("leaves out", Markup::text(&left_out(part))),
+        ("exported", Markup::text(&format!("{}, which nobody signs", time(part.exported_at_ms)))),
     ];
     body.facts("What this part is about", &facts);
     body.end_section();
@@ -26,19 +28,22 @@ pub fn told(body: &mut Body, report: &Report, part: &PartialContents) {
         behind(body, standing);
     }
     body.section("entries", "Its entries");
+    let names = Names::of_part(part);
     let row = |line: &Line| {
+        let who = Markup::name(&names.actor(line.actor));
+        let what = Markup::text(&format!(" {} ", deed(&line.kind)));
+        let subject = Markup::name(&names.subject(line.subject));
         vec![
             Markup::text(&line.position.to_string()),
             Markup::text(&time(line.time_ms)),
-            Markup::text(&line.kind),
-            Markup::text(&line.subject.to_string()),
-            Markup::text(&format!("{}, {}", who(&line.actor), line.authority)),
+            who.then(&what).then(&subject),
+            Markup::text(line.authority),
         ]
     };
     body.table(
         "Each is in the log at its position",
-        "line",
-        &["position", "sealed", "event", "about", "by"],
+        "entry",
+        &["position", "time", "what happened", "by what right"],
         part.entries.iter().map(row),
     );
     let more = part.included - part.entries.len() as u64;

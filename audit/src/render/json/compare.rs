@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::{list, moment, text, work};
-use crate::check::Verdict;
 use crate::diff::{Branch, Diff, Relation};
 use crate::report::Report;
 use crate::result::Results;
@@ -29,6 +28,7 @@ pub fn diff_json(diff: &Diff) -> String {
             object["fork"] = json!({ "position": position, "a": branch(a), "b": branch(b) });
         }
         Some(Relation::OtherLogs { what }) => object["differs"] = json!(what),
+        Some(Relation::Part(side)) => object["part"] = json!(side.as_str().to_lowercase()),
         Some(Relation::Same) | None => {}
     }
     format!("{object:#}\n")
@@ -57,6 +57,14 @@ fn side(report: &Report) -> Value {
         side["key_was_expected"] = json!(contents.service.pinned);
         side["last_time_ms"] = json!(contents.last_time_ms);
     }
+    if let Some(part) = &report.partial {
+        side["hardware"] = json!(part.hardware);
+        side["scope"] = json!(part.scope.to_string());
+        side["origin"] = json!(part.checkpoint.origin);
+        side["size"] = json!(part.checkpoint.size);
+        side["included"] = json!(part.included);
+        side["root"] = text(&part.checkpoint.root);
+    }
     side
 }
 
@@ -70,26 +78,22 @@ fn branch(branch: &Branch) -> Value {
 }
 
 /// What a verified log says of some files, as one JSON object, newline at the end.
-pub fn result_json(report: &Report, results: &Results) -> String {
-    let exit_code = match &report.verdict {
-        Verdict::Verified => results.exit_code(),
-        verdict => verdict.exit_code(),
-    };
-    let verified = report.verdict == Verdict::Verified;
+pub fn result_json(report: &Report, results: Option<&Results>) -> String {
+    let exit_code = results.map_or(report.verdict.exit_code(), Results::exit_code);
     let object = json!({
         "format": "chancery-audit-result/1",
-        "attested": verified.then(|| results.attested()),
+        "attested": results.map(Results::attested),
         "exit_code": exit_code,
         "bundle": side(report),
-        "files": list(&results.files, |file| json!({
+        "files": list(results.map_or(&[][..], |results| &results.files), |file| json!({
             "name": file.candidate.name,
             "digest": text(&file.candidate.digest),
             "bytes": file.candidate.bytes,
             "attested": list(&file.found, work::found),
         })),
         "results": results
-            .of
-            .iter()
+            .into_iter()
+            .flat_map(|results| &results.of)
             .map(|(run, (here, files))| json!({
                 "run": text(run),
                 "files_here": here,

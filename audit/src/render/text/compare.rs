@@ -48,6 +48,16 @@ pub fn render_diff(diff: &Diff, width: usize) -> String {
                 }
             }
         }
+        Relation::Part(part) => {
+            let part = part.as_str();
+            page.line(0, &format!("NOT COMPARED  {part} is a part of a log: export whole logs"));
+            page.line(
+                0,
+                "Two parts may differ in what they leave out, and a part can't show that the log \
+                 that it is of grew out of another.",
+            );
+            sides(&mut page, diff);
+        }
         Relation::OtherLogs { what } => {
             page.line(0, &format!("OTHER LOGS  the two bundles are not of one log: their {what}"));
             if *what == "service key" {
@@ -90,36 +100,48 @@ fn branch(page: &mut Page, name: &str, branch: &Branch) {
 }
 
 /// What a verified log says of some files.
-pub fn render_result(report: &Report, results: &Results, width: usize) -> String {
+pub fn render_result(report: &Report, results: Option<&Results>, width: usize) -> String {
     let mut page = Page::new(width);
-    let Some(contents) = &report.contents else {
+    let Some(results) = results else {
         page.line(0, "NOT CHECKED  only a bundle that verifies can tell");
         page.line(0, &verdict(report));
         return page.into_text();
     };
+    let log = if report.partial.is_some() { "part of a log" } else { "log" };
     let strange = results.files.iter().filter(|file| file.found.is_empty()).count();
     let files = count(results.files.len() as u64, "file");
     if results.attested() {
         page.line(0, &format!("ATTESTED  {files}: each is in the attested result of a run"));
     } else {
         page.line(0, &format!("NOT ATTESTED  {strange} of {files}: in no run's attested result"));
+        if report.partial.is_some() {
+            page.line(0, "Only a part of the log was asked: another run may attest it.");
+        }
     }
-    if !contents.hardware {
-        page.line(0, "INSECURE-VIRTUAL  no hardware stands behind this log's evidence");
+    let hardware = match (&report.contents, &report.partial) {
+        (Some(contents), _) => contents.hardware,
+        (None, part) => part.as_ref().is_none_or(|part| part.hardware),
+    };
+    if !hardware {
+        page.line(0, &format!("INSECURE-VIRTUAL  no hardware stands behind this {log}'s evidence"));
     }
     page.line(0, &verdict(report));
-    let key = contents.service.key.id().to_hex();
-    let pinned =
-        if contents.service.pinned { "the expected one" } else { "as the bundle names it" };
-    page.line(2, &format!("service key {key}"));
-    page.line(14, pinned);
-    let names = Names::of(contents);
+    let keys = report.standing.iter().flat_map(|standing| &standing.service_keys);
+    for key in keys {
+        let expected = if key.expected { ", the expected one" } else { "" };
+        page.line(2, &format!("service key from position {}{expected}", key.from));
+        page.line(4, &key.key.to_hex());
+    }
+    let names = match (&report.contents, &report.partial) {
+        (Some(contents), _) => Names::of(contents),
+        (None, part) => part.as_deref().map(Names::of_part).unwrap_or_default(),
+    };
     for file in &results.files {
         let bytes = count(file.candidate.bytes, "byte");
         page.heading(&format!("{}, {bytes}", file.candidate.name));
         page.line(2, &file.candidate.digest.to_string());
         if file.found.is_empty() {
-            page.line(2, "no run in this log attests a file of this digest and length");
+            page.line(2, &format!("no run in this {log} attests a file of this digest and length"));
         }
         for found in &file.found {
             page.line(2, &format!("{} of run {}", found.path, found.run));

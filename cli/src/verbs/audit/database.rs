@@ -3,31 +3,32 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use chancery_audit::bundle::{Header, Writer};
-use chancery_governance::event::Event;
-use chancery_governance::{log, state};
-use chancery_ledger::entry::Sealed;
+use chancery_audit::partial::Scope;
+use chancery_commands::export::{Export, ExportError, Wanted};
 use chancery_ledger::id::CollaborationId;
-use chancery_store::{Head, Store};
+use chancery_store::Store;
 
 use super::export::{Exported, answer};
 use super::landing::Landing;
 use crate::client::clock::now_ms;
 use crate::failure::{Failure, OrFail as _, Result};
 
-/// Entries read at a time.
-const PAGE: u32 = 256;
 /// Most collaborations that are listed where none is named.
 const LISTED_MAX: u32 = 20;
 
-/// Writes the bundle of a log in a database.
+/// Writes the bundle of a log in a database, or of a part of one.
 ///
 /// # Errors
 ///
 /// Where there is no such database or log, or the bundle can't be written.
-pub async fn export(database: &str, collaboration: Option<&str>, file: &Path) -> Result<ExitCode> {
+pub async fn export(
+    database: &str,
+    collaboration: Option<&str>,
+    scope: Option<Scope>,
+    file: &Path,
+) -> Result<ExitCode> {
     let store = open(database).await?;
-    let exported = write(&store, collaboration, file).await;
+    let exported = write(&store, collaboration, scope, file).await;
     store.close().await;
     exported
 }
@@ -36,11 +37,8 @@ pub async fn export(database: &str, collaboration: Option<&str>, file: &Path) ->
 async fn open(database: &str) -> Result<Store> {
     if database.starts_with("postgres://") || database.starts_with("postgresql://") {
         // The address may hold a password: it is not repeated.
-        return Err(Failure::refused(
-            "database_unsupported",
-            "Can't open the PostgreSQL database",
-            "this build reads SQLite files only",
-        ));
+        let opened = Store::connect_to_read(database).await;
+        return opened.or_unreadable(|| "Can't read the PostgreSQL database".to_owned());
     }
     let path = Path::new(database);
     if !path.is_file() {
@@ -54,8 +52,13 @@ async fn open(database: &str) -> Result<Store> {
     Store::open_to_read(path).await.or_unreadable(failed)
 }
 
-async fn write(store: &Store, wanted: Option<&str>, file: &Path) -> Result<ExitCode> {
-    let id = match wanted {
+async fn write(
+    store: &Store,
+    collaboration: Option<&str>,
+    scope: Option<Scope>,
+    file: &Path,
+) -> Result<ExitCode> {
+    let id = match collaboration {
         Some(text) => text.parse().map_err(|_| {
             let why = format!("{text:?} is no id; names are known to the service only");
             Failure::usage("collaboration_unclear", "Which collaboration is not clear", why)
@@ -63,31 +66,43 @@ async fn write(store: &Store, wanted: Option<&str>, file: &Path) -> Result<ExitC
         })?,
         None => only(store).await?,
     };
-    let failed = || "Can't read the log".to_owned();
-    let head = store.head(id).await.or_unreadable(failed)?.ok_or_else(|| {
-        let why = format!("no log of collaboration {id} is in it");
-        Failure::refused("collaboration_not_found", "The database has no such log", why)
-    })?;
-    let (header, name) = header(store, id, &head).await?;
-    let writing = || format!("Can't write {}", file.display());
-    let mut writer = Writer::new(Landing::open(file)?, &header).or_unreadable(writing)?;
-    let mut next = 0;
-    while next < head.size {
-        let left = u32::try_from(head.size - next).unwrap_or(PAGE).min(PAGE);
-        let page = store.range(id, next, left).await.or_unreadable(failed)?;
-        if page.is_empty() {
-            let why = format!("its head says {} entries, and {next} are there", head.size);
-            return Err(Failure::unreadable("The log is cut short", why));
-        }
-        for stored in &page {
-            writer.push(&stored.sealed).or_unreadable(writing)?;
-        }
-        next += page.len() as u64;
+    let wanted = Wanted {
+        collaboration: id,
+        scope,
+        // This process does nothing else.
+        chosen_of_max: u64::MAX,
+        exported_at_ms: now_ms(),
+    };
+    let export = Export::begin(store, &wanted).await.or_else(|error| failed(id, error))?;
+    let (name, key) = (export.name().to_owned(), export.header().service_key.id().to_string());
+    let mut landing = Landing::open(file)?;
+    let mut left = Some(export);
+    while let Some(export) = left {
+        let (bytes, rest) = export.chunk().await.or_else(|error| failed(id, error))?;
+        landing.push(&bytes)?;
+        left = rest;
     }
-    let landing = writer.finish(&head.checkpoint).or_unreadable(writing)?;
-    let bytes = landing.land()?;
-    let (id, key) = (id.to_string(), header.service_key.id().to_string());
-    answer(&Exported { file, bytes, id: &id, name: &name, key: &key })
+    let (bytes, id) = (landing.land()?, id.to_string());
+    answer(&Exported { file, bytes, id: &id, name: &name, scope, key: &key })
+}
+
+fn failed<T>(id: CollaborationId, error: ExportError) -> Result<T> {
+    match error {
+        ExportError::NoLog => {
+            let why = format!("no log of collaboration {id} is in it");
+            Err(Failure::refused("collaboration_not_found", "The database has no such log", why))
+        }
+        ExportError::NotFound(scope) => {
+            let code = match scope {
+                Scope::Query(_) => "query_not_found",
+                Scope::Run(_) => "run_not_found",
+                Scope::Member(_) => "member_not_found",
+            };
+            let why = format!("nothing in it is about {scope}");
+            Err(Failure::refused(code, "The log has no such part", why))
+        }
+        error => Err(error).or_unreadable(|| "Can't export the log".to_owned()),
+    }
 }
 
 /// The only log of a database.
@@ -111,28 +126,4 @@ async fn only(store: &Store) -> Result<CollaborationId> {
                 .with_hint("Name it by its id: --collaboration ID"))
         }
     }
-}
-
-/// The bundle's header, and the collaboration's name, by the log's first event.
-async fn header(store: &Store, id: CollaborationId, head: &Head) -> Result<(Header, String)> {
-    let failed = || "Can't read the log's first entry".to_owned();
-    let first = store.range(id, 0, 1).await.or_unreadable(failed)?;
-    let first = first
-        .into_iter()
-        .next()
-        .ok_or_else(|| Failure::unreadable("The log is cut short", "its first entry is missing"))?;
-    let sealed = Sealed::parse(first.sealed).or_unreadable(failed)?;
-    let (_, event) = log::read(&sealed).or_unreadable(failed)?;
-    let Event::CollaborationCreated(created) = event else {
-        let why = format!("it is a {}", event.kind());
-        return Err(Failure::unreadable("The log does not begin as one does", why));
-    };
-    let header = Header {
-        collaboration: id,
-        origin: state::origin(&created.service, id),
-        service_key: created.service_key,
-        size: head.size,
-        exported_at_ms: now_ms(),
-    };
-    Ok((header, created.name))
 }

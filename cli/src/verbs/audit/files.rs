@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chancery_audit::render::{render_result, result_json};
-use chancery_audit::result::{Candidate, Results};
+use chancery_audit::result::Candidate;
 use chancery_audit::{Options, View, results, verify};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::RunId;
@@ -50,18 +50,12 @@ pub fn run(
         ..View::default()
     };
     let report = verify(opened, &Options { service_key, view, ..Options::default() });
-    let results = report.contents.as_deref().map_or_else(
-        || Results { files: Vec::new(), of: std::collections::BTreeMap::new() },
-        |contents| results(contents, files),
-    );
+    let results = results(&report, files);
     output::print(&match output::format() {
-        Format::Text => render_result(&report, &results, WIDTH),
-        Format::Json => result_json(&report, &results),
+        Format::Text => render_result(&report, results.as_ref(), WIDTH),
+        Format::Json => result_json(&report, results.as_ref()),
     })?;
-    Ok(match &report.contents {
-        Some(_) => results.exit_code().into(),
-        None => report.verdict.exit_code().into(),
-    })
+    Ok(results.map_or(report.verdict.exit_code(), |results| results.exit_code()).into())
 }
 
 /// The files at a path: itself, or those in it. Links are followed where they are named, and not

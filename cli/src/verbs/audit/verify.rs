@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use chancery_audit::render::{render_html, render_json, render_text};
 use chancery_audit::{Moment, Options, View, verify};
 use chancery_ledger::digest::Digest;
+use chancery_ledger::note::Policy;
 
 use super::landing::Landing;
 use crate::failure::{Failure, OrFail as _, Result};
@@ -17,6 +18,8 @@ use crate::output::{self, Format, WIDTH};
 pub struct Wanted {
     /// The id that the service's key must have.
     pub service_key: Option<Digest>,
+    /// The witnesses, and how many of them must have cosigned.
+    pub witnesses: Option<Policy>,
     /// Where to write the page.
     pub html: Option<PathBuf>,
     /// The moment to tell.
@@ -30,13 +33,13 @@ pub struct Wanted {
 /// # Errors
 ///
 /// Where the bundle can't be opened, or the page not be written.
-pub fn run(file: &Path, wanted: &Wanted) -> Result<ExitCode> {
+pub fn run(file: &Path, wanted: Wanted) -> Result<ExitCode> {
     let bundle = open(file)?;
     // Opened first: better to fail now than after a long verification.
     let page = wanted.html.as_deref().map(|html| landing(html, file)).transpose()?;
-    let view = View { from: wanted.from, at: wanted.at, ..View::default() };
-    let report =
-        verify(bundle, &Options { service_key: wanted.service_key, view, ..Options::default() });
+    let Wanted { service_key, witnesses, html, at, from } = wanted;
+    let view = View { from, at, ..View::default() };
+    let report = verify(bundle, &Options { service_key, witnesses, view, ..Options::default() });
     if let Some(mut page) = page {
         page.push(render_html(&report).as_bytes())?;
         page.land()?;
@@ -45,7 +48,7 @@ pub fn run(file: &Path, wanted: &Wanted) -> Result<ExitCode> {
         Format::Text => render_text(&report, WIDTH),
         Format::Json => render_json(&report),
     })?;
-    if let Some(html) = &wanted.html {
+    if let Some(html) = &html {
         output::note(&format!("The report as a page to print: {}", html.display()));
     }
     Ok(report.verdict.exit_code().into())

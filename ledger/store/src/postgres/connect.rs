@@ -8,6 +8,7 @@ use sqlx::{PgPool, Row as _};
 use tokio::sync::{broadcast, mpsc};
 
 use super::{Postgres, hints};
+use crate::open::TABLES_READ;
 use crate::{Appended, OpenError};
 
 /// The oldest server that will do.
@@ -51,28 +52,30 @@ impl Postgres {
             .map_err(OpenError::Migration)?;
         let readers = readers(options);
         let (tasks, elsewhere) = hints::spawn(readers.clone(), here);
-        Ok((Self { readers, writer, _hints: tasks.into() }, elsewhere))
+        Ok((Self { readers, writer: Some(writer), _hints: Some(tasks.into()) }, elsewhere))
     }
 
-    pub(crate) async fn connect_to_read(
-        url: &str,
-        here: broadcast::Sender<Appended>,
-    ) -> Result<(Self, mpsc::Sender<Appended>), OpenError> {
-        let options = options(url)?;
-        // A transaction that writes says so itself, whatever the default: there is none to begin.
-        let writer = PgPoolOptions::new().connect_lazy_with(options.clone());
-        writer.close().await;
-        let readers = readers(options);
-        let newest: Option<i64> =
-            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
-                .fetch_one(&readers)
-                .await
-                .map_err(|error| OpenError::Database(error.into()))?;
-        if newest != sqlx::migrate!("src/postgres/migrations").iter().map(|it| it.version).max() {
-            return Err(OpenError::OtherSchema);
+    pub(crate) async fn connect_to_read(url: &str) -> Result<Self, OpenError> {
+        let options = options(url)?.options([("default_transaction_read_only", "on")]);
+        let database = |error: sqlx::Error| OpenError::Database(error.into());
+        let readers = PgPoolOptions::new()
+            .max_connections(READERS_MAX)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options)
+            .await
+            .map_err(database)?;
+        // As the search path finds them; what their rows are is seen when they are read.
+        let all: bool = sqlx::query_scalar(
+            "SELECT BOOL_AND(to_regclass(name) IS NOT NULL) FROM UNNEST($1::text[]) AS name",
+        )
+        .bind(TABLES_READ.as_slice())
+        .fetch_one(&readers)
+        .await
+        .map_err(database)?;
+        if !all {
+            return Err(OpenError::NoTables);
         }
-        let (tasks, elsewhere) = hints::spawn(readers.clone(), here);
-        Ok((Self { readers, writer, _hints: tasks.into() }, elsewhere))
+        Ok(Self { readers, writer: None, _hints: None })
     }
 }
 

@@ -37,9 +37,11 @@ const RACES_MAX: usize = 16;
 #[derive(Clone)]
 pub(crate) struct Postgres {
     readers: PgPool,
-    writer: PgPool,
+    /// None where it is only read: a default of the session would not keep a transaction from being
+    /// begun as one that writes.
+    writer: Option<PgPool>,
     /// Stops when the last clone goes.
-    _hints: Arc<hints::Tasks>,
+    _hints: Option<Arc<hints::Tasks>>,
 }
 
 /// Why a transaction is rolled back.
@@ -98,13 +100,14 @@ impl Postgres {
     /// The writer's connection, in a transaction. One that broke while it was idle is replaced.
     async fn begin(&self) -> Result<PoolConnection<Dialect>, Failure> {
         let unreachable = |error: sqlx::Error| Failure::Unreachable(error.into());
-        let mut connection = self.writer.acquire().await.map_err(unreachable)?;
+        let writer = self.writer().map_err(unreachable)?;
+        let mut connection = writer.acquire().await.map_err(unreachable)?;
         if start(&mut connection).await.is_ok() {
             return Ok(connection);
         }
         connection.close_on_drop();
         drop(connection);
-        let mut connection = self.writer.acquire().await.map_err(unreachable)?;
+        let mut connection = writer.acquire().await.map_err(unreachable)?;
         match start(&mut connection).await {
             Ok(()) => Ok(connection),
             Err(error) => {
@@ -118,7 +121,8 @@ impl Postgres {
     /// after a plain `VACUUM`, until another row happens to overwrite it.
     async fn drop_traces(&self) -> Result<(), EraseError> {
         let unavailable = |error: sqlx::Error| EraseError::Unavailable(Fault::from(error));
-        let mut connection = self.writer.acquire().await.map_err(unavailable)?;
+        let writer = self.writer().map_err(unavailable)?;
+        let mut connection = writer.acquire().await.map_err(unavailable)?;
         let done = within(TRANSACTION_TIMEOUT, async {
             sqlx::query("SET lock_timeout = '1s'").execute(&mut *connection).await?;
             sqlx::query("VACUUM (FULL) personal_keys").execute(&mut *connection).await?;
@@ -133,9 +137,16 @@ impl Postgres {
         }
     }
 
+    fn writer(&self) -> Result<&PgPool, sqlx::Error> {
+        let read_only = || sqlx::Error::Configuration("it was opened to be read".into());
+        self.writer.as_ref().ok_or_else(read_only)
+    }
+
     async fn close(&self) {
         self.readers.close().await;
-        self.writer.close().await;
+        if let Some(writer) = &self.writer {
+            writer.close().await;
+        }
     }
 }
 

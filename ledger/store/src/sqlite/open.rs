@@ -10,6 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 
 use super::{Sqlite, backfill};
 use crate::OpenError;
+use crate::open::TABLES_READ;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Sets [`BUSY_TIMEOUT`] on a connection that had another.
@@ -69,16 +70,15 @@ impl Sqlite {
             .connect_with(options)
             .await
             .map_err(database)?;
-        let newest: Option<i64> =
-            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
-                .fetch_one(&readers)
+        let tables: Vec<String> =
+            sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'table'")
+                .fetch_all(&readers)
                 .await
                 .map_err(database)?;
-        if newest != sqlx::migrate!("src/sqlite/migrations").iter().map(|it| it.version).max() {
-            return Err(OpenError::OtherSchema);
+        if !TABLES_READ.iter().all(|wanted| tables.iter().any(|name| name == wanted)) {
+            return Err(OpenError::NoTables);
         }
-        let writer = readers.clone();
-        Ok(Self { readers, writer })
+        Ok(Self { writer: readers.clone(), readers })
     }
 }
 
@@ -121,6 +121,9 @@ mod tests {
         let path = folder.path().join("log.db");
         assert!(matches!(Sqlite::open_to_read(&path).await, Err(OpenError::Database(_))));
         assert!(!path.exists());
+        std::fs::write(&path, "").unwrap();
+        assert!(matches!(Sqlite::open_to_read(&path).await, Err(OpenError::NoTables)));
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
         Sqlite::open(&path).await.unwrap();
         let database = Sqlite::open_to_read(&path).await.unwrap();
         for pool in [&database.readers, &database.writer] {
