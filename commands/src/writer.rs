@@ -176,13 +176,20 @@ impl Writers {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
-    /// Holds a key from now on. An id is its key's digest, so that none can be wrong.
-    fn learn(&self, key: PublicKey) {
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        if keys.len() >= KEYS_MAX {
-            keys.clear();
+    /// Holds these keys from now on. An id is its key's digest, so that none can be wrong.
+    fn learn(&self, new: impl IntoIterator<Item = PublicKey>) {
+        let mut new = new.into_iter().peekable();
+        // Most entries bring none: then nobody waits for the lock.
+        if new.peek().is_none() {
+            return;
         }
-        keys.insert(key.id(), key);
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        for key in new {
+            if keys.len() >= KEYS_MAX {
+                keys.clear();
+            }
+            keys.insert(key.id(), key);
+        }
     }
 }
 

@@ -4,8 +4,11 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use chancery_governance::state::{Member, State};
 use chancery_governance::submission::key_of;
+use chancery_ledger::entry::Sealed;
 use chancery_ledger::id::{CollaborationId, CommandId};
+use chancery_ledger::key::PublicKey;
 use chancery_store::{AppendError, Fault};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
@@ -133,7 +136,10 @@ impl Actor {
             }
             if self.loaded.is_none() {
                 match app.logs.load(self.collaboration).await {
-                    Ok(loaded) => self.loaded = Some(loaded),
+                    Ok(loaded) => {
+                        app.writers.learn(keys(&loaded.state));
+                        self.loaded = Some(loaded);
+                    }
                     Err(error) => {
                         let _ = request.reply.send(Err(refusal::load(&error)));
                         continue;
@@ -213,11 +219,8 @@ impl Actor {
         let Err(error) = outcome else {
             for (request, outcome) in pending.settle() {
                 if let Ok(committed) = &outcome {
-                    committed
-                        .entries
-                        .iter()
-                        .filter_map(|entry| key_of(entry.entry()))
-                        .for_each(|key| app.writers.learn(key));
+                    let brought = committed.entries.iter().map(Sealed::entry);
+                    app.writers.learn(brought.filter_map(key_of));
                 }
                 let _ = request.reply.send(outcome.map(Outcome::Made));
             }
@@ -273,6 +276,12 @@ impl Actor {
             self.first.push_front(request);
         }
     }
+}
+
+/// The keys that commands on this state are signed with.
+fn keys(state: &State) -> impl Iterator<Item = PublicKey> {
+    let members = state.collaboration().into_iter().flat_map(|state| state.members.values());
+    members.flat_map(Member::active_keys).cloned()
 }
 
 fn requests(decided: Vec<(Request, Verdict)>) -> impl Iterator<Item = Request> {
