@@ -311,8 +311,11 @@ pub fn replay(entries: &[Sealed]) -> Result<State, ReplayError> {
     let verify: &(dyn Fn(&Evidence) -> _ + Sync) = &evidence::verify;
     let mut replay = Replay::default();
     for sealed in entries {
-        let opened = log::open(sealed.bytes().to_vec(), replay.state(), &first);
-        assert_eq!(opened.as_ref(), Ok(sealed));
+        let Ok(opened) = log::open(sealed.bytes().to_vec(), replay.state(), &first) else {
+            let position = sealed.entry().position;
+            return Err(log::FoldError::Sealer { position }.into());
+        };
+        assert_eq!(opened, *sealed);
         replay.step(sealed, verify)?;
     }
     replay.finish(entries.len() as u64)?;

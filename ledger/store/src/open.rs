@@ -130,7 +130,7 @@ mod tests {
         assert!(matches!(Store::open_to_read(&path).await, Err(OpenError::Database(_))));
         assert!(!path.exists());
         std::fs::write(&path, b"").unwrap();
-        assert!(matches!(Store::open_to_read(&path).await, Err(OpenError::Database(_))));
+        assert!(matches!(Store::open_to_read(&path).await, Err(OpenError::NoTables)));
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
         Store::open(&path).await.unwrap().close().await;
         let store = Store::open_to_read(&path).await.unwrap();

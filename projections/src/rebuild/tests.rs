@@ -64,7 +64,7 @@ async fn an_illegal_entry_halts_at_its_place_in_every_window() {
     let size = story.entries.len();
     story.append(&store, 0, size).await;
     // The first query is drafted once more: well chained, and in memory its row is lost to it.
-    let drafted = story.entries.iter().find(|entry| entry.entry().kind.contains("draft"));
+    let drafted = story.entries.iter().find(|entry| entry.entry().kind == "QueryDrafted");
     let again = Entry {
         position: size as u64,
         previous: story.entries.last().map(Sealed::leaf),

@@ -14,6 +14,7 @@ use chancery_feed::{
 };
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::CollaborationId;
+use chancery_ledger::merkle::Frontier;
 use chancery_store::{Append, NewEntry, Store};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -44,16 +45,22 @@ pub async fn append(store: &Store, c: CollaborationId, count: u64) {
 
 pub async fn append_sealed(store: &Store, c: CollaborationId, sealed: Vec<Vec<u8>>) {
     let expected_size = store.head(c).await.unwrap().map_or(0, |head| head.size);
+    let mut tree = Frontier::default();
+    while tree.size() < expected_size {
+        tree.extend(store.leaf_hashes(c, tree.size(), u32::MAX).await.unwrap());
+    }
+    let mut nodes = Vec::new();
     let entries = sealed
         .into_iter()
         .map(|sealed| NewEntry { leaf_hash: Digest::of(&sealed), sealed })
+        .inspect(|entry| tree.append_noting(entry.leaf_hash, &mut nodes))
         .collect();
     let append = Append {
         collaboration: c,
         expected_size,
         entries,
         checkpoint: "checkpoint".into(),
-        nodes: Vec::new(), // No test here reaches the first one, at 256 entries.
+        nodes,
         commands: Vec::new(),
         personal_keys: Vec::new(),
         erased: Vec::new(),
