@@ -15,6 +15,7 @@ use chancery_feed::{
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::CollaborationId;
 use chancery_ledger::merkle::Frontier;
+use chancery_ledger::tile;
 use chancery_store::{Append, NewEntry, Store};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -45,16 +46,22 @@ pub async fn append(store: &Store, c: CollaborationId, count: u64) {
 
 pub async fn append_sealed(store: &Store, c: CollaborationId, sealed: Vec<Vec<u8>>) {
     let expected_size = store.head(c).await.unwrap().map_or(0, |head| head.size);
+    let width = u64::from(tile::WIDTH);
+    let completes = (expected_size + sealed.len() as u64) / width > expected_size / width;
+    // Only what completes a tile needs the tree, and reading it takes time.
     let mut tree = Frontier::default();
-    while tree.size() < expected_size {
-        tree.extend(store.leaf_hashes(c, tree.size(), u32::MAX).await.unwrap());
+    if completes {
+        let tiles = store.tiles(c, &tile::for_frontier(expected_size)).await.unwrap();
+        tree = tile::frontier(expected_size, &tiles).unwrap();
     }
     let mut nodes = Vec::new();
     let entries = sealed
         .into_iter()
         .map(|sealed| NewEntry { leaf_hash: Digest::of(&sealed), sealed })
-        .inspect(|entry| tree.append_noting(entry.leaf_hash, &mut nodes))
-        .collect();
+        .collect::<Vec<_>>();
+    if completes {
+        entries.iter().for_each(|entry| tree.append_noting(entry.leaf_hash, &mut nodes));
+    }
     let append = Append {
         collaboration: c,
         expected_size,
