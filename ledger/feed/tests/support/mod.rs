@@ -60,7 +60,9 @@ pub async fn append_sealed(store: &Store, c: CollaborationId, sealed: Vec<Vec<u8
         .map(|sealed| NewEntry { leaf_hash: Digest::of(&sealed), sealed })
         .collect::<Vec<_>>();
     if completes {
-        entries.iter().for_each(|entry| tree.append_noting(entry.leaf_hash, &mut nodes));
+        for entry in &entries {
+            tree.append_noting(entry.leaf_hash, &mut nodes);
+        }
     }
     let append = Append {
         collaboration: c,
