@@ -355,12 +355,19 @@ async fn an_erased_key_leaves_no_trace_in_the_tables() {
     const KEY: &[u8] = b"a personal key that nobody may find again";
     let (store, server, url) = with_url().await;
     let c = collaboration(1);
-    let personal_keys = vec![("ann".to_owned(), KEY.to_vec())];
+    let personal_keys =
+        vec![("ann".to_owned(), KEY.to_vec()), ("ben".to_owned(), b"kept".to_vec())];
     store.append(Append { personal_keys, ..append_of(c, 0, &["a"]) }).await.unwrap();
     let mut raw = raw(&url).await;
     assert!(traces(&mut raw, server, KEY).await > 0);
+    // A snapshot from before the erasure, held through it: what it could see goes all the same.
+    let mut reader = self::raw(&url).await;
+    run(&mut reader, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM heads").await;
     store.erase_personal_key(c, "ann").await.unwrap();
     assert_eq!(traces(&mut raw, server, KEY).await, 0);
+    run(&mut reader, "COMMIT").await;
+    assert_eq!(store.personal_key(c, "ann").await.unwrap(), None);
+    assert_eq!(store.personal_key(c, "ben").await.unwrap().as_deref(), Some(&b"kept"[..]));
 }
 
 /// Files of the tables, of all databases, in which `key` can be found.

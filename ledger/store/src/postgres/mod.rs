@@ -117,15 +117,22 @@ impl Postgres {
         }
     }
 
-    /// Writes the table of personal keys into a new file: a deleted row stays in the old one, even
-    /// after a plain `VACUUM`, until another row happens to overwrite it.
+    /// Writes the rows of personal keys that stand into a new file: a deleted row stays in the old
+    /// one, even after a plain `VACUUM`, until another row happens to overwrite it. `VACUUM (FULL)`
+    /// is not enough either: it copies deleted rows that a snapshot of anybody, a connection to
+    /// another database that just starts included, could still see. `ALTER TABLE` copies what is
+    /// visible now and nothing else; the expression makes it rewrite.
     async fn drop_traces(&self) -> Result<(), EraseError> {
         let unavailable = |error: sqlx::Error| EraseError::Unavailable(Fault::from(error));
         let writer = self.writer().map_err(unavailable)?;
         let mut connection = writer.acquire().await.map_err(unavailable)?;
         let done = within(TRANSACTION_TIMEOUT, async {
             sqlx::query("SET lock_timeout = '1s'").execute(&mut *connection).await?;
-            sqlx::query("VACUUM (FULL) personal_keys").execute(&mut *connection).await?;
+            sqlx::query(
+                "ALTER TABLE personal_keys ALTER COLUMN key TYPE bytea USING key || ''::bytea",
+            )
+            .execute(&mut *connection)
+            .await?;
             sqlx::query("RESET lock_timeout").execute(&mut *connection).await
         });
         match done.await {
