@@ -21,6 +21,11 @@ use failure::{Exit, Failure, Result};
 use output::Format;
 use serde_json::json;
 
+/// What the log's work asks of an allocator is many small, short-lived trees on several threads:
+/// measured, the views are rebuilt a quarter faster than with the system's (docs/performance.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     // Fails only where one is installed already, which is as good.

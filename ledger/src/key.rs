@@ -81,8 +81,8 @@ impl PublicKey {
     /// [`ParseKeyError`] where the length is not the algorithm's.
     pub fn new(algorithm: Algorithm, bytes: &[u8]) -> Result<Self, ParseKeyError> {
         if bytes.len() == algorithm.public_key_len() {
-            let weak = algorithm == Algorithm::EdDsa
-                && (is_small_order(bytes) || !is_canonical(bytes));
+            let weak =
+                algorithm == Algorithm::EdDsa && (is_small_order(bytes) || !is_canonical(bytes));
             Ok(Self { algorithm, bytes: bytes.to_vec(), id: Digest::of(bytes), weak })
         } else {
             Err(ParseKeyError)
