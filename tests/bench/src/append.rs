@@ -76,7 +76,7 @@ pub async fn run(setup: &Setup) -> Result<Part> {
     let mut part = Part::new(NAME, "durable append of member-signed events");
     let sizes = setup.size(
         Sizes { rounds: 2, events: 1500, time: Duration::from_millis(300) },
-        Sizes { rounds: 5, events: 60_000, time: Duration::from_secs(4) },
+        Sizes { rounds: 5, events: 40_000, time: Duration::from_secs(3) },
         Sizes { rounds: 9, events: 150_000, time: Duration::from_secs(8) },
     );
     let folder = tempfile::tempdir_in(&setup.folder)?;
