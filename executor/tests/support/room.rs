@@ -105,7 +105,7 @@ impl Room {
         room.by("litware", invitation, invite).unwrap();
         room.by("fabrikam", invitation, AcceptInvitation {}).unwrap();
         room.by("litware", itself, EnableWorkload { workload: "spark-sql".into() }).unwrap();
-        let policy = SetCleanRoomPolicy { applications: vec![application] };
+        let policy = SetCleanRoomPolicy::of(vec![application]);
         room.by("litware", itself, policy).unwrap();
         let orders = Subject::Dataset(orders());
         room.by("litware", orders, PublishDataset { descriptor: orders_descriptor() }).unwrap();
@@ -229,6 +229,7 @@ fn columns(columns: &[(&str, ColumnType)]) -> Vec<Column> {
 pub fn orders_descriptor() -> Descriptor {
     Descriptor {
         name: "orders".into(),
+        usage: chancery_governance::usage::Usage::default(),
         format: Format::Csv { null_value: Some("NA".into()) },
         columns: columns(&[
             ("customer", ColumnType::String),
@@ -249,6 +250,7 @@ fn report_descriptor() -> Descriptor {
     let columns = columns(&[("region", ColumnType::String), ("total", ColumnType::Long)]);
     Descriptor {
         name: "report".into(),
+        usage: chancery_governance::usage::Usage::default(),
         format: Format::Csv { null_value: None },
         policy: AccessPolicy {
             allowed_columns: columns.iter().map(|column| column.name.clone()).collect(),

@@ -112,7 +112,7 @@ impl Story {
         use Ability::{Analyst, DataProvider, ResultReceiver, Runner};
         let mut story = Self::founded(number);
         story.must(Person::Litware, story.about(), EnableWorkload { workload: "spark-sql".into() });
-        let policy = SetCleanRoomPolicy { applications: vec![Digest::of(b"application")] };
+        let policy = SetCleanRoomPolicy::of(vec![Digest::of(b"application")]);
         story.must(Person::Litware, story.about(), policy);
         story.join(Person::Contosso, vec![DataProvider]);
         story.join(Person::Fabrikam, vec![Analyst, Runner, ResultReceiver]);
@@ -203,6 +203,7 @@ impl Story {
         let column = |(name, kind): (&str, ColumnType)| Column { name: name.into(), kind };
         let descriptor = Descriptor {
             name: name.into(),
+            usage: chancery_governance::usage::Usage::default(),
             format: Format::Csv { null_value: None },
             columns: columns.into_iter().map(column).collect(),
             store: Location::Local { path: format!("data/v{version}") },
@@ -415,6 +416,7 @@ impl Story {
                 platform: Platform::InsecureVirtual,
                 measurement: Digest::of(b"application"),
                 report_data,
+                claims: chancery_governance::clean_room::Claims::default(),
             })
         });
         self.submit_as(subject, &authority, Facts { verdict, ..Facts::default() })
