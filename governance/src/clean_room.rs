@@ -19,7 +19,7 @@ pub const CLAIMS_MAX: usize = 64;
 pub const QUERIES_MAX: usize = 1_000;
 
 /// What is demanded of a platform beside the application. Part of what voters bind.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Demands {
     /// Host data, one of which the evidence must hold, sorted; none means any.
     pub host_data: Vec<Digest>,

@@ -2,7 +2,8 @@
 
 use chancery_governance::command::{
     AcceptInvitation, ApproveQuery, Command, CreateCollaboration, DraftQuery, EnableWorkload,
-    Invite, ProposeQuery, PublishDataset, RequestRun, SetCleanRoomPolicy, WithdrawConsent,
+    Invite, PauseCollaboration, ProposeQuery, PublishDataset, RequestRun, SetCleanRoomPolicy,
+    WithdrawConsent,
 };
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::{
@@ -134,8 +135,17 @@ impl Room {
     }
 
     pub fn withdraw_consent(&mut self) {
-        let withdraw = WithdrawConsent { kind: ConsentKind::Execution };
+        self.withdraw(ConsentKind::Execution);
+    }
+
+    pub fn withdraw(&mut self, kind: ConsentKind) {
+        let withdraw = WithdrawConsent { kind };
         self.by("litware", Subject::Dataset(orders()), withdraw).unwrap();
+    }
+
+    pub fn pause(&mut self) {
+        let pause = PauseCollaboration { reason: "An incident.".into() };
+        self.by("litware", Subject::Collaboration(id()), pause).unwrap();
     }
 
     pub fn by(

@@ -5,10 +5,11 @@
 use std::path::Path;
 
 use chancery_governance::command::{
-    AcceptInvitation, AdmitRun, ApproveQuery, CancelRun, Command, CreateCollaboration, DraftQuery,
-    EnableWorkload, ErasePersonal, FailRun, Invite, ProposeQuery, PublishDataset, RejectQuery,
-    RequestRun, RestoreConsent, RetireDataset, ReviseQuery, SetCleanRoomPolicy, StartRun,
-    SubmitRun, SucceedRun, WithdrawConsent, WithdrawInvitation, WithdrawQuery,
+    AcceptInvitation, AdmitRun, ApproveQuery, CancelRun, CloseCollaboration, Command,
+    CreateCollaboration, DraftQuery, EnableWorkload, ErasePersonal, FailRun, Invite,
+    PauseCollaboration, ProposeQuery, PublishDataset, RejectQuery, RequestRun, RestoreConsent,
+    ResumeCollaboration, RetireDataset, ReviseQuery, SetCleanRoomPolicy, StartRun, SubmitRun,
+    SucceedRun, WithdrawConsent, WithdrawInvitation, WithdrawQuery,
 };
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::{
@@ -149,6 +150,20 @@ impl Story {
         assert!(invite);
         story.must(Person::Litware, Subject::Invitation(id(0x60)), WithdrawInvitation {});
         story
+    }
+
+    pub fn pause(&mut self) -> bool {
+        let pause = PauseCollaboration { reason: "An incident.".into() };
+        self.send(Person::Litware, self.about(), pause, Facts::default())
+    }
+
+    pub fn resume(&mut self) -> bool {
+        self.send(Person::Litware, self.about(), ResumeCollaboration {}, Facts::default())
+    }
+
+    pub fn close(&mut self) -> bool {
+        let close = CloseCollaboration { reason: "It is over.".into() };
+        self.send(Person::Litware, self.about(), close, Facts::default())
     }
 
     pub fn about(&self) -> Subject {
