@@ -42,6 +42,7 @@ documents! {
         detail: String,
     }
     /// How often a dataset may be used, and who may receive results.
+    #[derive(Default)]
     Usage {
         /// Numbers of runs in a period; all hold at once. None means without limit.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -61,6 +62,7 @@ documents! {
         each_runner: bool,
     }
     /// What is demanded of a platform beside the application.
+    #[derive(Default)]
     Demands {
         /// Host data, one of which the evidence must hold; none means any.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -273,18 +275,6 @@ documents! {
         rows: u64,
         /// Milliseconds.
         duration_ms: u64,
-    }
-}
-
-impl Default for Usage {
-    fn default() -> Self {
-        Self { budgets: Vec::new(), receivers: Vec::new() }
-    }
-}
-
-impl Default for Demands {
-    fn default() -> Self {
-        Self { host_data: Vec::new(), engines: Vec::new(), minimum_tcb: None }
     }
 }
 

@@ -117,10 +117,6 @@ fn nothing_helps_a_closed_collaboration() {
 
 #[test]
 fn an_input_that_lets_nobody_receive_names_its_owner() {
-    let mut world = World::drafted();
-    let mut limited = orders();
-    limited.usage.receivers = vec![Receiver::Organisation("Nobody".into())];
-    world.litware().does(orders_s(), PublishDataset { descriptor: limited }).unwrap();
     // It was proposed under a version that let them, and the name is another's since.
     let mut world = World::proposed();
     let room = world.state.collaboration().unwrap().clone();

@@ -149,7 +149,7 @@ impl Facts {
             match period {
                 Period::Day => day(one) == day(other),
                 Period::Month => day(one)[..7] == day(other)[..7],
-                // Sequences are shorter than the weeks around their Thursday, but for one edge.
+                // 1970-01-01 was a Thursday: three days after a Monday.
                 Period::Week => {
                     (one + 3 * DAY_MS) / (7 * DAY_MS) == (other + 3 * DAY_MS) / (7 * DAY_MS)
                 }

@@ -222,8 +222,8 @@ fn act() -> impl Strategy<Value = Act> {
     let named = || prop_oneof![9 => Just(Named::Right), 1 => Just(Named::Wrong)];
     let query = || 0..2u8;
     prop_oneof![
-        1 => (0..3u8).prop_map(Act::RegisterKey),
-        1 => (0..3u8).prop_map(Act::RevokeKey),
+        2 => (0..3u8).prop_map(Act::RegisterKey),
+        2 => (0..3u8).prop_map(Act::RevokeKey),
         1 => (0..3u8).prop_map(Act::Policy),
         2 => (0..3u8, 1..3u8).prop_map(|(dataset, version)| Act::Publish(dataset, version)),
         1 => (0..3u8).prop_map(Act::Retire),
