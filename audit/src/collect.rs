@@ -172,6 +172,7 @@ impl Collector {
             collaboration: state.id,
             name: state.name.clone(),
             terms: state.terms.clone(),
+            lifecycle: state.lifecycle.clone(),
             service: Service {
                 name: state.service.clone(),
                 // The first one: whose log it is. Those after it stand in `Standing`.

@@ -8,6 +8,7 @@ mod work;
 use std::collections::BTreeMap;
 
 use chancery_governance::member::Terms;
+use chancery_governance::state::lifecycle::Lifecycle;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::CollaborationId;
 use chancery_ledger::note::Checkpoint;
@@ -45,6 +46,8 @@ pub struct Contents {
     pub name: String,
     /// Its terms.
     pub terms: Terms,
+    /// Whether it is open, paused or closed at the end, by whom and why.
+    pub lifecycle: Lifecycle,
     /// The service that sealed the log.
     pub service: Service,
     /// The checkpoint: origin, size and root.

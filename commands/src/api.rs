@@ -4,12 +4,17 @@
 //! `chancery_governance::wire`; `tests/api/contract.rs` holds these types to that form.
 
 pub use chancery_projections::document::{
-    AccessPolicy, Attested, Column, DatasetVersion, Definition, Descriptor, Engine, File, Format,
-    GroupIdentity, Input, InputRows, Literal, Manifest, MinimumGroup, Parameter, PostFilter,
-    PreCondition, Segment, SegmentRows, Statistics, Store, Terms,
+    AccessPolicy, Attested, Column, DatasetVersion, Definition, Demands, Descriptor, Engine, File,
+    Format, GroupIdentity, Input, InputRows, Literal, Manifest, MinimumGroup, Only, Parameter,
+    PostFilter, PreCondition, Receiver, RunBudget, Segment, SegmentRows, Statistics, Store, Tcb,
+    Terms, Usage,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+fn is_default(demands: &Demands) -> bool {
+    *demands == Demands::default()
+}
 
 macro_rules! bodies {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty),* $(,)? })*) => {$(
@@ -41,6 +46,17 @@ bodies! {
     SetCleanRoomPolicy {
         /// Measurements of the applications that may run queries: `sha256:...`, 1 to 64.
         applications: Vec<String>,
+        /// What is demanded of the platform beside.
+        #[serde(default, skip_serializing_if = "is_default")]
+        demands: Demands,
+        /// Applications that may run some queries only; each query at most 1,000.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        only: Vec<Only>,
+    }
+    /// `collaboration.pause` and `collaboration.close`.
+    Stop {
+        /// Why, 1 to 500 characters.
+        reason: String,
     }
     /// `member.invite`. The signed content has `email_commitment` in place of the last two fields.
     Invite {

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_governance::binding;
+use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::Format;
 use chancery_governance::query::{Binding, Definition, Input, Segment};
 use chancery_governance::sql::{AnalysedSegment, Analysis};
@@ -113,7 +114,7 @@ fn payload(request: &Request<'_>, key: &PublicKey) -> Result<Value, Refusal> {
         .output(output_home, &output.descriptor.store, &id.to_string())
         .map_err(|error| Refusal::path("the output", &error))?;
     let segments = analysis.segments.iter().map(|segment| encode_segment(segment, definition));
-    Ok(Value::map([
+    let mut fields = vec![
         ("v", Value::from(VERSION)),
         ("audience", Value::text(AUDIENCE)),
         ("collaboration", Value::text(state.id.to_string())),
@@ -133,7 +134,19 @@ fn payload(request: &Request<'_>, key: &PublicKey) -> Result<Value, Refusal> {
             ])
         }),
         ("segments", Value::Array(segments.collect())),
-    ]))
+    ];
+    let withheld = withheld(state, run);
+    if !withheld.is_empty() {
+        fields.push(("withheld", Value::Array(withheld.into_iter().map(Value::text).collect())));
+    }
+    Ok(Value::map(fields))
+}
+
+/// What the application may not tell of the run, as consent stands now.
+fn withheld(state: &Collaboration, run: &Run) -> Vec<&'static str> {
+    let kinds = [ConsentKind::Logging, ConsentKind::Telemetry];
+    let withheld = kinds.into_iter().filter(|kind| state.is_withheld(run.query, *kind));
+    withheld.map(|kind| kind.as_str()).collect()
 }
 
 /// Analyses the bound texts again: it must give what was voted on.

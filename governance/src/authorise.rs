@@ -135,7 +135,10 @@ const fn signed_act(command: &Command) -> Option<SignedAct> {
         | Command::SucceedRun(_)
         | Command::FailRun(_)
         | Command::RotateServiceKey(_)
-        | Command::ErasePersonal(_) => None,
+        | Command::ErasePersonal(_)
+        | Command::PauseCollaboration(_)
+        | Command::ResumeCollaboration(_)
+        | Command::CloseCollaboration(_) => None,
     }
 }
 
@@ -145,7 +148,10 @@ const fn requirement(command: &Command) -> Requirement {
         Command::EnableWorkload(_)
         | Command::SetCleanRoomPolicy(_)
         | Command::Invite(_)
-        | Command::WithdrawInvitation(_) => Requirement::AnyOf(&[Ability::Owner]),
+        | Command::WithdrawInvitation(_)
+        | Command::PauseCollaboration(_)
+        | Command::ResumeCollaboration(_)
+        | Command::CloseCollaboration(_) => Requirement::AnyOf(&[Ability::Owner]),
         Command::RegisterSigningKey(_)
         | Command::RevokeSigningKey(_)
         | Command::ApproveQuery(_)

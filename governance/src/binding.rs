@@ -67,6 +67,7 @@ pub fn bind(state: &Collaboration, definition: &Definition) -> Result<Binding, V
             .collect(),
         output: DatasetVersion { dataset: definition.output, digest: output.digest },
         applications: state.applications.clone(),
+        demands: state.demands.clone(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! What somebody can ask for. Imperative; the wire form is in [`crate::wire::v1`].
 
+use crate::clean_room::{Demands, Only};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::QueryId;
 use chancery_ledger::key::{KeyId, PublicKey};
@@ -70,6 +71,25 @@ commands! {
     SetCleanRoomPolicy {
         /// Their measurements.
         applications: Vec<Digest>,
+        /// What is demanded of the platform beside.
+        demands: Demands,
+        /// Applications that may run some queries only.
+        only: Vec<Only>,
+    }
+    "collaboration.pause"
+    /// Let nothing run until it is resumed.
+    PauseCollaboration {
+        /// Why, up to 500 characters.
+        reason: String,
+    }
+    "collaboration.resume"
+    /// Let queries run again.
+    ResumeCollaboration {}
+    "collaboration.close"
+    /// End it for good.
+    CloseCollaboration {
+        /// Why, up to 500 characters.
+        reason: String,
     }
     "member.invite"
     /// Invite somebody by e-mail.

@@ -1,5 +1,7 @@
 //! What a provider publishes: a schema, where the bytes lie, and the policy on their use.
 
+use crate::usage::Usage;
+
 /// A column type that a dataset may declare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ColumnType {
@@ -102,6 +104,8 @@ pub struct Descriptor {
     pub access_mode: AccessMode,
     /// What queries may do with it.
     pub policy: AccessPolicy,
+    /// How often it may be used, and who may receive what comes of it.
+    pub usage: Usage,
 }
 
 /// Most columns of a dataset.

@@ -1,14 +1,17 @@
 //! Decisions: synchronous and pure. A command, the state and outside facts give events or reasons.
 
+mod clean_room;
 pub mod collaboration;
 pub mod consent;
 pub mod dataset;
 mod in_flight;
+pub mod lifecycle;
 pub mod member;
 mod personal;
 pub mod query;
 pub mod run;
 pub mod service;
+mod usage;
 
 use chancery_ledger::entry::Actor;
 use chancery_ledger::id::{DatasetId, InvitationId, MemberId, QueryId, RunId};
@@ -41,6 +44,9 @@ pub fn decide(
         return Ok(Decision { actor: Actor::Member(owner_of(submission.collaboration)), events });
     }
     let state = present(state)?;
+    lifecycle::gate(state, action.command)?;
+    // The time that the entry will be sealed with.
+    let now_ms = submission.now_ms.max(state.last_time_ms);
     if let (Command::AcceptInvitation(_), Subject::Invitation(invitation)) =
         (action.command, subject)
     {
@@ -48,7 +54,7 @@ pub fn decide(
         return Ok(Decision { actor: Actor::Member(member_of(invitation)), events });
     }
     if let Caller::Executor(key) = action.caller {
-        let events = run::report(state, run_id(subject)?, action.command, facts)?;
+        let events = run::report(state, run_id(subject)?, action.command, (facts, now_ms))?;
         return Ok(Decision { actor: Actor::Executor(key.id()), events });
     }
     if let (Caller::Service(key), Command::RotateServiceKey(rotate)) =
@@ -92,7 +98,12 @@ pub fn decide(
             consent::withdraw(state, subject, caller, command.kind)
         }
         Command::RestoreConsent(command) => consent::restore(state, subject, caller, command.kind),
-        Command::RequestRun(command) => run::request(state, run_id(subject)?, caller, command),
+        Command::RequestRun(command) => {
+            run::request(state, run_id(subject)?, (caller, now_ms), command)
+        }
+        Command::PauseCollaboration(command) => lifecycle::pause(state, subject, command),
+        Command::ResumeCollaboration(_) => lifecycle::resume(state, subject),
+        Command::CloseCollaboration(command) => lifecycle::close(state, subject, command),
         Command::CancelRun(_) => run::cancel(state, run_id(subject)?, caller),
         Command::ErasePersonal(_) => personal::erase(state, invitation_id(subject)?, caller),
         Command::CreateCollaboration(_)

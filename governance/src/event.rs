@@ -1,5 +1,6 @@
 //! Everything that can have happened. Past tense; the wire form is in [`crate::wire::v1`].
 
+use crate::clean_room::{Claims, Demands, Only};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::{MemberId, QueryId};
 use chancery_ledger::key::{KeyId, PublicKey};
@@ -98,6 +99,22 @@ events! {
         CleanRoomPolicySet {
             /// Their measurements, sorted.
             applications: Vec<Digest>,
+            /// What is demanded of the platform beside.
+            demands: Demands,
+            /// Applications that may run some queries only, sorted.
+            only: Vec<Only>,
+        }
+        /// Nothing runs until it is resumed.
+        CollaborationPaused {
+            /// Why, in the member's words.
+            reason: String,
+        }
+        /// Queries can run again.
+        CollaborationResumed {}
+        /// It is over: nothing is left but reading, export and erasure.
+        CollaborationClosed {
+            /// Why, in the member's words.
+            reason: String,
         }
         /// Entries after this one are sealed by another key of the service.
         ServiceKeyRotated {
@@ -245,6 +262,8 @@ events! {
             platform: Platform,
             /// The application's measurement.
             measurement: Digest,
+            /// What the evidence says beside.
+            claims: Claims,
             /// The evidence.
             evidence: Evidence,
         }

@@ -3,6 +3,7 @@
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::DatasetId;
 
+use crate::clean_room::Demands;
 use crate::sql::Literal;
 
 /// Most segments of a query.
@@ -91,6 +92,8 @@ pub struct Binding {
     pub output: DatasetVersion,
     /// The application measurements that may run it: the clean room policy at the proposal.
     pub applications: Vec<Digest>,
+    /// What the policy demands of a platform beside, at the proposal.
+    pub demands: Demands,
 }
 
 /// A segment's text after the policies were written into it.

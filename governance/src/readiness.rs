@@ -3,19 +3,41 @@
 use std::collections::BTreeSet;
 
 use chancery_ledger::digest::Digest;
-use chancery_ledger::id::{MemberId, QueryId};
+use chancery_ledger::id::{MemberId, QueryId, RunId};
 
 use crate::binding;
+use crate::budget;
+use crate::clean_room;
 use crate::consent::{ConsentKind, Scope};
 use crate::member::Ability;
 use crate::reason::{Code, Reason};
+use crate::receivers;
 use crate::state::Collaboration;
+use crate::state::lifecycle::Lifecycle;
 use crate::state::query::{Proposal, Query, Stage};
 use crate::subject::Subject;
 
-/// Every reason against a run of `query` now, by `runner` where one is named; none means ready.
+/// By whom and when a run is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// Who would run it, where somebody is named.
+    pub runner: Option<MemberId>,
+    /// When, milliseconds since the Unix epoch.
+    pub now_ms: u64,
+    /// The run itself, where it was requested already: it has its place in the budgets then.
+    pub run: Option<RunId>,
+}
+
+/// As [`readiness_at`], at the time of the last entry.
 pub fn readiness(state: &Collaboration, query: QueryId, runner: Option<MemberId>) -> Vec<Reason> {
+    readiness_at(state, query, &Asked { runner, now_ms: state.last_time_ms, run: None })
+}
+
+/// Every reason against a run of `query` now, by a runner where one is named; none means ready.
+pub fn readiness_at(state: &Collaboration, query: QueryId, asked: &Asked) -> Vec<Reason> {
+    let runner = asked.runner;
     let mut reasons = Vec::new();
+    reasons.extend(lifecycle_reason(state));
     if state.workload.is_none() {
         reasons.push(Reason::new(Code::WorkloadNotEnabled, "no workload is enabled yet"));
     }
@@ -46,11 +68,39 @@ pub fn readiness(state: &Collaboration, query: QueryId, runner: Option<MemberId>
         return reasons;
     };
     reasons.extend(approval_reasons(state, query, found));
-    reasons.extend(consent_reasons(state, query, found));
+    reasons.extend(consent_reasons(state, query));
+    reasons.extend(budget::reasons(state, &found.definition, asked));
     if let Some(proposal) = found.live_proposal() {
+        reasons.extend(receivers::reasons(state, &proposal.binding));
         reasons.extend(binding_reasons(state, proposal));
     }
+    let policy = clean_room::Policy::of(state);
+    if !policy.applications.is_empty()
+        && !policy.applications.iter().any(|application| policy.lets(application, query))
+    {
+        reasons.push(Reason::new(
+            Code::ApplicationNotForQuery,
+            "the clean room policy lets no application run this query",
+        ));
+    }
     reasons
+}
+
+fn lifecycle_reason(state: &Collaboration) -> Option<Reason> {
+    let subject = Subject::Collaboration(state.id);
+    match &state.lifecycle {
+        Lifecycle::Open => None,
+        Lifecycle::Paused(standing) => Some(Reason::about(
+            Code::CollaborationPaused,
+            subject,
+            format!("{} paused the collaboration", organisation(state, standing.by)),
+        )),
+        Lifecycle::Closed(standing) => Some(Reason::about(
+            Code::CollaborationClosed,
+            subject,
+            format!("{} closed the collaboration", organisation(state, standing.by)),
+        )),
+    }
 }
 
 /// The runnable digest of a query: that of its accepted binding.
@@ -85,14 +135,10 @@ fn approval_reasons(state: &Collaboration, id: QueryId, query: &Query) -> Vec<Re
     }
 }
 
-fn consent_reasons(state: &Collaboration, id: QueryId, query: &Query) -> Vec<Reason> {
-    let mut scopes = vec![Scope::Collaboration(state.id), Scope::Query(id)];
-    scopes.extend(query.definition.inputs.iter().map(|input| Scope::Dataset(input.dataset)));
-    scopes.push(Scope::Dataset(query.definition.output));
-    let mut told = BTreeSet::new();
-    scopes
+fn consent_reasons(state: &Collaboration, id: QueryId) -> Vec<Reason> {
+    state
+        .consent_scopes(id)
         .into_iter()
-        .filter(|scope| told.insert(*scope))
         .flat_map(|scope| {
             state.marks_on(scope, ConsentKind::Execution).map(move |member| {
                 Reason::about(
@@ -135,7 +181,8 @@ fn binding_reasons(state: &Collaboration, proposal: &Proposal) -> Vec<Reason> {
             }
         })
         .collect();
-    if !state.applications.is_empty() && bound.applications != state.applications {
+    let same = bound.applications == state.applications && bound.demands == state.demands;
+    if !state.applications.is_empty() && !same {
         reasons.push(Reason::new(
             Code::CleanRoomPolicyChanged,
             "the clean room policy is not the one that was voted on; propose the query again",

@@ -163,6 +163,18 @@ codes! {
         MeasurementNotAllowed "measurement_not_allowed";
         /// The terms do not accept evidence without hardware.
         InsecureVirtualNotAllowed "insecure_virtual_not_allowed";
+        /// The clean room policy lets the application run other queries only.
+        ApplicationNotForQuery "application_not_for_query";
+        /// The evidence holds none of the host data that the policy names.
+        HostDataNotAllowed "host_data_not_allowed";
+        /// The evidence holds none of the engine images that the policy names.
+        EngineNotAllowed "engine_not_allowed";
+        /// The platform's trusted computing base is too old, or unknown.
+        TcbTooOld "tcb_too_old";
+        /// The platform can be debugged, or the evidence does not say.
+        DebugNotAllowed "debug_not_allowed";
+        /// The result goes to others.
+        NotAReceiver "not_a_receiver";
     }
     NotFound {
         /// No such collaboration, or the caller is not in it.
@@ -251,6 +263,18 @@ codes! {
         ResultMismatch "result_mismatch";
         /// A member asked for the run to stop.
         CancelledByMember "cancelled_by_member";
+        /// The collaboration is paused.
+        CollaborationPaused "collaboration_paused";
+        /// The collaboration is not paused.
+        CollaborationNotPaused "collaboration_not_paused";
+        /// The collaboration is closed for good.
+        CollaborationClosed "collaboration_closed";
+        /// A budget of runs of a dataset is spent.
+        RunBudgetSpent "run_budget_spent";
+        /// An input does not let the output's owner receive.
+        ReceiverNotAllowed "receiver_not_allowed";
+        /// The statistics tell what consent to telemetry was withdrawn for.
+        TelemetryWithheld "telemetry_withheld";
         /// The command id was used for another command.
         CommandIdReused "command_id_reused";
     }

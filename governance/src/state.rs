@@ -4,8 +4,10 @@
 //! that is illegal in its state [`Corrupt`]: never skipped, never a panic.
 
 mod evolve;
+pub mod lifecycle;
 pub mod query;
 pub mod run;
+pub mod spent;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +22,7 @@ pub use evolve::{Corrupt, evolve};
 use query::Query;
 use run::Run;
 
+use crate::clean_room::{Demands, Only};
 use crate::consent::{ConsentKind, Scope};
 use crate::dataset::Descriptor;
 use crate::member::{Ability, Identity, SealedPersonal, Terms};
@@ -91,6 +94,14 @@ pub struct Collaboration {
     pub marks: BTreeMap<(Scope, ConsentKind), BTreeSet<MemberId>>,
     /// The version of each subject: the position of the last event about it.
     pub versions: BTreeMap<Subject, u64>,
+    /// Whether it is open, paused or closed.
+    pub lifecycle: lifecycle::Lifecycle,
+    /// The runs that count against budgets.
+    pub spent: spent::Spent,
+    /// What the clean room policy demands of a platform beside the application.
+    pub demands: Demands,
+    /// Applications that may run some queries only.
+    pub only: Vec<Only>,
     /// The number of entries in the log.
     pub size: u64,
     /// The leaf hash of the last one.

@@ -41,6 +41,72 @@ documents! {
         /// One sentence for people.
         detail: String,
     }
+    /// How often a dataset may be used, and who may receive results.
+    #[derive(Default)]
+    Usage {
+        /// Numbers of runs in a period; all hold at once. None means without limit.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        budgets: Vec<RunBudget>,
+        /// Who may receive results of queries that read it. None means whoever owns their output.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        receivers: Vec<Receiver>,
+    }
+    /// A number of runs in a period.
+    RunBudget {
+        /// `day`, `week` (from Monday), `month` or `life`, of the calendar in UTC.
+        period: String,
+        /// The most runs in it, 1 or more.
+        runs: u64,
+        /// Whether each runner has that many, or all runners together.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        each_runner: bool,
+    }
+    /// What is demanded of a platform beside the application.
+    #[derive(Default)]
+    Demands {
+        /// Host data, one of which the evidence must hold; none means any.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        host_data: Vec<String>,
+        /// Engine images, one of which the evidence must hold; none means any.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        engines: Vec<String>,
+        /// The least trusted computing base.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        minimum_tcb: Option<Tcb>,
+    }
+    /// The security version numbers of AMD SEV-SNP's parts.
+    Tcb {
+        /// The boot loader.
+        bootloader: u64,
+        /// The security processor's operating system.
+        tee: u64,
+        /// The SNP firmware.
+        snp: u64,
+        /// The microcode.
+        microcode: u64,
+    }
+    /// An application that may run some queries only.
+    Only {
+        /// Its measurement.
+        application: String,
+        /// The ids of the queries.
+        queries: Vec<String>,
+    }
+    /// What evidence says of a platform beside the application.
+    Claims {
+        /// Its host data.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host_data: Option<String>,
+        /// The engine's image.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        engine: Option<String>,
+        /// Its trusted computing base.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tcb: Option<Tcb>,
+        /// Whether its memory can be debugged.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        debug: Option<bool>,
+    }
     /// A dataset's descriptor. Its digest is the version's identity.
     Descriptor {
         /// `[a-z][a-z0-9_-]{0,63}`, unique in the collaboration.
@@ -55,6 +121,9 @@ documents! {
         access_mode: String,
         /// What queries may do with it.
         policy: AccessPolicy,
+        /// How often it may be used, and who may receive results.
+        #[serde(default, skip_serializing_if = "Usage::is_unlimited")]
+        usage: Usage,
     }
     /// A column.
     Column {
@@ -207,6 +276,34 @@ documents! {
         /// Milliseconds.
         duration_ms: u64,
     }
+}
+
+impl Usage {
+    /// Whether it says nothing.
+    pub fn is_unlimited(&self) -> bool {
+        self.budgets.is_empty() && self.receivers.is_empty()
+    }
+}
+
+/// Somebody who may receive results.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Receiver {
+    /// A member.
+    Member {
+        /// Its id.
+        member: String,
+    },
+    /// Every member who speaks for an organisation.
+    Organisation {
+        /// Its name, to the letter.
+        organisation: String,
+    },
+    /// Every member with an ability.
+    Ability {
+        /// The ability.
+        ability: String,
+    },
 }
 
 /// How a dataset's files are written.

@@ -129,6 +129,9 @@ impl Rows {
             Event::WorkloadEnabled(event) => collaborations::workload_enabled(self, at, event),
             Event::CleanRoomPolicySet(event) => collaborations::policy_set(self, at, event),
             Event::ServiceKeyRotated(event) => collaborations::key_rotated(self, at, event),
+            Event::CollaborationPaused(event) => collaborations::paused(self, at, event),
+            Event::CollaborationResumed(_) => collaborations::resumed(self, at),
+            Event::CollaborationClosed(event) => collaborations::closed(self, at, event),
             Event::SubjectErased(_) => members::erased(self, at),
             Event::CollaboratorInvited(event) => members::invited(self, at, event),
             Event::InvitationWithdrawn(_) => members::withdrawn(self, at),
@@ -247,6 +250,9 @@ pub(crate) fn reads(at: &Recorded, event: &Event, mut read: impl FnMut(Subject))
         Event::CollaborationCreated(_)
         | Event::WorkloadEnabled(_)
         | Event::CleanRoomPolicySet(_)
+        | Event::CollaborationPaused(_)
+        | Event::CollaborationResumed(_)
+        | Event::CollaborationClosed(_)
         | Event::ServiceKeyRotated(_)
         | Event::SubjectErased(_)
         | Event::CollaboratorInvited(_)

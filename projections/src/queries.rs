@@ -5,7 +5,7 @@ mod fold;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::document::{DatasetVersion, Definition, Reason};
+use crate::document::{DatasetVersion, Definition, Demands, Reason};
 use crate::fold::Row;
 use crate::marks::Mark;
 use crate::moment::Moment;
@@ -78,6 +78,8 @@ pub struct Proposal {
     pub output: DatasetVersion,
     /// Measurements of the applications that may run it.
     pub applications: Vec<String>,
+    /// What is demanded of a platform beside.
+    pub demands: Demands,
     /// When it was proposed.
     pub proposed: Moment,
     /// When the last approver's yes accepted it.

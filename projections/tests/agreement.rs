@@ -52,7 +52,10 @@ fn act(story: &mut Story, kind: u8, number: u64, person: Person) {
         17 => story.consent(person, Subject::Query(id(0x100)), number.is_multiple_of(2)),
         18 => story.consent(person, Subject::Dataset(id(FLIGHTS)), number.is_multiple_of(2)),
         19 => story.publish(person, if number < 3 { FLIGHTS } else { RESULTS }, number),
-        _ => number == 5 && story.retire(person, PLANES),
+        20 => number == 5 && story.retire(person, PLANES),
+        21 => number < 2 && story.pause(),
+        22 => story.resume(),
+        _ => number == 5 && person == Person::Litware && story.close(),
     };
 }
 
@@ -75,8 +78,8 @@ proptest! {
     /// their stages are those of the rules' own state.
     #[test]
     fn rebuilt_followed_and_folded_rows_agree(
-        acts in prop::collection::vec((0u8..21, 0u64..6, 0usize..3), 1..120),
-        others in prop::collection::vec((0u8..21, 0u64..6, 0usize..3), 1..60),
+        acts in prop::collection::vec((0u8..24, 0u64..6, 0usize..3), 1..120),
+        others in prop::collection::vec((0u8..24, 0u64..6, 0usize..3), 1..60),
         cuts in prop::collection::vec(1usize..20, 1..8),
     ) {
         let mut story = Story::proposed(1);
@@ -102,6 +105,8 @@ proptest! {
             prop_assert_eq!(stage.as_str(), Some(held.stage.name()));
             prop_assert_eq!(run.ended, held.stage.ended());
         }
+        let lifecycle = serde_json::to_value(rows.collaboration().unwrap().lifecycle).unwrap();
+        prop_assert_eq!(lifecycle.as_str(), Some(state.lifecycle.name()));
         let marks = rows.collaboration().unwrap().marks.len()
             + rows.datasets().iter().map(|it| it.marks.len()).sum::<usize>()
             + rows.queries().iter().map(|it| it.marks.len()).sum::<usize>();

@@ -52,6 +52,7 @@ pub fn datasets(state: &Collaboration) -> Listed<Dataset> {
             owner: dataset.owner,
             access_mode: newest.descriptor.access_mode,
             retired: dataset.retired,
+            usage: newest.descriptor.usage.clone(),
             versions: Listed::of(versions, VERSIONS_MAX),
         })
     });

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use chancery_governance::clean_room::Demands;
 use chancery_governance::event::Event;
 use chancery_governance::query::DatasetVersion;
 use chancery_governance::run::RefusedAt;
@@ -39,8 +40,8 @@ pub enum Need {
     Acceptance(Digest),
     /// The vote with this leaf hash.
     Vote(Digest),
-    /// The policy of these applications.
-    Policy(Vec<Digest>),
+    /// The policy of these applications and demands.
+    Policy(Vec<Digest>, Demands),
 }
 
 impl Need {
@@ -70,7 +71,7 @@ impl fmt::Display for Need {
             Self::Proposal(digest) => write!(f, "the proposal of {digest}"),
             Self::Acceptance(digest) => write!(f, "the acceptance of {digest}"),
             Self::Vote(leaf) => write!(f, "the vote with leaf hash {leaf}"),
-            Self::Policy(_) => f.write_str("the clean room policy that a proposal names"),
+            Self::Policy(..) => f.write_str("the clean room policy that a proposal names"),
         }
     }
 }
@@ -142,7 +143,8 @@ fn named(event: &Event, needs: &mut Vec<Need>) {
             needs.extend(versions.cloned().map(Need::Version));
             needs.extend(event.approvers.iter().copied().map(Need::Member));
             if !event.binding.applications.is_empty() {
-                needs.push(Need::Policy(event.binding.applications.clone()));
+                let bound = &event.binding;
+                needs.push(Need::Policy(bound.applications.clone(), bound.demands.clone()));
             }
         }
         Event::QueryApproved(event) => needs.push(Need::Proposal(event.digest)),
@@ -199,7 +201,7 @@ impl Index {
             }
             (Event::SigningKeyRegistered(event), _) => brought.push(Need::Key(event.key.id())),
             (Event::CleanRoomPolicySet(event), _) => {
-                brought.push(Need::Policy(event.applications.clone()));
+                brought.push(Need::Policy(event.applications.clone(), event.demands.clone()));
             }
             (Event::DatasetPublished(event), Subject::Dataset(dataset)) => {
                 let digest = event.digest;

@@ -80,7 +80,10 @@ impl Selection {
         if let Event::CollaborationCreated(_)
         | Event::ServiceKeyRotated(_)
         | Event::WorkloadEnabled(_)
-        | Event::CleanRoomPolicySet(_) = event
+        | Event::CleanRoomPolicySet(_)
+        | Event::CollaborationPaused(_)
+        | Event::CollaborationResumed(_)
+        | Event::CollaborationClosed(_) = event
         {
             return true;
         }

@@ -10,6 +10,7 @@ mod work;
 use std::fmt::Display;
 
 use chancery_governance::member::Identity;
+use chancery_governance::state::lifecycle::Lifecycle;
 use serde_json::{Value, json};
 
 use crate::check::Verdict;
@@ -57,6 +58,7 @@ fn contents(contents: &Contents) -> Value {
             "member_signed": list(&contents.terms.member_signed, |act| act.as_str().into()),
             "insecure_virtual": contents.terms.insecure_virtual,
         },
+        "lifecycle": lifecycle(&contents.lifecycle),
         "service": {
             "name": service.name,
             "key": text(&service.key),
@@ -101,6 +103,19 @@ fn contents(contents: &Contents) -> Value {
             "why": why,
         })),
     })
+}
+
+fn lifecycle(lifecycle: &Lifecycle) -> Value {
+    let standing = match lifecycle {
+        Lifecycle::Open => None,
+        Lifecycle::Paused(standing) | Lifecycle::Closed(standing) => Some(json!({
+            "member": text(&standing.by),
+            "position": standing.position,
+            "time_ms": standing.time_ms,
+            "reason": standing.reason,
+        })),
+    };
+    json!({ "state": lifecycle.name(), "stopped": standing })
 }
 
 fn member(member: &Member) -> Value {

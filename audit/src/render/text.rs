@@ -8,7 +8,7 @@ mod work;
 use chancery_governance::member::Ability;
 
 use self::page::Page;
-use super::words::{Names, count, label, places, right, short, utc, who};
+use super::words::{Names, count, label, places, right, short, stopped, utc, who};
 use crate::check::{Check, Verdict};
 use crate::report::{Contents, Member, Report};
 
@@ -57,6 +57,9 @@ fn log(page: &mut Page, contents: &Contents, checks: &[Check]) {
         page.line(0, "INSECURE-VIRTUAL  no hardware stands behind this log's evidence");
     }
     let names = Names::of(contents);
+    if let Some(stopped) = stopped(&contents.lifecycle, &names) {
+        page.line(0, &format!("This clean room is {stopped}"));
+    }
     let service = &contents.service;
     page.heading("Log");
     page.line(2, &format!("name     {}", contents.name));

@@ -6,10 +6,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use chancery_governance::budget;
 use chancery_governance::member::Identity;
 use chancery_governance::run::Platform;
 use chancery_governance::sql::Literal;
+use chancery_governance::state::lifecycle::Lifecycle;
 use chancery_governance::subject::Subject;
+use chancery_governance::usage::{Receiver, Usage};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::Actor;
 use chancery_ledger::id::{DatasetId, MemberId, QueryId};
@@ -117,6 +120,9 @@ pub fn deed(kind: &str) -> &str {
         "QuerySuperseded" => "superseded, by this, query",
         "ConsentWithdrawn" => "withdrew consent to use",
         "ConsentRestored" => "restored consent to use",
+        "CollaborationPaused" => "paused",
+        "CollaborationResumed" => "resumed",
+        "CollaborationClosed" => "closed for good",
         "ServiceKeyRotated" => "took over the seal of",
         "SubjectErased" => "erased the e-mail address of the invitation",
         "RunRequested" => "requested",
@@ -129,6 +135,31 @@ pub fn deed(kind: &str) -> &str {
         "RunCancelled" => "cancelled",
         other => other,
     }
+}
+
+/// That a clean room is paused or closed, by whom and why; nothing while it is open.
+pub fn stopped(lifecycle: &Lifecycle, names: &Names<'_>) -> Option<String> {
+    let (how, standing) = match lifecycle {
+        Lifecycle::Open => return None,
+        Lifecycle::Paused(standing) => ("paused", standing),
+        Lifecycle::Closed(standing) => ("closed for good", standing),
+    };
+    let (who, position) = (names.member(standing.by), standing.position);
+    Some(format!("{how} by {who} at {position}: {}", standing.reason))
+}
+
+/// What a dataset's owner says of its use, one line each.
+pub fn usage(usage: &Usage, names: &Names<'_>) -> Vec<String> {
+    let budgets = usage.budgets.iter().map(|budget| format!("at most {}", budget::words(budget)));
+    let receivers = usage.receivers.iter().map(|receiver| match receiver {
+        Receiver::Member(id) => names.member(*id),
+        Receiver::Organisation(name) => name.clone(),
+        Receiver::Ability(ability) => format!("who has the ability {}", ability.as_str()),
+    });
+    let receivers: Vec<_> = receivers.collect();
+    let receivers =
+        (!receivers.is_empty()).then(|| format!("results may go to {} only", receivers.join(", ")));
+    budgets.chain(receivers).collect()
 }
 
 /// Who somebody is to an issuer.

@@ -6,6 +6,7 @@ use chancery_governance::query::{self, DatasetVersion};
 use chancery_governance::reason::Reason;
 use chancery_governance::run::{Attested, Platform};
 use chancery_governance::subject::Subject;
+use chancery_governance::usage::Usage;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::{DatasetId, MemberId, QueryId, RunId};
 use chancery_ledger::key::KeyId;
@@ -34,6 +35,8 @@ pub struct Dataset {
     pub access_mode: AccessMode,
     /// Whether it is out of use.
     pub retired: bool,
+    /// How often its newest version may be used, and who may receive results.
+    pub usage: Usage,
     /// Its versions, newest first.
     pub versions: Listed<Published>,
 }

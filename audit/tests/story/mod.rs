@@ -230,7 +230,7 @@ impl Story {
         let founder = Right::Key(Person::Litware);
         let spark = EnableWorkload { workload: "spark-sql".into() };
         story.send(founder, about_room(), spark);
-        let policy = SetCleanRoomPolicy { applications: vec![application()] };
+        let policy = SetCleanRoomPolicy::of(vec![application()]);
         story.send(founder, about_room(), policy);
         for (person, abilities) in [
             (Person::Contosso, vec![DataProvider]),
@@ -849,6 +849,7 @@ fn descriptor(
 ) -> Descriptor {
     Descriptor {
         name: name.into(),
+        usage: chancery_governance::usage::Usage::default(),
         format: Format::Csv { null_value: Some("NA".into()) },
         columns: columns.iter().copied().map(column).collect(),
         store: Store::Local { path: name.into() },

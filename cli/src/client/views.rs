@@ -99,6 +99,15 @@ views! {
         /// Whether evidence without hardware is accepted.
         insecure_virtual: bool,
     }
+    /// Who paused or closed a collaboration.
+    Stopped {
+        /// Its organisation.
+        organisation: String,
+        /// Why.
+        reason: String,
+        /// When.
+        at: Moment,
+    }
     /// A collaboration.
     Collaboration {
         /// Its id.
@@ -121,6 +130,14 @@ views! {
         workload: Option<String>,
         /// The applications that may run queries.
         applications: Vec<String>,
+        /// What is demanded of a platform beside.
+        demands: chancery_commands::api::Demands,
+        /// Applications that may run some queries only.
+        only: Vec<chancery_commands::api::Only>,
+        /// `open`, `paused` or `closed`.
+        lifecycle: String,
+        /// Who paused or closed it.
+        stopped: Option<Stopped>,
         /// Marks on all of it.
         marks: Vec<Mark>,
         /// Its beginning.
@@ -262,6 +279,22 @@ views! {
         subject: Option<String>,
         /// In words.
         detail: String,
+        /// What to do about it, where the service says it.
+        remedy: Option<Remedy>,
+    }
+    /// What to do about a reason.
+    Remedy {
+        /// The step.
+        step: String,
+        /// The step and who can take it, in words.
+        detail: String,
+        /// When it is over by itself.
+        at_ms: Option<u64>,
+    }
+    /// How the budgets of a dataset stand.
+    Budgets {
+        /// They.
+        budgets: Vec<chancery_commands::usage::BudgetItem>,
     }
     /// Whether a query can run now.
     Readiness {

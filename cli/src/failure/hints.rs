@@ -29,6 +29,19 @@ pub fn of(code: &str) -> Option<&'static str> {
             "Ask the member to restore its consent; chancery query readiness QUERY lists all that \
              stands against a run."
         }
+        "collaboration_paused" => {
+            "An owner ends the pause: chancery collaboration resume. Why it is paused: chancery \
+             collaboration show"
+        }
+        "collaboration_closed" => {
+            "It is closed for good. Its log can be exported: chancery audit export"
+        }
+        "run_budget_spent" | "run_refused" => {
+            "What to do, who can, and until when: chancery query readiness QUERY"
+        }
+        "receiver_not_allowed" | "not_a_receiver" => {
+            "Results go to the output's owner, if every input lets them: chancery dataset show NAME"
+        }
         "query_not_proposed" => "Put it up for votes: chancery query propose QUERY",
         "not_an_approver" => {
             "Its approvers are the owners of its datasets: chancery query show QUERY"

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::consent::{Change, Consent};
-use super::{done, marks, member, member_key};
+use super::{done, lifecycle, marks, member, member_key};
 use crate::args::Global;
 use crate::client::clock;
 use crate::client::http::view;
@@ -70,11 +70,24 @@ Example:
         #[arg(value_parser = ["spark-sql"])]
         workload: String,
     },
-    /// Say which applications may run queries (owner)
-    SetPolicy {
-        /// Measurement of an application; may be repeated
-        #[arg(long = "application", required = true, value_name = "sha256:...")]
-        applications: Vec<Digest>,
+    /// Say which executors may run queries (owner)
+    SetPolicy(lifecycle::Policy),
+    /// Let nothing run until it is resumed; runs in flight are cancelled (owner)
+    Pause {
+        /// Why, up to 500 characters
+        #[arg(long)]
+        reason: String,
+    },
+    /// Let queries run again (owner)
+    Resume,
+    /// End it for good: it can be read and exported, and nothing else (owner)
+    Close {
+        /// Why, up to 500 characters
+        #[arg(long)]
+        reason: String,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
     },
     /// Invite somebody by e-mail (owner)
     Invite(member::Invite),
@@ -152,18 +165,14 @@ pub async fn run(global: &Global, command: Command) -> Result<()> {
         Command::EnableWorkload { workload } => {
             let room = Room::open(global).await?;
             let action = ("collaboration.enable-workload", Method::POST, "/workload");
-            let sent = room.send(&order(&room, action, json!({"workload": workload}))?).await?;
+            let sent =
+                room.send(&lifecycle::order(&room, action, json!({"workload": workload}))?).await?;
             done(&sent, &format!("Enabled {workload} in {}", room.view.name), Vec::new())
         }
-        Command::SetPolicy { applications } => {
-            let room = Room::open(global).await?;
-            let applications: Vec<_> = applications.iter().map(Digest::to_string).collect();
-            let action = ("collaboration.set-policy", Method::PUT, "/clean-room-policy");
-            let body = json!({"applications": applications});
-            let sent = room.send(&order(&room, action, body)?).await?;
-            let facts = applications.into_iter().map(|it| ("application", it)).collect();
-            done(&sent, &format!("Set the clean room policy of {}", room.view.name), facts)
-        }
+        Command::SetPolicy(policy) => lifecycle::set_policy(global, &policy).await,
+        Command::Pause { reason } => lifecycle::pause(global, &reason).await,
+        Command::Resume => lifecycle::resume(global).await,
+        Command::Close { reason, yes } => lifecycle::close(global, &reason, yes).await,
         Command::Invite(args) => member::invite(global, args).await,
         Command::Invitations => member::invitations(global).await,
         Command::Accept { invitation } => member::accept(global, invitation).await,
@@ -175,24 +184,6 @@ pub async fn run(global: &Global, command: Command) -> Result<()> {
         Command::WithdrawConsent(consent) => change(global, consent, Change::Withdraw).await,
         Command::RestoreConsent(consent) => change(global, consent, Change::Restore).await,
     }
-}
-
-/// A command about the collaboration itself, at the version that was looked at.
-fn order(
-    room: &Room,
-    (action, method, path): (&'static str, Method, &str),
-    body: Value,
-) -> Result<Order> {
-    Ok(Order {
-        method,
-        path: path.to_owned(),
-        action,
-        subject: Subject::Collaboration(room.id),
-        command: clock::command_id()?,
-        expected_version: Some(room.view.version),
-        body,
-        content: None,
-    })
 }
 
 async fn create(global: &Global, name: &str, body: Value) -> Result<()> {
@@ -248,6 +239,7 @@ async fn show(global: &Global) -> Result<()> {
     let or = |texts: Vec<String>, none: &str| {
         if texts.is_empty() { none.to_owned() } else { texts.join(", ") }
     };
+    let lifecycle = lifecycle::facts(&it);
     let mut pairs = vec![
         ("id", it.id),
         ("owner", it.owner_organisation),
@@ -265,6 +257,7 @@ async fn show(global: &Global) -> Result<()> {
         ("version", it.version.to_string()),
     ];
     pairs.push(("applications", or(it.applications, "none: no run is admitted")));
+    pairs.extend(lifecycle);
     pairs.extend(marks(&it.marks));
     let text = format!("{}\n{}", plain(&it.name), facts(2, pairs));
     Ok(output::answer(&document, &text)?)

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use chancery_commands::api::{Format, GroupIdentity, Store};
+use chancery_commands::api::{Format, GroupIdentity, Receiver, Store, Usage};
+use chancery_commands::usage::BudgetItem;
 use chancery_governance::subject::Subject;
 use chancery_ledger::id::DatasetId;
 use clap::Subcommand;
@@ -17,10 +18,10 @@ use crate::client::http::view;
 use crate::client::names::{Kind, pick};
 use crate::client::room::Room;
 use crate::client::session::Order;
-use crate::client::views::Dataset;
+use crate::client::views::{Budgets, Dataset};
 use crate::failure::{OrFail as _, Result};
 use crate::output;
-use crate::text::{Table, facts, plain, short};
+use crate::text::{Table, facts, plain, short, time};
 
 /// Datasets: schemas and policies, never rows.
 #[derive(Debug, Subcommand)]
@@ -28,7 +29,9 @@ pub enum Command {
     /// Publish a dataset, or with --update a new version of one
     #[command(after_help = "\
 FILE.json holds the descriptor: name, format, columns, store, access_mode
-(read for inputs, write for outputs) and policy.
+(read for inputs, write for outputs), policy and, where you like, usage: budgets
+({\"period\": \"day|week|month|life\", \"runs\": 3, \"each_runner\": true}) and
+receivers ({\"kind\": \"organisation\", \"organisation\": \"Fabrikam\"}) of results.
 
 Example:
   {\"name\": \"planes\", \"format\": {\"kind\": \"csv\", \"null_value\": \"NA\"},
@@ -208,6 +211,8 @@ async fn show(room: &Room, name: &str) -> Result<()> {
         ("store", format!("local folder {path} of its owner")),
         ("minimum", floor),
     ];
+    let standing: Budgets = view(&room.document(&format!("/datasets/{id}/budget")).await?)?;
+    pairs.extend(usage(&standing.budgets, &it.descriptor.usage));
     pairs.extend(it.versions.iter().map(|version| {
         ("version", format!("{} at {}", version.digest, version.published.position))
     }));
@@ -221,6 +226,24 @@ async fn show(room: &Room, name: &str) -> Result<()> {
     let name = plain(&it.descriptor.name);
     let text = format!("{name}\n{}\n{}", facts(2, pairs), table.render(2));
     Ok(output::answer(&document, &text)?)
+}
+
+/// What its owner says of its use, and how much is used.
+fn usage(standing: &[BudgetItem], usage: &Usage) -> Vec<(&'static str, String)> {
+    let budgets = standing.iter().map(|it| {
+        let each = if it.each_runner { ", for each runner: yours" } else { "" };
+        let renews = it.renews_ms.map_or(String::new(), |at_ms| format!(", anew {}", time(at_ms)));
+        ("budget", format!("{} of {} runs used, {}{each}{renews}", it.used, it.runs, it.period))
+    });
+    let receivers = usage.receivers.iter().map(|receiver| {
+        let who = match receiver {
+            Receiver::Member { member } => format!("member {member}"),
+            Receiver::Organisation { organisation } => plain(organisation),
+            Receiver::Ability { ability } => format!("any {ability}"),
+        };
+        ("results to", who)
+    });
+    budgets.chain(receivers).collect()
 }
 
 async fn change(room: &Room, name: &str, consent: Consent, change: Change) -> Result<()> {

@@ -7,6 +7,7 @@ mod csv;
 pub mod dataset;
 mod json_file;
 pub mod key;
+pub mod lifecycle;
 pub mod member;
 pub mod member_key;
 pub mod query;

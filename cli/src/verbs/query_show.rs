@@ -120,7 +120,12 @@ pub async fn readiness(room: &Room, query: &Query) -> Result<()> {
 pub fn reasons(reasons: &[Reason]) -> String {
     let lines = reasons.iter().map(|reason| {
         let about = reason.subject.as_ref().map_or(String::new(), |it| format!(" ({it})"));
-        wrapped("  - ", &format!("{}: {}{about}", reason.code, reason.detail), WIDTH)
+        let mut lines =
+            wrapped("  - ", &format!("{}: {}{about}", reason.code, reason.detail), WIDTH);
+        if let Some(remedy) = &reason.remedy {
+            lines.push_str(&wrapped("    -> ", &plain(&remedy.detail), WIDTH));
+        }
+        lines
     });
     lines.collect()
 }

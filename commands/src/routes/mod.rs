@@ -13,6 +13,7 @@ mod reports;
 mod runs;
 mod service;
 mod tiles;
+pub mod usage;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -73,6 +74,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(queries::routes())
         .merge(consents::routes())
         .merge(runs::routes())
+        .merge(usage::routes())
         .merge(reports::routes())
         .merge(log::routes())
         .merge(bundle::routes())

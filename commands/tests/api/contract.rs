@@ -131,6 +131,7 @@ fn descriptor(format: api::Format, identity: Option<api::GroupIdentity>) -> api:
     api::PublishDataset {
         descriptor: api::Descriptor {
             name: "orders".into(),
+            usage: usage(),
             format,
             columns: vec![api::Column { name: "region".into(), r#type: "string".into() }],
             store: api::Store::Local { path: "orders".into() },
@@ -142,6 +143,38 @@ fn descriptor(format: api::Format, identity: Option<api::GroupIdentity>) -> api:
         },
     }
 }
+
+/// Every kind of limit.
+fn usage() -> api::Usage {
+    let budget =
+        |period: &str, each_runner| api::RunBudget { period: period.into(), runs: 3, each_runner };
+    api::Usage {
+        budgets: vec![budget("day", true), budget("week", false), budget("life", false)],
+        receivers: vec![
+            api::Receiver::Member { member: ID.into() },
+            api::Receiver::Organisation { organisation: "Fabrikam".into() },
+            api::Receiver::Ability { ability: "auditor".into() },
+        ],
+    }
+}
+
+fn demands() -> api::Demands {
+    let tcb = api::Tcb { bootloader: 4, tee: 0, snp: 22, microcode: 213 };
+    api::Demands { host_data: vec![digest()], engines: vec![digest()], minimum_tcb: Some(tcb) }
+}
+
+/// Fields that may be left out: that is their default, and the same command in other bytes.
+const OMITTED: [&str; 9] = [
+    "usage",
+    "budgets",
+    "receivers",
+    "each_runner",
+    "demands",
+    "only",
+    "host_data",
+    "engines",
+    "minimum_tcb",
+];
 
 fn definition() -> api::DraftQuery {
     let literals = [
@@ -205,8 +238,14 @@ fn examples() -> Vec<Example> {
         ),
         example(
             "collaboration.set-policy",
-            &api::SetCleanRoomPolicy { applications: vec![digest()] },
+            &api::SetCleanRoomPolicy {
+                applications: vec![digest()],
+                demands: demands(),
+                only: vec![api::Only { application: digest(), queries: vec![ID.into()] }],
+            },
         ),
+        example("collaboration.pause", &api::Stop { reason: "An incident.".into() }),
+        example("collaboration.close", &api::Stop { reason: "Over.".into() }),
         example(
             "member.register-key",
             &api::RegisterSigningKey { key: key.clone(), proof: "AA".into() },
@@ -236,6 +275,7 @@ fn examples() -> Vec<Example> {
         all.push(example("dataset.publish", &descriptor(format, identity)));
     }
     for action in [
+        "collaboration.resume",
         "member.withdraw-invitation",
         "member.accept-invitation",
         "personal.erase",
@@ -294,8 +334,10 @@ fn altered(body: &Json) -> Vec<(String, Json)> {
             let invites = body.pointer(&at).unwrap().get("email_salt").is_some();
             let nullable = ["tenant", "null_value", "minimum_group"].contains(&name.as_str())
                 || (invites && name == "key");
-            if !nullable {
+            if !nullable && !OMITTED.contains(&name.as_str()) {
                 all.push((format!("{at}/{name}-"), change(&|map| drop(map.remove(name)))));
+            }
+            if !nullable && name != "minimum_tcb" {
                 all.push((format!("{at}/{name}=null"), change(&|map| map[name] = Json::Null)));
             }
             let other = if value.is_array() { json!({}) } else { json!([]) };

@@ -21,6 +21,7 @@ mod strangers;
 mod tiles;
 mod tokens;
 mod transport;
+mod usage;
 mod views;
 mod writers;
 mod writing;

@@ -18,6 +18,7 @@ GROUP_PREFIX = shape.HIDDEN_PREFIX + "group_"
 ROW_PREFIX = shape.HIDDEN_PREFIX + "row_"
 
 FORMATS = shape.choice("csv", "json", "parquet")
+WITHHELD = shape.choice("logging", "telemetry")
 TYPES = shape.choice("string", "long", "double", "boolean", "date", "timestamp")
 
 
@@ -81,6 +82,7 @@ class Spec:
     inputs: tuple[Input, ...]
     output: Output
     segments: tuple[Segment, ...]
+    withheld: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,9 @@ def accept(authentic: Authentic, measurement: str, now_ms: int) -> Spec:
     # The audience tells which shape to expect, so it goes before the shape.
     if payload.get("audience") != AUDIENCE:
         raise AppError(Code.AUDIENCE_MISMATCH, "the spec is meant for another application")
-    shape.record(payload, "spec", {
+    # Left out where nothing is withheld.
+    optional = {"withheld"} & payload.keys()
+    shape.record(payload, "spec", optional | {
         "v", "audience", "collaboration", "run", "query", "query_digest", "application_measurement",
         "executor_public_key", "nonce", "expires_ms", "inputs", "output", "segments",
     })  # fmt: skip
@@ -140,11 +144,13 @@ def accept(authentic: Authentic, measurement: str, now_ms: int) -> Spec:
     inputs = shape.array(payload["inputs"], "inputs", _input, ITEMS_MAX, 1)
     output = _output(payload["output"], "output")
     segments = shape.array(payload["segments"], "segments", _segment, ITEMS_MAX, 1)
+    withheld = shape.array(payload["withheld"], "withheld", WITHHELD, 2, 1) if optional else ()
+    shape.distinct(withheld, "withheld")
     _whole(inputs, segments)
     if os.path.lexists(output.path):
         raise AppError(Code.OUTPUT_EXISTS, "output path exists; a run never writes over another")
     ordered = tuple(sorted(segments, key=lambda s: s.order))
-    return Spec(authentic.digest, payload["run"], payload["query_digest"], inputs, output, ordered)
+    return Spec(authentic.digest, payload["run"], payload["query_digest"], inputs, output, ordered, withheld)
 
 
 def _whole(inputs: tuple[Input, ...], segments: tuple[Segment, ...]) -> None:

@@ -2,7 +2,8 @@
 
 use chancery_governance::command::{
     AcceptInvitation, ApproveQuery, Command, CreateCollaboration, DraftQuery, EnableWorkload,
-    Invite, ProposeQuery, PublishDataset, RequestRun, SetCleanRoomPolicy, WithdrawConsent,
+    Invite, PauseCollaboration, ProposeQuery, PublishDataset, RequestRun, SetCleanRoomPolicy,
+    WithdrawConsent,
 };
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::{
@@ -105,7 +106,7 @@ impl Room {
         room.by("litware", invitation, invite).unwrap();
         room.by("fabrikam", invitation, AcceptInvitation {}).unwrap();
         room.by("litware", itself, EnableWorkload { workload: "spark-sql".into() }).unwrap();
-        let policy = SetCleanRoomPolicy { applications: vec![application] };
+        let policy = SetCleanRoomPolicy::of(vec![application]);
         room.by("litware", itself, policy).unwrap();
         let orders = Subject::Dataset(orders());
         room.by("litware", orders, PublishDataset { descriptor: orders_descriptor() }).unwrap();
@@ -134,8 +135,17 @@ impl Room {
     }
 
     pub fn withdraw_consent(&mut self) {
-        let withdraw = WithdrawConsent { kind: ConsentKind::Execution };
+        self.withdraw(ConsentKind::Execution);
+    }
+
+    pub fn withdraw(&mut self, kind: ConsentKind) {
+        let withdraw = WithdrawConsent { kind };
         self.by("litware", Subject::Dataset(orders()), withdraw).unwrap();
+    }
+
+    pub fn pause(&mut self) {
+        let pause = PauseCollaboration { reason: "An incident.".into() };
+        self.by("litware", Subject::Collaboration(id()), pause).unwrap();
     }
 
     pub fn by(
@@ -229,6 +239,7 @@ fn columns(columns: &[(&str, ColumnType)]) -> Vec<Column> {
 pub fn orders_descriptor() -> Descriptor {
     Descriptor {
         name: "orders".into(),
+        usage: chancery_governance::usage::Usage::default(),
         format: Format::Csv { null_value: Some("NA".into()) },
         columns: columns(&[
             ("customer", ColumnType::String),
@@ -249,6 +260,7 @@ fn report_descriptor() -> Descriptor {
     let columns = columns(&[("region", ColumnType::String), ("total", ColumnType::Long)]);
     Descriptor {
         name: "report".into(),
+        usage: chancery_governance::usage::Usage::default(),
         format: Format::Csv { null_value: None },
         policy: AccessPolicy {
             allowed_columns: columns.iter().map(|column| column.name.clone()).collect(),

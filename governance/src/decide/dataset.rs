@@ -187,6 +187,8 @@ fn descriptor_faults(descriptor: &Descriptor) -> Vec<Reason> {
             );
         }
     }
+    faults.extend(super::usage::faults(descriptor));
+    let mut fault = |code, detail: String| faults.push(Reason::new(code, detail));
     let Store::Local { path } = &descriptor.store;
     if !is_safe_path(path) {
         fault(

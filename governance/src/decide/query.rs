@@ -13,6 +13,7 @@ use crate::event::{
 };
 use crate::query::Binding;
 use crate::reason::{Code, Reason, Rejection};
+use crate::receivers;
 use crate::state::Collaboration;
 use crate::state::query::{Proposal, Query, Stage};
 use crate::subject::Subject;
@@ -80,6 +81,9 @@ pub(super) fn propose(
         ));
     }
     let binding = bind(state, &query.definition)?;
+    if let Some(rejection) = Rejection::of(receivers::reasons(state, &binding)) {
+        return Err(rejection);
+    }
     let digest = binding::digest(&binding);
     let approvers = approvers(state, &binding);
     Ok(vec![(Subject::Query(id), QueryProposed { binding, digest, approvers }.into())])

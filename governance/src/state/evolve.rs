@@ -1,5 +1,7 @@
 //! The fold: one event moves the state, or the log is corrupt.
 
+mod usage;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_ledger::entry::Actor;
@@ -92,6 +94,10 @@ fn created_collaboration(
         runs: BTreeMap::new(),
         marks: BTreeMap::new(),
         versions: BTreeMap::from([(at.subject, 0), (Subject::Member(owner), 0)]),
+        lifecycle: super::lifecycle::Lifecycle::default(),
+        spent: super::spent::Spent::default(),
+        demands: crate::clean_room::Demands::default(),
+        only: Vec::new(),
         size: 1,
         last_leaf: at.leaf,
         last_time_ms: at.time_ms,
@@ -107,8 +113,13 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
         }
         Event::CleanRoomPolicySet(event) => {
             state.applications = event.applications;
+            state.demands = event.demands;
+            state.only = event.only;
             Ok(())
         }
+        Event::CollaborationPaused(event) => usage::pause(state, at, event),
+        Event::CollaborationResumed(_) => usage::resume(state, at),
+        Event::CollaborationClosed(event) => usage::close(state, at, event),
         Event::CollaboratorInvited(event) => invite(state, at, event),
         Event::ServiceKeyRotated(event) => rotate_key(state, at, event.key),
         Event::SubjectErased(_) => {
@@ -172,10 +183,15 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
             Ok(())
         }
         Event::RunRequested(event) => {
-            let run = new_run(at, event.query, Some(event.digest), RunStage::Requested)?;
-            insert_run(state, at, run)
+            let mut run = new_run(at, event.query, Some(event.digest), RunStage::Requested)?;
+            run.output = usage::output(state, event.query);
+            insert_run(state, at, run)?;
+            usage::request(state, at, event.query)
         }
-        Event::RunRefused(event) => refuse_run(state, at, event),
+        Event::RunRefused(event) => {
+            refuse_run(state, at, event)?;
+            usage::end(state, at)
+        }
         event @ (Event::RunAdmitted(_)
         | Event::RunSubmitted(_)
         | Event::RunStarted(_)
@@ -185,6 +201,7 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
             let Subject::Run(id) = at.subject else { return Err(SUBJECT) };
             let mut run = state.runs.remove(&id).ok_or("no such run")?;
             run.stage = move_run(run.stage, event)?;
+            usage::moved(&mut state.spent, id, &run.stage);
             state.runs.insert(id, run);
             Ok(())
         }
@@ -421,7 +438,7 @@ fn new_run(
     digest: Option<chancery_ledger::digest::Digest>,
     stage: RunStage,
 ) -> Result<Run, &'static str> {
-    Ok(Run { query, digest, runner: actor(at)?, request_leaf: at.leaf, stage })
+    Ok(Run { query, digest, runner: actor(at)?, request_leaf: at.leaf, output: None, stage })
 }
 
 fn insert_run(state: &mut Collaboration, at: &Recorded, run: Run) -> Result<(), &'static str> {
@@ -446,6 +463,7 @@ fn move_run(stage: RunStage, event: Event) -> Result<RunStage, &'static str> {
             executor: event.executor,
             platform: event.platform,
             measurement: event.measurement,
+            claims: event.claims,
         }),
         (RunStage::Admitted(admission), Event::RunSubmitted(event)) => RunStage::Submitted(
             admission,

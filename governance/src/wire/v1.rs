@@ -33,14 +33,18 @@ record! {
     crate::dataset::Column { name, kind as "type" }
     crate::dataset::MinimumGroup { identity, count }
     crate::dataset::AccessPolicy { allowed_columns, minimum_group }
-    crate::dataset::Descriptor { name, format, columns, store, access_mode, policy }
+    crate::dataset::Descriptor {
+        name, format, columns, store, access_mode, policy, usage = omitted,
+    }
     crate::query::Definition { name, segments, inputs, output, parameters }
     crate::query::Segment { order, view, sql, pre_conditions, post_filters }
     crate::query::PreCondition { view, min_rows }
     crate::query::PostFilter { column, minimum }
     crate::query::Input { alias, dataset }
     crate::query::Parameter { name, value }
-    crate::query::Binding { definition, rewritten, inputs, output, applications }
+    crate::query::Binding {
+        definition, rewritten, inputs, output, applications, demands = omitted,
+    }
     crate::query::Rewritten { view, sql }
     crate::query::DatasetVersion { dataset, digest }
     crate::reason::Reason { code, subject, detail }
@@ -56,12 +60,32 @@ record! {
     crate::run::SegmentRows { view, rows, duration_ms }
 }
 
+// Use and lifecycle.
+names! { crate::usage::Period { Day "day", Week "week", Month "month", Life "life" } }
+
+record! {
+    crate::usage::Usage { budgets = omitted, receivers = omitted }
+    crate::usage::RunBudget { period, runs, each_runner = omitted }
+    crate::clean_room::Demands { host_data = omitted, engines = omitted, minimum_tcb = omitted }
+    crate::clean_room::Tcb { bootloader, tee, snp, microcode }
+    crate::clean_room::Only { application, queries }
+    crate::clean_room::Claims {
+        host_data = omitted, engine = omitted, tcb = omitted, debug = omitted,
+    }
+    event::CollaborationPaused { reason }
+    event::CollaborationResumed {}
+    event::CollaborationClosed { reason }
+    command::PauseCollaboration { reason }
+    command::ResumeCollaboration {}
+    command::CloseCollaboration { reason }
+}
+
 record! {
     event::CollaborationCreated {
         rules, name, organisation, identity, terms, service, service_key, evidence,
     }
     event::WorkloadEnabled { workload }
-    event::CleanRoomPolicySet { applications }
+    event::CleanRoomPolicySet { applications, demands = omitted, only = omitted }
     event::CollaboratorInvited { organisation, abilities, email, tenant, key }
     event::InvitationWithdrawn {}
     event::InvitationAccepted { identity }
@@ -82,7 +106,7 @@ record! {
     event::ConsentRestored { kind }
     event::RunRequested { query, digest }
     event::RunRefused { query, stage, reasons }
-    event::RunAdmitted { executor, platform, measurement, evidence }
+    event::RunAdmitted { executor, platform, measurement, claims = omitted, evidence }
     event::RunSubmitted { tracking, job_spec }
     event::RunStarted {}
     event::RunSucceeded { result, platform, evidence }
@@ -95,7 +119,7 @@ record! {
 record! {
     command::CreateCollaboration { name, organisation, terms }
     command::EnableWorkload { workload }
-    command::SetCleanRoomPolicy { applications }
+    command::SetCleanRoomPolicy { applications, demands = omitted, only = omitted }
     command::Invite { organisation, abilities, email_commitment, tenant, key }
     command::WithdrawInvitation {}
     command::AcceptInvitation {}
@@ -157,6 +181,7 @@ event_wire! {
     QueryRejected QueryWithdrawn QueryAccepted QuerySuperseded ConsentWithdrawn ConsentRestored
     RunRequested RunRefused RunAdmitted RunSubmitted RunStarted RunSucceeded RunFailed RunCancelled
     ServiceKeyRotated SubjectErased
+    CollaborationPaused CollaborationResumed CollaborationClosed
 }
 
 macro_rules! command_wire {
@@ -279,6 +304,28 @@ impl Wire for Store {
             })
         };
         untagged(value, variant, "local")
+    }
+}
+
+impl Wire for crate::usage::Receiver {
+    fn encode(&self) -> Value {
+        match self {
+            Self::Member(member) => tagged("member", [("member", member.encode())]),
+            Self::Organisation(name) => tagged("organisation", [("organisation", name.encode())]),
+            Self::Ability(ability) => tagged("ability", [("ability", ability.encode())]),
+        }
+    }
+
+    fn decode(value: Value) -> Result<Self, WireError> {
+        let variant = |kind: &str, fields: &mut Fields| {
+            Ok(match kind {
+                "member" => Some(Self::Member(fields.take("member")?)),
+                "organisation" => Some(Self::Organisation(fields.take("organisation")?)),
+                "ability" => Some(Self::Ability(fields.take("ability")?)),
+                _ => None,
+            })
+        };
+        untagged(value, variant, "member organisation ability")
     }
 }
 

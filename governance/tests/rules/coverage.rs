@@ -14,7 +14,11 @@ const NOT_MET: &[(Code, &str)] = &[(
 )];
 
 fn cases() -> Vec<Case> {
-    let areas: [fn() -> Vec<Case>; 10] = [
+    let areas: [fn() -> Vec<Case>; 14] = [
+        crate::budget::cases,
+        crate::clean_room::cases,
+        crate::lifecycle::cases,
+        crate::receivers::cases,
         crate::collaboration::cases,
         crate::consent::cases,
         crate::dataset::cases,

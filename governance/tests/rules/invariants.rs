@@ -6,11 +6,15 @@ mod play;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chancery_governance::calendar::period_of;
+use chancery_governance::clean_room::Demands;
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::event::Event;
-use chancery_governance::readiness::readiness;
+use chancery_governance::readiness::{Asked, readiness, readiness_at};
 use chancery_governance::reason::Code;
+use chancery_governance::remedy::{self, Step};
 use chancery_governance::subject::Subject;
+use chancery_governance::usage::Period;
 use chancery_ledger::entry::{Actor, Authority};
 use chancery_ledger::key::KeyId;
 use proptest::prelude::*;
@@ -154,13 +158,16 @@ proptest! {
                 Event::RunRequested(event) => {
                     prop_assert_eq!(facts.against(event.query, member(at.actor).unwrap()), Vec::new());
                     prop_assert_eq!(facts.accepted.get(&event.query), Some(&event.digest));
-                    asked.insert(at.subject, (event.query, event.digest, member(at.actor).unwrap()));
+                    let runner = member(at.actor).unwrap();
+                    prop_assert!(!facts.is_spent(event.query, runner, at.time_ms), "over budget");
+                    asked.insert(at.subject, (event.query, event.digest, runner));
                 }
                 Event::RunAdmitted(event) => {
                     let (query, digest, runner) = asked[&at.subject];
                     prop_assert_eq!(facts.against(query, runner), Vec::new());
                     prop_assert_eq!(facts.accepted.get(&query), Some(&digest));
                     prop_assert!(facts.applications.contains(&event.measurement));
+                    prop_assert!(facts.demands == Demands::default(), "no evidence here says more");
                     prop_assert_eq!(at.actor, Actor::Executor(event.executor.id()));
                 }
                 Event::RunRefused(event) => prop_assert!(!event.reasons.is_empty()),
@@ -204,6 +211,111 @@ proptest! {
             facts.see(at, event);
         }
         prop_assert!(due.is_empty());
+    }
+
+    #[test]
+    fn invariant_4_no_budget_is_ever_overrun((start, ops) in ops()) {
+        let played = play(start, &ops);
+        let mut facts = Facts::default();
+        for (at, event) in &played.events {
+            let before = facts.counted.len();
+            facts.see(at, event);
+            // Counted with the new run in it, each budget that stood at the request holds.
+            if let Event::RunRequested(event) = event {
+                prop_assert_eq!(facts.counted.len(), before + 1);
+                let runner = member(at.actor).unwrap();
+                let run = facts.counted.remove(&at.subject).unwrap();
+                prop_assert!(!facts.is_spent(event.query, runner, at.time_ms));
+                facts.counted.insert(at.subject, run);
+            }
+        }
+        // The rules' own count agrees with one that is made run by run.
+        let room = played.world.room();
+        for (dataset, descriptor) in &facts.descriptors {
+            for period in Period::ALL {
+                let now_ms = room.last_time_ms;
+                let number = period_of(period, now_ms);
+                for runner in room.members.keys() {
+                    let runs = facts.counted.values().filter(|(at_ms, by, on, _)| {
+                        on.contains(dataset) && period_of(period, *at_ms) == number && by == runner
+                    });
+                    let used = room.spent.used(*dataset, (period, now_ms), Some(*runner));
+                    prop_assert_eq!(used, runs.count() as u64, "{}", descriptor.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn invariant_5_no_statistics_leave_over_which_consent_to_telemetry_is_withdrawn(
+        (start, ops) in ops()
+    ) {
+        let played = play(start, &ops);
+        let mut facts = Facts::default();
+        let mut marks: BTreeSet<(Subject, _)> = BTreeSet::new();
+        let mut runs = BTreeMap::new();
+        for (at, event) in &played.events {
+            let actor = member(at.actor);
+            match event {
+                Event::ConsentWithdrawn(event) if event.kind == ConsentKind::Telemetry => {
+                    marks.insert((at.subject, actor));
+                }
+                Event::ConsentRestored(event) if event.kind == ConsentKind::Telemetry => {
+                    marks.remove(&(at.subject, actor));
+                }
+                Event::RunRequested(event) => {
+                    runs.insert(at.subject, event.query);
+                }
+                Event::RunSucceeded(event) => {
+                    let query = runs[&at.subject];
+                    let withheld = marks.iter().any(|(subject, _)| facts.covers(*subject, query));
+                    let statistics = &event.result.statistics;
+                    prop_assert!(
+                        !withheld || statistics.inputs.is_empty() && statistics.segments.is_empty()
+                    );
+                }
+                _ => {}
+            }
+            facts.see(at, event);
+        }
+    }
+
+    #[test]
+    fn invariant_5_a_pause_or_a_close_cancels_at_once_and_a_close_is_final(
+        (start, ops) in ops()
+    ) {
+        let played = play(start, &ops);
+        let mut live = BTreeSet::new();
+        let (mut stopping, mut closed) = (false, false);
+        for (at, event) in &played.events {
+            match event {
+                Event::CollaborationPaused(_) => stopping = true,
+                Event::CollaborationClosed(_) => (stopping, closed) = (true, true),
+                Event::RunCancelled(_) if stopping => {
+                    prop_assert!(live.remove(&at.subject), "cancelled twice");
+                }
+                Event::RunRequested(_) => {
+                    prop_assert!(!closed);
+                    live.insert(at.subject);
+                }
+                Event::RunCancelled(_) | Event::RunFailed(_) | Event::RunSucceeded(_) => {
+                    live.remove(&at.subject);
+                }
+                Event::RunRefused(_) => {
+                    live.remove(&at.subject);
+                }
+                Event::SubjectErased(_) | Event::ServiceKeyRotated(_) => {}
+                _ => prop_assert!(!closed, "{} after the close", event.kind()),
+            }
+            if stopping && !matches!(
+                event,
+                Event::CollaborationPaused(_) | Event::CollaborationClosed(_) | Event::RunCancelled(_)
+            ) {
+                prop_assert!(live.is_empty() || matches!(event, Event::RunRequested(_)));
+                stopping = false;
+            }
+        }
+        prop_assert!(!stopping || live.is_empty());
     }
 
     #[test]
@@ -301,6 +413,9 @@ proptest! {
                 let told: BTreeSet<_> =
                     readiness(room, *query, Some(*runner)).iter().map(|reason| reason.code).collect();
                 let mut against: BTreeSet<_> = facts.against(*query, *runner).into_iter().collect();
+                if facts.is_spent(*query, *runner, facts.now_ms) {
+                    against.insert(Code::RunBudgetSpent);
+                }
                 // Beside those that the events show, an unaccepted query says why it is not.
                 let why = [Code::ApprovalMissing, Code::DatasetVersionChanged, Code::DatasetRetired];
                 if against.contains(&Code::QueryNotAccepted) {
@@ -308,6 +423,17 @@ proptest! {
                     against.extend(told.get(&Code::CleanRoomPolicyChanged));
                 }
                 prop_assert_eq!(told, against);
+                let asked = Asked { runner: Some(*runner), now_ms: facts.now_ms, run: None };
+                let reasons = readiness_at(room, *query, &asked);
+                let remedies = remedy::of(room, *query, &asked, &reasons);
+                prop_assert_eq!(reasons.len(), remedies.len());
+                for (reason, remedy) in reasons.iter().zip(&remedies) {
+                    // Who can end it is a member; only a closed room is beyond help.
+                    prop_assert!(remedy.who.iter().all(|id| room.members.contains_key(id)));
+                    let helpless = remedy.step == Step::Nothing;
+                    prop_assert_eq!(helpless, reason.code == Code::CollaborationClosed);
+                    prop_assert_eq!(helpless, remedy.who.is_empty());
+                }
             }
         }
     }

@@ -30,7 +30,7 @@ pub fn datasets() -> [(Who, Subject, Descriptor); 3] {
 /// An accepted query where no workload is enabled.
 pub fn without_workload() -> World {
     let mut world = World::joined();
-    let policy = SetCleanRoomPolicy { applications: vec![application()] };
+    let policy = SetCleanRoomPolicy::of(vec![application()]);
     world.litware().does(room(), policy).unwrap();
     for (who, subject, descriptor) in datasets() {
         world.by(who).does(subject, PublishDataset { descriptor }).unwrap();

@@ -14,6 +14,7 @@ use chancery_governance::run::{
 use chancery_governance::sql::Literal;
 use chancery_governance::subject::Subject;
 use chancery_governance::submission::email_commitment;
+use chancery_governance::usage::Usage;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::{DatasetId, QueryId, RunId};
 use chancery_ledger::key::SigningKey;
@@ -98,6 +99,7 @@ fn columns(columns: &[(&str, ColumnType)]) -> Vec<Column> {
 fn descriptor(name: &str, mode: AccessMode, of: &[(&str, ColumnType)]) -> Descriptor {
     Descriptor {
         name: name.into(),
+        usage: Usage::default(),
         format: Format::Csv { null_value: None },
         columns: columns(of),
         store: Store::Local { path: format!("{name}/v1") },

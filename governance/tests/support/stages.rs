@@ -66,7 +66,7 @@ impl World {
     }
 
     pub fn set_policy(&mut self, applications: &[Digest]) {
-        let policy = SetCleanRoomPolicy { applications: applications.to_vec() };
+        let policy = SetCleanRoomPolicy::of(applications.to_vec());
         self.litware().does(room(), policy).unwrap();
     }
 

@@ -138,6 +138,7 @@ fn rejects() -> Vec<Reject> {
     all.extend(commands());
     all.extend(notes());
     all.extend(service());
+    all.extend(usage());
     all
 }
 
@@ -212,6 +213,93 @@ fn service() -> Vec<Reject> {
             As::ServiceCommand,
             flipped,
             "the signature does not verify",
+        ),
+    ]
+}
+
+/// What limits use: fields that are left out at their default, and may not be there at it.
+fn usage() -> Vec<Reject> {
+    let entries = samples::entries();
+    let with = |kind: &str, change: &dyn Fn(&mut std::collections::BTreeMap<Key, Value>)| {
+        let found = entries.iter().rev().find(|sealed| sealed.entry().kind == kind);
+        let mut entry = found.unwrap().entry().clone();
+        // Wherever the sample stands.
+        entry.position = 1;
+        if let Value::Map(map) = &mut entry.payload {
+            change(map);
+        }
+        seal(entry, &samples::service()).into_bytes()
+    };
+    let descriptor = |change: &dyn Fn(&mut std::collections::BTreeMap<Key, Value>)| {
+        with("DatasetPublished", &|map| {
+            let Some(Value::Map(descriptor)) = map.get_mut(&"descriptor".into()) else { return };
+            let Some(Value::Map(usage)) = descriptor.get_mut(&"usage".into()) else { return };
+            change(usage);
+        })
+    };
+    let list = |map: &mut std::collections::BTreeMap<Key, Value>, field: &str, item: Value| {
+        map.insert(field.into(), Value::Array(vec![item]));
+    };
+    let of = |name, bytes, expected| reject(name, As::Entry, bytes, expected);
+    vec![
+        of(
+            "entry-usage-that-is-empty",
+            descriptor(&|usage| usage.clear()),
+            "position 1: the payload is not that of its type: not the one encoding of this event",
+        ),
+        of(
+            "entry-budgets-that-are-empty",
+            descriptor(&|usage| {
+                usage.insert("budgets".into(), Value::Array(Vec::new()));
+            }),
+            "position 1: the payload is not that of its type: not the one encoding of this event",
+        ),
+        of(
+            "entry-budget-of-a-year",
+            descriptor(&|usage| {
+                let pairs = [("period", Value::text("year")), ("runs", Value::from(1))];
+                list(usage, "budgets", Value::map(pairs));
+            }),
+            "position 1: the payload is not that of its type: descriptor.usage.budgets[0].period: expected one of day week month life",
+        ),
+        of(
+            "entry-budget-of-less-than-nothing",
+            descriptor(&|usage| {
+                let pairs = [("period", Value::text("day")), ("runs", Value::Int((-1).into()))];
+                list(usage, "budgets", Value::map(pairs));
+            }),
+            "position 1: the payload is not that of its type: descriptor.usage.budgets[0].runs: expected an integer from 0 to 2^64 - 1",
+        ),
+        of(
+            "entry-receiver-of-two-kinds",
+            descriptor(&|usage| {
+                let pairs = [
+                    ("kind", Value::text("organisation")),
+                    ("organisation", Value::text("Fabrikam")),
+                    ("ability", Value::text("runner")),
+                ];
+                list(usage, "receivers", Value::map(pairs));
+            }),
+            "position 1: the payload is not that of its type: descriptor.usage.receivers[0].ability: is not a known field",
+        ),
+        of(
+            "entry-policy-with-demands-that-are-empty",
+            with("CleanRoomPolicySet", &|map| {
+                map.insert("demands".into(), Value::map::<Key>([]));
+            }),
+            "position 1: the payload is not that of its type: not the one encoding of this event",
+        ),
+        of(
+            "entry-admission-with-a-claim-of-null",
+            with("RunAdmitted", &|map| {
+                map.insert("claims".into(), Value::map([("debug", Value::Null)]));
+            }),
+            "position 1: the payload is not that of its type: not the one encoding of this event",
+        ),
+        of(
+            "entry-pause-without-reason",
+            with("CollaborationPaused", &|map| map.clear()),
+            "position 1: the payload is not that of its type: reason: is missing",
         ),
     ]
 }

@@ -1,6 +1,7 @@
 //! One of each event, authority and command content, written out: no rule takes part, so that the
 //! bytes change with the wire form only. Together they hold every variant of every type.
 
+use chancery_governance::clean_room::{Claims, Demands};
 use chancery_governance::command::{self, Command};
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::{
@@ -20,6 +21,7 @@ use chancery_governance::run::{
 };
 use chancery_governance::sql::{Literal, RefusalCode};
 use chancery_governance::subject::Subject;
+use chancery_governance::usage::Usage;
 use chancery_governance::wire::v1;
 use chancery_ledger::codec::{self, Key, Value};
 use chancery_ledger::command::SignedCommand;
@@ -28,6 +30,9 @@ use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::{Actor, Authority, Entry, Sealed, SignedContent, Witness, seal};
 use chancery_ledger::id::CommandId;
 use chancery_ledger::key::{Algorithm, PublicKey, SigningKey};
+
+#[path = "samples/usage.rs"]
+pub mod usage;
 
 use crate::support::fixtures::{
     campaigns_id, campaigns_s, orders_id, orders_s, query_id, query_s, report_id, report_s, room,
@@ -62,6 +67,7 @@ pub fn descriptor() -> Descriptor {
     ];
     Descriptor {
         name: "orders".into(),
+        usage: Usage::default(),
         format: Format::Csv { null_value: Some("NA".into()) },
         columns: kinds.map(|(name, kind)| Column { name: name.into(), kind }).to_vec(),
         store: Store::Local { path: "orders/v1".into() },
@@ -133,6 +139,7 @@ fn binding() -> Binding {
         inputs: versions(),
         output: DatasetVersion { dataset: report_id(), digest: digest("report 1") },
         applications: vec![digest("application 1")],
+        demands: Demands::default(),
     }
 }
 
@@ -190,7 +197,7 @@ pub fn events() -> Vec<(Subject, Event)> {
             .into(),
         ),
         (room(), event::WorkloadEnabled { workload: "spark-sql".into() }.into()),
-        (room(), event::CleanRoomPolicySet { applications: vec![digest("application 1")] }.into()),
+        (room(), event::CleanRoomPolicySet::of(vec![digest("application 1")]).into()),
         (
             invitation,
             event::CollaboratorInvited {
@@ -273,6 +280,7 @@ pub fn events() -> Vec<(Subject, Event)> {
                 executor: executor().public().clone(),
                 platform: Platform::SevSnp,
                 measurement: digest("application 1"),
+                claims: Claims::default(),
                 evidence: evidence("sev-snp"),
             }
             .into(),
@@ -324,6 +332,15 @@ pub fn events() -> Vec<(Subject, Event)> {
             .into(),
         ),
         (invitation, event::SubjectErased {}.into()),
+        // Use and lifecycle.
+        (room(), event::CollaborationPaused { reason: "An incident.".into() }.into()),
+        (room(), event::CollaborationResumed {}.into()),
+        (room(), event::CollaborationClosed { reason: "The study is over.".into() }.into()),
+        (room(), usage::policy_set().into()),
+        (orders_s(), usage::published().into()),
+        (query_s(), usage::proposed(binding()).into()),
+        (run_s(), usage::admitted(executor().public(), evidence("sev-snp")).into()),
+        (run_s(), usage::refused().into()),
     ]
 }
 
@@ -342,10 +359,10 @@ pub fn commands() -> Vec<(Subject, Command)> {
             .into(),
         ),
         (room(), command::EnableWorkload { workload: "spark-sql".into() }.into()),
-        (
-            room(),
-            command::SetCleanRoomPolicy { applications: vec![digest("application 1")] }.into(),
-        ),
+        (room(), command::SetCleanRoomPolicy::of(vec![digest("application 1")]).into()),
+        (room(), command::PauseCollaboration { reason: "An incident.".into() }.into()),
+        (room(), command::ResumeCollaboration {}.into()),
+        (room(), command::CloseCollaboration { reason: "The study is over.".into() }.into()),
         (
             invitation,
             command::Invite {

@@ -76,6 +76,18 @@ pub fn contents() -> Vec<Vector> {
     named.collect()
 }
 
+/// Contents with fields that are left out at their default.
+fn fuller_contents() -> Vec<Vector> {
+    let named = samples::usage::contents().into_iter().map(|(name, command)| {
+        let index = json!({
+            "action": command.action(),
+            "decoded": to_json::value(&v1::encode_command(&command)),
+        });
+        vector("content", name, content(&command), index)
+    });
+    named.collect()
+}
+
 pub fn signed() -> Vec<Vector> {
     let one = |name: &str, kind: ContentType, key: &chancery_ledger::key::PublicKey, made| {
         let (command, bytes): (SignedCommand, Vec<u8>) = made;
@@ -172,7 +184,15 @@ fn log_of(name: &str, world: &World) -> Vector {
 }
 
 fn all() -> Vec<Vector> {
-    let parts = [entries(), contents(), signed(), checkpoints(), logs(), rejects::vectors()];
+    let parts = [
+        entries(),
+        contents(),
+        fuller_contents(),
+        signed(),
+        checkpoints(),
+        logs(),
+        rejects::vectors(),
+    ];
     parts.into_iter().flatten().collect()
 }
 
@@ -345,6 +365,13 @@ fn every_event_action_and_variant_has_its_vector() {
         "row",
         "column",
         "local",
+        "day",
+        "week",
+        "month",
+        "life",
+        "member",
+        "organisation",
+        "ability",
     ] {
         assert!(all.contains(&format!("\"{text}\"")), "{text}");
     }

@@ -69,6 +69,7 @@ pub(crate) fn proposed(
         inputs: event.binding.inputs.iter().map(document).collect::<Result<_, _>>()?,
         output: document(&event.binding.output)?,
         applications: event.binding.applications.iter().map(ToString::to_string).collect(),
+        demands: document(&event.binding.demands)?,
         proposed: Moment::of(at),
         accepted: None,
     };

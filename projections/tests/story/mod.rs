@@ -5,10 +5,11 @@
 use std::path::Path;
 
 use chancery_governance::command::{
-    AcceptInvitation, AdmitRun, ApproveQuery, CancelRun, Command, CreateCollaboration, DraftQuery,
-    EnableWorkload, ErasePersonal, FailRun, Invite, ProposeQuery, PublishDataset, RejectQuery,
-    RequestRun, RestoreConsent, RetireDataset, ReviseQuery, SetCleanRoomPolicy, StartRun,
-    SubmitRun, SucceedRun, WithdrawConsent, WithdrawInvitation, WithdrawQuery,
+    AcceptInvitation, AdmitRun, ApproveQuery, CancelRun, CloseCollaboration, Command,
+    CreateCollaboration, DraftQuery, EnableWorkload, ErasePersonal, FailRun, Invite,
+    PauseCollaboration, ProposeQuery, PublishDataset, RejectQuery, RequestRun, RestoreConsent,
+    ResumeCollaboration, RetireDataset, ReviseQuery, SetCleanRoomPolicy, StartRun, SubmitRun,
+    SucceedRun, WithdrawConsent, WithdrawInvitation, WithdrawQuery,
 };
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::{
@@ -112,7 +113,7 @@ impl Story {
         use Ability::{Analyst, DataProvider, ResultReceiver, Runner};
         let mut story = Self::founded(number);
         story.must(Person::Litware, story.about(), EnableWorkload { workload: "spark-sql".into() });
-        let policy = SetCleanRoomPolicy { applications: vec![Digest::of(b"application")] };
+        let policy = SetCleanRoomPolicy::of(vec![Digest::of(b"application")]);
         story.must(Person::Litware, story.about(), policy);
         story.join(Person::Contosso, vec![DataProvider]);
         story.join(Person::Fabrikam, vec![Analyst, Runner, ResultReceiver]);
@@ -149,6 +150,20 @@ impl Story {
         assert!(invite);
         story.must(Person::Litware, Subject::Invitation(id(0x60)), WithdrawInvitation {});
         story
+    }
+
+    pub fn pause(&mut self) -> bool {
+        let pause = PauseCollaboration { reason: "An incident.".into() };
+        self.send(Person::Litware, self.about(), pause, Facts::default())
+    }
+
+    pub fn resume(&mut self) -> bool {
+        self.send(Person::Litware, self.about(), ResumeCollaboration {}, Facts::default())
+    }
+
+    pub fn close(&mut self) -> bool {
+        let close = CloseCollaboration { reason: "It is over.".into() };
+        self.send(Person::Litware, self.about(), close, Facts::default())
     }
 
     pub fn about(&self) -> Subject {
@@ -203,6 +218,7 @@ impl Story {
         let column = |(name, kind): (&str, ColumnType)| Column { name: name.into(), kind };
         let descriptor = Descriptor {
             name: name.into(),
+            usage: chancery_governance::usage::Usage::default(),
             format: Format::Csv { null_value: None },
             columns: columns.into_iter().map(column).collect(),
             store: Location::Local { path: format!("data/v{version}") },
@@ -415,6 +431,7 @@ impl Story {
                 platform: Platform::InsecureVirtual,
                 measurement: Digest::of(b"application"),
                 report_data,
+                claims: chancery_governance::clean_room::Claims::default(),
             })
         });
         self.submit_as(subject, &authority, Facts { verdict, ..Facts::default() })

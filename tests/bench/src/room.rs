@@ -372,6 +372,7 @@ fn descriptor(number: usize) -> Descriptor {
     let columns = [("region", ColumnType::String), ("amount", ColumnType::Long)];
     Descriptor {
         name: format!("dataset-{number}"),
+        usage: chancery_governance::usage::Usage::default(),
         format: Format::Csv { null_value: None },
         columns: columns.into_iter().map(column).collect(),
         store: Location::Local { path: format!("data/{number}") },

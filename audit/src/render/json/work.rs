@@ -2,6 +2,7 @@
 
 use chancery_governance::reason::Reason;
 use chancery_governance::run::Attested;
+use chancery_governance::usage::Receiver;
 use serde_json::{Value, json};
 
 use super::{by, list, stamp, text};
@@ -17,6 +18,20 @@ pub fn dataset(dataset: &Dataset) -> Value {
         "owner": text(&dataset.owner),
         "access_mode": dataset.access_mode.as_str(),
         "retired": dataset.retired,
+        "budgets": list(&dataset.usage.budgets, |budget| json!({
+            "period": budget.period.as_str(),
+            "runs": budget.runs,
+            "each_runner": budget.each_runner,
+        })),
+        "receivers": list(&dataset.usage.receivers, |receiver| match receiver {
+            Receiver::Member(id) => json!({ "kind": "member", "member": text(id) }),
+            Receiver::Organisation(name) => {
+                json!({ "kind": "organisation", "organisation": name })
+            }
+            Receiver::Ability(ability) => {
+                json!({ "kind": "ability", "ability": ability.as_str() })
+            }
+        }),
         "versions": list(&dataset.versions, |version| json!({
             "position": version.position,
             "digest": text(&version.digest),

@@ -13,6 +13,9 @@ pub fn datasets(page: &mut Page, contents: &Contents, names: &Names<'_>) {
         let retired = if dataset.retired { ", retired" } else { "" };
         let mode = dataset.access_mode.as_str();
         page.line(2, &format!("{} of {owner}, {mode}{retired}", dataset.name));
+        for line in words::usage(&dataset.usage, names) {
+            page.line(4, &line);
+        }
         for version in &dataset.versions {
             page.line(4, &format!("version at {}  {}", version.position, short(&version.digest)));
         }

@@ -2,15 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chancery_governance::clean_room::{Demands, Only};
 use chancery_governance::consent::ConsentKind;
+use chancery_governance::dataset::Descriptor;
 use chancery_governance::event::Event;
 use chancery_governance::member::Ability;
 use chancery_governance::reason::Code;
 use chancery_governance::state::Recorded;
 use chancery_governance::subject::Subject;
+use chancery_governance::usage::{Period, Receiver};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::Actor;
 use chancery_ledger::id::{DatasetId, MemberId, QueryId};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 #[derive(Default)]
 pub struct Facts {
@@ -28,28 +33,63 @@ pub struct Facts {
     pub policy_at_proposal: BTreeMap<QueryId, Vec<Digest>>,
     pub accepted: BTreeMap<QueryId, Digest>,
     pub marks: BTreeSet<(Subject, MemberId)>,
+    pub paused: bool,
+    pub closed: bool,
+    /// The demands of the policy now, and of each proposal when it was made.
+    pub demands: Demands,
+    pub demands_at_proposal: BTreeMap<QueryId, Demands>,
+    pub only: Vec<Only>,
+    /// The newest descriptor of each dataset, and each member's organisation.
+    pub descriptors: BTreeMap<DatasetId, Descriptor>,
+    pub organisations: BTreeMap<MemberId, String>,
+    pub written: BTreeMap<QueryId, DatasetId>,
+    /// Runs that count: when and by whom they were asked for, on which datasets, and whether an
+    /// executor was admitted.
+    pub counted: BTreeMap<Subject, (u64, MemberId, BTreeSet<DatasetId>, bool)>,
+    pub now_ms: u64,
 }
 
 impl Facts {
     pub fn see(&mut self, at: &Recorded, event: &Event) {
         let actor = if let Actor::Member(id) = at.actor { Some(id) } else { None };
+        self.now_ms = at.time_ms;
         let definition = |event: &chancery_governance::query::Definition| {
             event.inputs.iter().map(|input| input.dataset).chain([event.output]).collect()
         };
         match (event, at.subject) {
-            (Event::CollaborationCreated(_), subject) => {
+            (Event::CollaborationPaused(_), _) => self.paused = true,
+            (Event::CollaborationResumed(_), _) => self.paused = false,
+            (Event::CollaborationClosed(_), _) => (self.paused, self.closed) = (false, true),
+            (Event::RunRequested(event), run) => {
+                let uses = self.uses[&event.query].clone();
+                self.counted.insert(run, (at.time_ms, actor.unwrap(), uses, false));
+            }
+            (Event::RunAdmitted(_), run) => {
+                self.counted.get_mut(&run).unwrap().3 = true;
+            }
+            (Event::RunRefused(_) | Event::RunCancelled(_), run) => {
+                if self.counted.get(&run).is_some_and(|(.., admitted)| !admitted) {
+                    self.counted.remove(&run);
+                }
+            }
+            (Event::CollaborationCreated(event), subject) => {
                 self.room = Some(subject);
+                self.organisations.extend(actor.map(|id| (id, event.organisation.clone())));
                 self.abilities
                     .extend(actor.map(|id| (id, vec![Ability::Owner, Ability::DataProvider])));
             }
             (Event::WorkloadEnabled(_), _) => self.workload = true,
             (Event::CleanRoomPolicySet(event), _) => {
                 self.applications.clone_from(&event.applications);
+                self.demands.clone_from(&event.demands);
+                self.only.clone_from(&event.only);
             }
             (Event::CollaboratorActivated(event), Subject::Member(id)) => {
                 self.abilities.insert(id, event.abilities.clone());
+                self.organisations.insert(id, event.organisation.clone());
             }
-            (Event::DatasetPublished(_), Subject::Dataset(id)) => {
+            (Event::DatasetPublished(event), Subject::Dataset(id)) => {
+                self.descriptors.insert(id, event.descriptor.clone());
                 self.owners.entry(id).or_insert(actor.unwrap());
                 self.changed.insert(id, at.position);
             }
@@ -58,14 +98,17 @@ impl Facts {
             }
             (Event::QueryDrafted(event), Subject::Query(id)) => {
                 self.uses.insert(id, definition(&event.definition));
+                self.written.insert(id, event.definition.output);
             }
             (Event::QueryRevised(event), Subject::Query(id)) => {
                 self.uses.insert(id, definition(&event.definition));
+                self.written.insert(id, event.definition.output);
                 self.end(id);
             }
             (Event::QueryProposed(event), Subject::Query(id)) => {
                 self.live.insert(id, (event.digest, at.position, self.uses[&id].clone()));
                 self.policy_at_proposal.insert(id, self.applications.clone());
+                self.demands_at_proposal.insert(id, self.demands.clone());
             }
             (Event::QueryAccepted(event), Subject::Query(id)) => {
                 self.accepted.insert(id, event.digest);
@@ -98,9 +141,63 @@ impl Facts {
         }
     }
 
-    /// What stands against a run of `query` by `runner`, each kind once.
+    /// Whether a budget of a dataset that `query` uses has no room for one run more: counted run by
+    /// run, by the day's text and not by the rules' numbers.
+    pub fn is_spent(&self, query: QueryId, runner: MemberId, now_ms: u64) -> bool {
+        let same = |period: Period, one: u64, other: u64| {
+            let day = |ms: u64| chancery_governance::calendar::text(ms)[..10].to_owned();
+            match period {
+                Period::Day => day(one) == day(other),
+                Period::Month => day(one)[..7] == day(other)[..7],
+                // 1970-01-01 was a Thursday: three days after a Monday.
+                Period::Week => {
+                    (one + 3 * DAY_MS) / (7 * DAY_MS) == (other + 3 * DAY_MS) / (7 * DAY_MS)
+                }
+                Period::Life => true,
+            }
+        };
+        let uses = self.uses.get(&query).into_iter().flatten();
+        uses.filter_map(|dataset| Some((dataset, self.descriptors.get(dataset)?))).any(
+            |(dataset, descriptor)| {
+                descriptor.usage.budgets.iter().any(|budget| {
+                    let used = self.counted.values().filter(|(at_ms, by, on, _)| {
+                        on.contains(dataset)
+                            && same(budget.period, *at_ms, now_ms)
+                            && (!budget.each_runner || *by == runner)
+                    });
+                    used.count() as u64 >= budget.runs
+                })
+            },
+        )
+    }
+
+    /// Whether an input of a live proposal lets its output's owner receive nothing.
+    fn withholds(&self, query: QueryId) -> bool {
+        let (Some((.., uses)), Some(output)) = (self.live.get(&query), self.written.get(&query))
+        else {
+            return false;
+        };
+        let to = &self.organisations[&self.owners[output]];
+        uses.iter().filter(|dataset| *dataset != output).any(|dataset| {
+            let receivers = &self.descriptors[dataset].usage.receivers;
+            !receivers.is_empty() && !receivers.contains(&Receiver::Organisation(to.clone()))
+        })
+    }
+
+    /// Whether the policy limits every application to other queries.
+    fn is_excluded(&self, query: QueryId) -> bool {
+        let lets = |application: &Digest| {
+            let limit = self.only.iter().find(|only| only.application == *application);
+            limit.is_none_or(|only| only.queries.contains(&query))
+        };
+        !self.applications.is_empty() && !self.applications.iter().any(lets)
+    }
+
+    /// What stands against a run of `query` by `runner`, each kind once. Budgets are asked for a run
+    /// that is not requested yet.
     pub fn against(&self, query: QueryId, runner: MemberId) -> Vec<Code> {
         let policy = self.policy_at_proposal.get(&query);
+        let demands = self.demands_at_proposal.get(&query);
         let live = self.live.contains_key(&query);
         let no_runner =
             !self.abilities.get(&runner).is_some_and(|has| has.contains(&Ability::Runner));
@@ -111,7 +208,14 @@ impl Facts {
             (no_runner, Code::AbilityMissing),
             (!self.accepted.contains_key(&query), Code::QueryNotAccepted),
             (marked, Code::ConsentWithdrawn),
-            (live && policy != Some(&self.applications), Code::CleanRoomPolicyChanged),
+            (
+                live && (policy != Some(&self.applications) || demands != Some(&self.demands)),
+                Code::CleanRoomPolicyChanged,
+            ),
+            (self.paused, Code::CollaborationPaused),
+            (self.closed, Code::CollaborationClosed),
+            (self.withholds(query), Code::ReceiverNotAllowed),
+            (self.is_excluded(query), Code::ApplicationNotForQuery),
         ];
         wrong.into_iter().filter(|(wrong, _)| *wrong).map(|(_, code)| code).collect()
     }
