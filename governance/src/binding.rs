@@ -67,6 +67,8 @@ pub fn bind(state: &Collaboration, definition: &Definition) -> Result<Binding, V
             .collect(),
         output: DatasetVersion { dataset: definition.output, digest: output.digest },
         applications: state.applications.clone(),
+        votes_until_ms: None,
+        runs_until_ms: None,
     })
 }
 

@@ -10,6 +10,7 @@ pub const RULES: u64 = 1;
 
 pub mod authorise;
 pub mod binding;
+pub mod change;
 pub mod command;
 pub mod consent;
 pub mod dataset;
@@ -21,6 +22,7 @@ pub mod query;
 pub mod readiness;
 pub mod reason;
 pub mod replay;
+pub mod rule;
 pub mod run;
 pub mod sql;
 pub mod state;

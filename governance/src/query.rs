@@ -91,6 +91,10 @@ pub struct Binding {
     pub output: DatasetVersion,
     /// The application measurements that may run it: the clean room policy at the proposal.
     pub applications: Vec<Digest>,
+    /// Until when votes count, milliseconds since the Unix epoch; none means for ever.
+    pub votes_until_ms: Option<u64>,
+    /// Until when it may run once accepted, milliseconds since the Unix epoch; none means for ever.
+    pub runs_until_ms: Option<u64>,
 }
 
 /// A segment's text after the policies were written into it.

@@ -202,7 +202,7 @@ impl Story {
 
     /// The same, by the service of an empty story.
     pub fn founded_in(mut story: Self) -> Self {
-        let terms = Terms { member_signed: Vec::new(), insecure_virtual: true };
+        let terms = Terms { member_signed: Vec::new(), insecure_virtual: true, ..Terms::default() };
         let create = CreateCollaboration {
             name: "Flight delays".into(),
             organisation: Person::Litware.name().into(),

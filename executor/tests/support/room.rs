@@ -90,7 +90,7 @@ impl Room {
         let (log, state, tree) = (Vec::new(), State::Absent, Frontier::default());
         let mut room = Self { log, state, tree, key, now_ms: EPOCH_MS, commands: 0 };
         let itself = Subject::Collaboration(id());
-        let terms = Terms { member_signed: Vec::new(), insecure_virtual: true };
+        let terms = Terms { member_signed: Vec::new(), insecure_virtual: true, ..Terms::default() };
         let create =
             CreateCollaboration { name: "Flights".into(), organisation: "Litware".into(), terms };
         room.by("litware", itself, create).unwrap();

@@ -36,6 +36,7 @@ pub(super) fn request(
     id: RunId,
     caller: MemberId,
     command: &RequestRun,
+    now_ms: u64,
 ) -> Result<Events, Rejection> {
     if state.runs.contains_key(&id) {
         return Err(Rejection::new(Code::RunExists, "the run's id is in use"));
@@ -50,7 +51,7 @@ pub(super) fn request(
         .queries
         .get(&command.query)
         .ok_or_else(|| Rejection::new(Code::QueryNotFound, "there is no such query"))?;
-    let mut reasons = readiness(state, command.query, Some(caller));
+    let mut reasons = readiness(state, command.query, Some(caller), now_ms);
     if accepted_digest(query).is_some_and(|digest| digest != command.digest) {
         reasons.push(Reason::about(
             Code::QueryDigestMismatch,
@@ -76,7 +77,7 @@ pub(super) fn cancel(
         .queries
         .get(&run.query)
         .and_then(|query| query.live_proposal())
-        .is_some_and(|proposal| proposal.approvers.contains(&caller));
+        .is_some_and(|proposal| proposal.has_vote(caller));
     if run.runner != caller && !approver {
         return Err(Rejection::new(
             Code::NotAnApprover,
@@ -96,11 +97,11 @@ pub(super) fn report(
     state: &Collaboration,
     id: RunId,
     command: &Command,
-    facts: &Facts,
+    (facts, now_ms): (&Facts, u64),
 ) -> Result<Events, Rejection> {
     let run = live(state, id)?;
     let event = match command {
-        Command::AdmitRun(command) => admit(state, id, run, command, facts)?,
+        Command::AdmitRun(command) => admit(state, id, run, command, (facts, now_ms))?,
         Command::SubmitRun(command) => submit(run, command)?,
         Command::StartRun(_) => match run.stage {
             Stage::Submitted(..) => RunStarted {}.into(),
@@ -230,7 +231,7 @@ fn admit(
     id: RunId,
     run: &Run,
     command: &AdmitRun,
-    facts: &Facts,
+    (facts, now_ms): (&Facts, u64),
 ) -> Result<crate::event::Event, Rejection> {
     let bound = admission_report_data(
         state.service_key.id(),
@@ -243,7 +244,7 @@ fn admit(
     if let Some(rejection) = Rejection::of(platform_reasons(state, verdict)) {
         return Err(rejection);
     }
-    let mut reasons = readiness(state, run.query, Some(run.runner));
+    let mut reasons = readiness(state, run.query, Some(run.runner), now_ms);
     if run.digest != state.queries.get(&run.query).and_then(accepted_digest) {
         reasons.push(Reason::about(
             Code::QueryDigestMismatch,

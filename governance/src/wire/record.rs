@@ -25,6 +25,14 @@ impl Fields {
         }
     }
 
+    /// A field that is left out at its default.
+    pub(super) fn take_late<T: Wire + Default>(&mut self, name: &str) -> Result<T, WireError> {
+        match self.0.remove(&Key::from(name)) {
+            Some(value) => T::decode(value).map_err(|error| error.within(name)),
+            None => Ok(T::default()),
+        }
+    }
+
     pub(super) fn end(self) -> Result<(), WireError> {
         match self.0.into_keys().next() {
             None => Ok(()),
@@ -34,15 +42,34 @@ impl Fields {
     }
 }
 
-/// A struct as a map: `record! { path { field, field as "wire name" } }`.
+/// The fields with those that are not at their default after them.
+pub(super) fn with_late<const N: usize>(
+    fields: impl IntoIterator<Item = (Key, Value)>,
+    late: [(&str, Option<Value>); N],
+) -> Value {
+    let late = late.into_iter().filter_map(|(name, value)| Some((Key::from(name), value?)));
+    Value::map::<Key>(fields.into_iter().chain(late))
+}
+
+/// The data item of a field that is left out at its default.
+pub(super) fn late<T: Wire + Default + PartialEq>(value: &T) -> Option<Value> {
+    (*value != T::default()).then(|| value.encode())
+}
+
+/// A struct as a map: `record! { path { field, field as "wire name"; added } }`. Fields after the
+/// semicolon came later and are left out at their default, so that what was written before them
+/// keeps its bytes.
 macro_rules! record {
-    ($($name:path { $($field:ident $(as $text:literal)?),* $(,)? })*) => {$(
+    ($($name:path { $($field:ident $(as $text:literal)?),* $(; $($late:ident),+)? $(,)? })*) => {$(
         impl $crate::wire::Wire for $name {
             fn encode(&self) -> chancery_ledger::codec::Value {
-                chancery_ledger::codec::Value::map::<chancery_ledger::codec::Key>([$((
+                $crate::wire::record::with_late([$((
                     record!(@name $field $($text)?).into(),
                     $crate::wire::Wire::encode(&self.$field),
-                )),*])
+                )),*], [$($((
+                    stringify!($late),
+                    $crate::wire::record::late(&self.$late),
+                )),+)?])
             }
 
             fn decode(
@@ -50,7 +77,10 @@ macro_rules! record {
             ) -> Result<Self, $crate::wire::WireError> {
                 #[allow(unused_mut, reason = "a record may have no field")]
                 let mut fields = $crate::wire::record::Fields::of(value)?;
-                let record = Self { $($field: fields.take(record!(@name $field $($text)?))?),* };
+                let record = Self {
+                    $($field: fields.take(record!(@name $field $($text)?))?,)*
+                    $($($late: fields.take_late(stringify!($late))?,)+)?
+                };
                 fields.end()?;
                 Ok(record)
             }

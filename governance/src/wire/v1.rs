@@ -1,5 +1,7 @@
 //! Wire version 1 of event payloads and command contents: `docs/wire/v1.cddl`.
 
+mod people;
+
 use chancery_ledger::codec::{Key, Value};
 
 use super::record::Fields;
@@ -29,7 +31,10 @@ names! {
 record! {
     crate::member::Identity { issuer, tenant, subject }
     crate::member::SealedPersonal { commitment, ciphertext }
-    crate::member::Terms { member_signed, insecure_virtual }
+    crate::member::Terms {
+        member_signed, insecure_virtual;
+        change_threshold, admission_by_vote, groups, acceptance_lifetime_ms
+    }
     crate::dataset::Column { name, kind as "type" }
     crate::dataset::MinimumGroup { identity, count }
     crate::dataset::AccessPolicy { allowed_columns, minimum_group }
@@ -40,7 +45,9 @@ record! {
     crate::query::PostFilter { column, minimum }
     crate::query::Input { alias, dataset }
     crate::query::Parameter { name, value }
-    crate::query::Binding { definition, rewritten, inputs, output, applications }
+    crate::query::Binding {
+        definition, rewritten, inputs, output, applications; votes_until_ms, runs_until_ms
+    }
     crate::query::Rewritten { view, sql }
     crate::query::DatasetVersion { dataset, digest }
     crate::reason::Reason { code, subject, detail }
@@ -72,7 +79,7 @@ record! {
     event::DatasetRetired {}
     event::QueryDrafted { definition }
     event::QueryRevised { definition }
-    event::QueryProposed { binding, digest, approvers }
+    event::QueryProposed { binding, digest, approvers; groups }
     event::QueryApproved { digest }
     event::QueryRejected { digest, comment }
     event::QueryWithdrawn {}
@@ -90,6 +97,19 @@ record! {
     event::RunCancelled { reasons }
     event::ServiceKeyRotated { key, evidence }
     event::SubjectErased {}
+    event::CollaboratorRemoved { departure }
+    event::AbilityGranted { ability }
+    event::AbilityRevoked { ability }
+    event::ConsentLapsed { kind, member }
+    event::ChangeProposed { change, expires_ms, terms, digest }
+    event::ChangeApproved { digest }
+    event::ChangeRejected { digest, comment }
+    event::ChangeWithdrawn {}
+    event::ChangeSuperseded { reason }
+    event::ChangeCommitted { digest, votes }
+    event::AutoApprovalRuleSet { rule, member_signed }
+    event::AutoApprovalRuleRemoved {}
+    event::QueryApprovedByRule { digest, member, rule, rule_position, runner }
 }
 
 record! {
@@ -105,7 +125,7 @@ record! {
     command::RetireDataset {}
     command::DraftQuery { definition }
     command::ReviseQuery { definition }
-    command::ProposeQuery {}
+    command::ProposeQuery { ; votes_until_ms, runs_until_ms }
     command::ApproveQuery { digest }
     command::RejectQuery { digest, comment }
     command::WithdrawQuery {}
@@ -120,6 +140,16 @@ record! {
     command::FailRun { code, detail }
     command::RotateServiceKey { key, evidence }
     command::ErasePersonal {}
+    command::LeaveCollaboration {}
+    command::GrantAbility { ability }
+    command::RevokeAbility { ability }
+    command::ProposeChange { change, expires_ms }
+    command::ApproveChange { digest }
+    command::RejectChange { digest, comment }
+    command::WithdrawChange {}
+    command::CommitChange { digest }
+    command::SetAutoApprovalRule { rule }
+    command::RemoveAutoApprovalRule {}
 }
 
 macro_rules! event_wire {
@@ -157,6 +187,9 @@ event_wire! {
     QueryRejected QueryWithdrawn QueryAccepted QuerySuperseded ConsentWithdrawn ConsentRestored
     RunRequested RunRefused RunAdmitted RunSubmitted RunStarted RunSucceeded RunFailed RunCancelled
     ServiceKeyRotated SubjectErased
+    CollaboratorRemoved AbilityGranted AbilityRevoked ConsentLapsed
+    ChangeProposed ChangeApproved ChangeRejected ChangeWithdrawn ChangeSuperseded ChangeCommitted
+    AutoApprovalRuleSet AutoApprovalRuleRemoved QueryApprovedByRule
 }
 
 macro_rules! command_wire {

@@ -299,7 +299,7 @@ proptest! {
         for query in room.queries.keys() {
             for runner in room.members.keys() {
                 let told: BTreeSet<_> =
-                    readiness(room, *query, Some(*runner)).iter().map(|reason| reason.code).collect();
+                    readiness(room, *query, Some(*runner), played.world.now_ms).iter().map(|reason| reason.code).collect();
                 let mut against: BTreeSet<_> = facts.against(*query, *runner).into_iter().collect();
                 // Beside those that the events show, an unaccepted query says why it is not.
                 let why = [Code::ApprovalMissing, Code::DatasetVersionChanged, Code::DatasetRetired];

@@ -9,8 +9,11 @@ mod support;
 #[allow(dead_code, reason = "one of each command is what this binary needs of it")]
 mod wire_samples;
 
+mod ability;
 mod altered;
+mod approval;
 mod case;
+mod change;
 mod collaboration;
 mod consent;
 mod coverage;
@@ -23,6 +26,8 @@ mod personal;
 mod preverify;
 mod query;
 mod readiness;
+mod removal;
+mod rule;
 mod run;
 mod service;
 mod signed;

@@ -65,13 +65,20 @@ pub fn entries() -> Vec<Vector> {
 }
 
 pub fn contents() -> Vec<Vector> {
+    let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
     let named = samples::commands().into_iter().map(|(subject, command)| {
+        let count = seen.entry(command.action()).or_default();
+        *count += 1;
+        let name = match count {
+            1 => command.action().to_owned(),
+            count => format!("{}-{count}", command.action()),
+        };
         let index = json!({
             "action": command.action(),
             "subject": subject.to_string(),
             "decoded": to_json::value(&v1::encode_command(&command)),
         });
-        vector("content", command.action(), content(&command), index)
+        vector("content", &name, content(&command), index)
     });
     named.collect()
 }
@@ -311,7 +318,9 @@ fn every_event_action_and_variant_has_its_vector() {
         assert!(kinds.contains(kind), "{kind}");
     }
     let actions: Vec<_> = samples::commands().iter().map(|(_, command)| command.action()).collect();
-    assert_eq!(actions, Command::ACTIONS);
+    for action in Command::ACTIONS {
+        assert!(actions.contains(action), "{action}");
+    }
     // Every text that an enum can have stands in some vector.
     let all: String = all().iter().map(|vector| vector.index.to_string()).collect();
     for text in [
@@ -345,6 +354,16 @@ fn every_event_action_and_variant_has_its_vector() {
         "row",
         "column",
         "local",
+        "left",
+        "removed",
+        "set_terms",
+        "remove_member",
+        "grant_owner",
+        "revoke_owner",
+        "replace_key",
+        "admit_member",
+        "text",
+        "reads",
     ] {
         assert!(all.contains(&format!("\"{text}\"")), "{text}");
     }

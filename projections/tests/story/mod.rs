@@ -90,7 +90,7 @@ impl Story {
             executor: SigningKey::from_seed(&[2; 32]).unwrap(),
             number: 0,
         };
-        let terms = Terms { member_signed: Vec::new(), insecure_virtual: true };
+        let terms = Terms { member_signed: Vec::new(), insecure_virtual: true, ..Terms::default() };
         let create = CreateCollaboration {
             name: format!("Room {number}"),
             organisation: "Litware".into(),

@@ -296,7 +296,10 @@ fn command(world: &World, who: Who, act: &Act) -> (Subject, Command) {
         Act::Revise(n, s) => {
             (Subject::Query(query(n)), ReviseQuery { definition: shape(s) }.into())
         }
-        Act::Propose(n) => (Subject::Query(query(n)), ProposeQuery {}.into()),
+        Act::Propose(n) => (
+            Subject::Query(query(n)),
+            ProposeQuery { votes_until_ms: None, runs_until_ms: None }.into(),
+        ),
         Act::Approve(n, named) => {
             (Subject::Query(query(n)), ApproveQuery { digest: digest(n, named) }.into())
         }
