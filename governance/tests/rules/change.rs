@@ -367,6 +367,12 @@ fn vote_cases() -> Vec<Case> {
 
 fn terms_cases() -> Vec<Case> {
     vec![
+        case("a change beside other terms", Code::TermsChanged, || {
+            let mut world = World::asked(to(stricter()));
+            let other = propose(Change::GrantOwner(Who::Contosso.member()), None);
+            world.contosso().does(other_s(), other).unwrap();
+            world.carry()
+        }),
         case("the terms in force again", Code::NothingToChange, || {
             World::keyed().asks(to(terms(&[], true)))
         }),

@@ -1,5 +1,8 @@
 //! Bytes that version 1 refuses, each with the error that it gives.
 
+#[path = "rejects_people.rs"]
+mod people;
+
 use std::error::Error;
 
 use chancery_governance::log;
@@ -138,6 +141,7 @@ fn rejects() -> Vec<Reject> {
     all.extend(commands());
     all.extend(notes());
     all.extend(service());
+    all.extend(people::rejects());
     all
 }
 
