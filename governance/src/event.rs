@@ -191,6 +191,8 @@ events! {
             digest: Digest,
             /// Why.
             comment: String,
+            /// Whether the change can't get its votes any more.
+            ends: bool,
         }
         /// Its proposer took it back.
         ChangeWithdrawn {}

@@ -194,7 +194,13 @@ pub(super) fn reject(
             format!("a comment has at most {COMMENT_LEN_MAX} characters"),
         ));
     }
-    let rejected = ChangeRejected { digest: command.digest, comment: command.comment.clone() };
+    let mut tally = state.tally(request);
+    tally.rejections += 1;
+    let rejected = ChangeRejected {
+        digest: command.digest,
+        comment: command.comment.clone(),
+        ends: keeps_key || tally.lost(),
+    };
     Ok(vec![(Subject::Change(id), rejected.into())])
 }
 

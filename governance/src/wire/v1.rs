@@ -103,7 +103,7 @@ record! {
     event::ConsentLapsed { kind, member }
     event::ChangeProposed { change, expires_ms, terms, digest }
     event::ChangeApproved { digest }
-    event::ChangeRejected { digest, comment }
+    event::ChangeRejected { digest, comment, ends }
     event::ChangeWithdrawn {}
     event::ChangeSuperseded { reason }
     event::ChangeCommitted { digest, votes }

@@ -124,7 +124,8 @@ pub fn events() -> Vec<(Subject, Event)> {
         (change_s(), event::ChangeApproved { digest: digest("change") }.into()),
         (
             change_s(),
-            event::ChangeRejected { digest: digest("change"), comment: "No.".into() }.into(),
+            event::ChangeRejected { digest: digest("change"), comment: "No.".into(), ends: true }
+                .into(),
         ),
         (change_s(), event::ChangeWithdrawn {}.into()),
         (change_s(), event::ChangeSuperseded { reason: superseded }.into()),

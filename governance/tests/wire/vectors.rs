@@ -238,11 +238,12 @@ fn the_bytes_of_version_1_are_frozen() {
 
 #[test]
 fn stored_entries_open_chain_and_say_what_they_said() {
-    let mut previous = None;
+    let (mut previous, mut after) = (None, false);
     let rotated = Some(samples::entries()[samples::FIRST_RELEASE_ENTRIES].leaf());
     for (vector, (subject, event)) in entries().iter().zip(samples::events()) {
         let bytes = std::fs::read(folder().join(&vector.file)).unwrap();
-        let key = if previous == rotated { samples::next_service() } else { samples::service() };
+        after |= previous == rotated;
+        let key = if after { samples::next_service() } else { samples::service() };
         let sealed = Sealed::open(bytes, key.public()).unwrap();
         assert_eq!(sealed.entry().previous, previous);
         let (recorded, read) = log::read(&sealed).unwrap();

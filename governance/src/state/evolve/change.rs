@@ -51,7 +51,12 @@ pub(super) fn apply(
             if request.approvals.contains_key(&member) || !request.rejections.insert(member) {
                 return Err("the member voted already");
             }
-            if concerned || state.tally(&request).lost() {
+            if event.ends != (concerned || state.tally(&request).lost()) {
+                return Err(
+                    "it ends the change, and says that it does not, or the other way round",
+                );
+            }
+            if event.ends {
                 request.stage = Stage::Rejected;
             }
         }
