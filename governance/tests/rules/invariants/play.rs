@@ -3,7 +3,8 @@
 use chancery_governance::command::{
     ApproveQuery, CancelRun, Command, DraftQuery, ErasePersonal, FailRun, ProposeQuery,
     PublishDataset, RejectQuery, RequestRun, RestoreConsent, RetireDataset, ReviseQuery,
-    RevokeSigningKey, SetCleanRoomPolicy, StartRun, WithdrawConsent, WithdrawQuery,
+    RevokeSigningKey, SetAutoApprovalRule, SetCleanRoomPolicy, StartRun, WithdrawConsent,
+    WithdrawQuery,
 };
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::event::Event;
@@ -16,6 +17,8 @@ use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::{Authority, SignedContent};
 use chancery_ledger::id::{QueryId, RunId};
 use proptest::prelude::*;
+
+use super::agree::{self, Agree};
 
 use crate::support::fixtures::{
     admit, admit_with, application, attested, campaigns, campaigns_s, definition, moved, orders,
@@ -33,6 +36,10 @@ pub enum Start {
     Accepted,
     Requested,
     Started,
+    /// All have keys, and Litware asks for a change.
+    Asked(u8),
+    /// Each member has a rule that lets the query through.
+    Ruled,
 }
 
 /// One step.
@@ -80,6 +87,8 @@ pub enum Act {
     Consent(u8, u8, bool),
     Request(u8, u8, Named),
     Cancel(u8),
+    /// What members agree on: see [`agree`].
+    Agree(Agree),
 }
 
 /// Which digest is named.
@@ -132,14 +141,29 @@ pub struct Played {
 }
 
 impl Played {
+    /// The events, by the commands that caused them.
+    pub fn batches(&self) -> impl Iterator<Item = &[(Recorded, Event)]> {
+        self.events.chunk_by(|(one, _), (next, _)| one.command == next.command)
+    }
+
+    /// Whether the entry at that position is a command's own, and follows from no other.
+    pub fn is_own_act(&self, position: u64) -> bool {
+        let entry = self.world.log[usize::try_from(position).unwrap()].entry();
+        !matches!(entry.authority, Authority::Consequence(_))
+    }
+
     pub fn forged(&self) -> impl Iterator<Item = &(Op, Tried)> {
         self.tried.iter().filter(|(op, _)| matches!(op, Op::Forge(..) | Op::Again(..)))
     }
 }
 
 pub fn ops() -> impl Strategy<Value = (Start, Vec<Op>)> {
-    use Start::{Accepted, Begun, Proposed, Requested, Started, Stocked};
-    let start = prop::sample::select(vec![Begun, Stocked, Proposed, Accepted, Requested, Started]);
+    use Start::{Accepted, Asked, Begun, Proposed, Requested, Ruled, Started, Stocked};
+    let start = prop_oneof![
+        6 => prop::sample::select(vec![Begun, Stocked, Proposed, Accepted, Requested, Started]),
+        3 => (0..agree::CHANGES).prop_map(Asked),
+        1 => Just(Ruled),
+    ];
     let op = prop_oneof![
         12 => (who(), act()).prop_map(|(who, act)| Op::Act(who, act)),
         // The right person for the act, so that sequences get somewhere.
@@ -221,6 +245,7 @@ fn act() -> impl Strategy<Value = Act> {
         5 => (0..3u8, query(), named()).prop_map(|(run, query, named)| Act::Request(run, query, named)),
         1 => (0..3u8).prop_map(Act::Cancel),
         1 => (0..3u8).prop_map(Act::Erase),
+        14 => agree::acts().prop_map(Act::Agree),
     ]
 }
 
@@ -235,6 +260,7 @@ fn fit(act: &Act) -> Who {
         | Act::Erase(n)
         | Act::Consent(n, ..) => Who::MEMBERS[usize::from(*n) % 3],
         Act::Policy(_) => Who::Litware,
+        Act::Agree(act) => agree::fit(*act),
         Act::Reject(..) => Who::Contosso,
         Act::Draft(..)
         | Act::Revise(..)
@@ -328,6 +354,7 @@ fn command(world: &World, who: Who, act: &Act) -> (Subject, Command) {
             let of = Who::MEMBERS[usize::from(n)].invitation();
             (Subject::Invitation(of), ErasePersonal {}.into())
         }
+        Act::Agree(act) => agree::command(world, who, act),
     }
 }
 
@@ -370,6 +397,19 @@ pub fn play(start: Start, ops: &[Op]) -> Played {
         Start::Accepted => World::accepted(),
         Start::Requested => World::requested(),
         Start::Started => World::started(),
+        Start::Asked(change) => {
+            let mut world = World::accepted().key_contosso();
+            world.asks(agree::change(change)).ok();
+            world
+        }
+        Start::Ruled => {
+            let mut world = World::drafted();
+            for (number, who) in (0..).zip(Who::MEMBERS) {
+                let rule = agree::rule(number);
+                world.by(who).does(agree::rule_s(number), SetAutoApprovalRule { rule }).unwrap();
+            }
+            world
+        }
     };
     let mut tried = Vec::new();
     for op in ops {
@@ -389,7 +429,13 @@ fn step(world: &mut World, op: &Op) -> Option<Tried> {
     match op {
         Op::Act(who, act) => {
             let (subject, command) = command(world, *who, act);
-            Some(world.by(*who).does(subject, command))
+            let mut attempt = world.prepare(*who, subject, &command);
+            if let Act::Agree(act) = act
+                && agree::is_witnessed(*act)
+            {
+                attempt.authority = world.witnessed(*who, &command);
+            }
+            Some(world.submit(&attempt))
         }
         Op::Report(n, report, by) => {
             let (command, seed) = report_command(world, run(*n), *report, *by)?;
