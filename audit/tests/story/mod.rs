@@ -542,7 +542,11 @@ impl Story {
         };
         let right = Right::Key(Person::Fabrikam);
         self.send(right, Subject::Query(id), DraftQuery { definition });
-        self.send(right, Subject::Query(id), ProposeQuery {});
+        self.send(
+            right,
+            Subject::Query(id),
+            ProposeQuery { votes_until_ms: None, runs_until_ms: None },
+        );
     }
 
     /// The digest that votes on a query are about.

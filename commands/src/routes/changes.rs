@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chancery_governance::state::change::Stage;
 use chancery_governance::subject::Subject;
-use chancery_ledger::id::ChangeId;
+use chancery_ledger::id::{ChangeId, MemberId};
 use chancery_projections::ChangeView;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -178,8 +178,9 @@ async fn tally(
     let state = held.state().collaboration().ok_or_else(refusal::collaboration_not_found)?;
     let request = state.changes.get(&change).ok_or_else(not_found)?;
     let tally = state.tally(request);
-    let voted =
-        |member| request.approvals.contains_key(member) || request.rejections.contains(member);
+    let voted = |member: &MemberId| {
+        request.approvals.contains_key(member) || request.rejections.contains(member)
+    };
     let pending = tally.electorate.iter().filter(|member| !voted(member));
     let now_ms = (app.clock)().max(state.last_time_ms);
     Ok(Json(Tally {

@@ -203,7 +203,10 @@ async fn a_rule_votes_and_is_shown_as_what_it_is() {
     let approvers = view.list("/proposal/approvers");
     let contosso = room.contosso_id.to_string();
     let voted = approvers.iter().find(|it| it["member"] == contosso.as_str()).unwrap();
-    assert_eq!((&voted["vote"], &voted["by_rule"]["rule"]), (&json!("approved"), &json!(id.to_string())));
+    assert_eq!(
+        (&voted["vote"], &voted["by_rule"]["rule"]),
+        (&json!("approved"), &json!(id.to_string()))
+    );
     let rules = room.litware.reads(&room.path("/rules")).await;
     assert_eq!(rules.json["items"][0]["votes"], 1);
     assert_eq!(rules.json["items"][0]["rule"], rule);

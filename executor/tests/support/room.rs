@@ -113,7 +113,8 @@ impl Room {
         room.by("fabrikam", report, PublishDataset { descriptor: report_descriptor() }).unwrap();
         let subject = Subject::Query(query());
         room.by("fabrikam", subject, DraftQuery { definition: definition() }).unwrap();
-        room.by("fabrikam", subject, ProposeQuery {}).unwrap();
+        room.by("fabrikam", subject, ProposeQuery { votes_until_ms: None, runs_until_ms: None })
+            .unwrap();
         let digest = room.digest();
         room.by("litware", subject, ApproveQuery { digest }).unwrap();
         room.by("fabrikam", subject, ApproveQuery { digest }).unwrap();

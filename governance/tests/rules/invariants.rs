@@ -161,8 +161,8 @@ proptest! {
                     // A rule that stands, and that its member set by an act of its own.
                     prop_assert!(has_vote(vote.member), "no approver, or not open");
                     prop_assert!(voted.get_mut(&at.subject).unwrap().insert(vote.member));
-                    let set = Some(&(vote.member, vote.rule_position));
-                    prop_assert_eq!(facts.rules.get(&vote.rule), set);
+                    let set = Some((vote.member, vote.rule_position));
+                    prop_assert_eq!(facts.rules.get(&vote.rule).copied(), set);
                     prop_assert!(played.is_own_act(vote.rule_position));
                 }
                 Event::QueryAccepted(_) => {

@@ -261,7 +261,11 @@ impl Story {
     }
 
     pub fn propose(&mut self, number: u64) -> bool {
-        self.plain(Person::Fabrikam, Subject::Query(Self::query(number)), ProposeQuery {})
+        self.plain(
+            Person::Fabrikam,
+            Subject::Query(Self::query(number)),
+            ProposeQuery { votes_until_ms: None, runs_until_ms: None },
+        )
     }
 
     pub fn withdraw(&mut self, number: u64) -> bool {

@@ -207,17 +207,19 @@ impl Facts {
 
     /// What of a former member's still blocks or goes on.
     pub fn left_behind(&self, member: MemberId) -> Vec<String> {
-        let owned = self.owners.iter().filter(|(dataset, owner)| {
-            **owner == member && !self.retired.contains(dataset)
-        });
+        let owned = self
+            .owners
+            .iter()
+            .filter(|(dataset, owner)| **owner == member && !self.retired.contains(*dataset));
         let marks = self.marks.iter().filter(|(_, by)| *by == member);
-        let live = self.live.keys().filter(|query| self.authors[query] == member);
-        let runs = self.running.iter().filter(|(_, (runner, query))| {
-            *runner == member || !self.accepted.contains_key(query)
-        });
+        let live = self.live.keys().filter(|query| self.authors[*query] == member);
+        let runs = self
+            .running
+            .iter()
+            .filter(|(_, (runner, query))| *runner == member || !self.accepted.contains_key(query));
         let rules = self.rules.iter().filter(|(_, (owner, _))| *owner == member);
         let changes = self.open.iter().filter(|id| {
-            let (proposer, change) = &self.changes[id];
+            let (proposer, change) = &self.changes[*id];
             *proposer == member || change.member() == Some(member)
         });
         owned
