@@ -1,5 +1,6 @@
 //! What a verified log says. There are no contents without the verdict `Verified`.
 
+mod agreed;
 mod listed;
 mod moment;
 mod people;
@@ -17,6 +18,7 @@ use crate::check::Verdict;
 use crate::partial::PartialContents;
 use crate::standing::Standing;
 
+pub use agreed::*;
 pub use listed::*;
 pub use moment::*;
 pub use people::*;
@@ -66,6 +68,10 @@ pub struct Contents {
     pub datasets: Listed<Dataset>,
     /// The queries, by id.
     pub queries: Listed<Query>,
+    /// The change requests, by id.
+    pub changes: Listed<Change>,
+    /// The auto-approval rules, by id.
+    pub rules: Listed<Rule>,
     /// What was proposed or run, by digest.
     pub bound: BTreeMap<Digest, Bound>,
     /// How many proposals `bound` has no room for.

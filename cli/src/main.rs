@@ -60,6 +60,8 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Collaboration(command) => verbs::collaboration::run(global, command).await,
         Command::Dataset(command) => verbs::dataset::run(global, command).await,
         Command::Query(command) => verbs::query::run(global, command).await,
+        Command::Change(command) => verbs::change::run(global, command).await,
+        Command::Rule(command) => verbs::rule::run(global, command).await,
         Command::Run(command) => return Ok(verbs::run::run(global, command).await?.into()),
         Command::Audit(command) => return verbs::audit::run(global, command).await,
         Command::Serve(args) => return Ok(server::serve::run(args).await?),

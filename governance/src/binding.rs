@@ -68,6 +68,8 @@ pub fn bind(state: &Collaboration, definition: &Definition) -> Result<Binding, V
         output: DatasetVersion { dataset: definition.output, digest: output.digest },
         applications: state.applications.clone(),
         demands: state.demands.clone(),
+        votes_until_ms: None,
+        runs_until_ms: None,
     })
 }
 

@@ -94,6 +94,10 @@ pub struct Binding {
     pub applications: Vec<Digest>,
     /// What the policy demands of a platform beside, at the proposal.
     pub demands: Demands,
+    /// Until when votes count, milliseconds since the Unix epoch; none means for ever.
+    pub votes_until_ms: Option<u64>,
+    /// Until when it may run once accepted, milliseconds since the Unix epoch; none means for ever.
+    pub runs_until_ms: Option<u64>,
 }
 
 /// A segment's text after the policies were written into it.

@@ -68,6 +68,7 @@ pub fn readiness_at(state: &Collaboration, query: QueryId, asked: &Asked) -> Vec
         return reasons;
     };
     reasons.extend(approval_reasons(state, query, found));
+    reasons.extend(limit_reasons(state, query, found, runner, asked.now_ms));
     reasons.extend(consent_reasons(state, query));
     reasons.extend(budget::reasons(state, &found.definition, asked));
     if let Some(proposal) = found.live_proposal() {
@@ -130,9 +131,52 @@ fn approval_reasons(state: &Collaboration, id: QueryId, query: &Query) -> Vec<Re
                     format!("{} has not voted yet", organisation(state, member)),
                 )
             });
-            std::iter::once(not_accepted("not every approver has voted")).chain(missing).collect()
+            let groups = proposal.short_groups(None).map(|(group, more)| {
+                Reason::about(
+                    Code::ApprovalMissing,
+                    subject,
+                    format!("the group {} lacks {more} of {} votes", group.name, group.needed),
+                )
+            });
+            std::iter::once(not_accepted("not every approver has voted"))
+                .chain(missing)
+                .chain(groups)
+                .collect()
         }
     }
+}
+
+/// An acceptance may end, and an approval by rule may be for one runner only.
+fn limit_reasons(
+    state: &Collaboration,
+    id: QueryId,
+    query: &Query,
+    runner: Option<MemberId>,
+    now_ms: u64,
+) -> Vec<Reason> {
+    let Stage::Accepted(proposal) = &query.stage else { return Vec::new() };
+    let mut reasons = Vec::new();
+    if proposal.binding.runs_until_ms.is_some_and(|until_ms| now_ms > until_ms) {
+        reasons.push(Reason::about(
+            Code::AcceptanceExpired,
+            Subject::Query(id),
+            "the time in which the query may run is over; withdraw it and propose it again",
+        ));
+    }
+    let Some(runner) = runner else { return reasons };
+    reasons.extend(proposal.votes.iter().filter_map(|(member, vote)| {
+        let named = vote.runner.filter(|named| *named != runner)?;
+        Some(Reason::about(
+            Code::RunnerNotApproved,
+            Subject::Member(*member),
+            format!(
+                "{} approves runs by {} only",
+                organisation(state, *member),
+                organisation(state, named)
+            ),
+        ))
+    }));
+    reasons
 }
 
 fn consent_reasons(state: &Collaboration, id: QueryId) -> Vec<Reason> {
@@ -189,8 +233,11 @@ fn binding_reasons(state: &Collaboration, proposal: &Proposal) -> Vec<Reason> {
         ));
     }
     if reasons.is_empty() {
-        let again =
-            binding::bind(state, &bound.definition).map(|binding| binding::digest(&binding));
+        let again = binding::bind(state, &bound.definition).map(|mut binding| {
+            binding.votes_until_ms = bound.votes_until_ms;
+            binding.runs_until_ms = bound.runs_until_ms;
+            binding::digest(&binding)
+        });
         if again != Ok(proposal.digest) {
             reasons.push(Reason::new(
                 Code::QueryDigestMismatch,
@@ -202,10 +249,7 @@ fn binding_reasons(state: &Collaboration, proposal: &Proposal) -> Vec<Reason> {
 }
 
 fn organisation(state: &Collaboration, member: MemberId) -> String {
-    state
-        .members
-        .get(&member)
-        .map_or_else(|| format!("member {member}"), |member| member.organisation.clone())
+    state.organisation(member).map_or_else(|| format!("member {member}"), ToOwned::to_owned)
 }
 
 fn scope_name(state: &Collaboration, scope: Scope) -> String {

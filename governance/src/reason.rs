@@ -105,6 +105,12 @@ codes! {
         UnknownAction "unknown_action";
         /// The content has unknown, missing or mistyped fields.
         InvalidContent "invalid_content";
+        /// Terms contradict themselves or name somebody who is no member.
+        InvalidTerms "invalid_terms";
+        /// A time is not after now, or further away than the bound.
+        InvalidExpiry "invalid_expiry";
+        /// An auto-approval rule contradicts itself or names what is not there.
+        InvalidRule "invalid_rule";
     }
     Forbidden {
         /// The caller is no member of the collaboration.
@@ -175,6 +181,12 @@ codes! {
         DebugNotAllowed "debug_not_allowed";
         /// The result goes to others.
         NotAReceiver "not_a_receiver";
+        /// The member has no vote on the change.
+        NotAnElector "not_an_elector";
+        /// Only the member who proposed the change may.
+        NotTheProposer "not_the_proposer";
+        /// Only the member who set the rule may.
+        NotTheRuleOwner "not_the_rule_owner";
     }
     NotFound {
         /// No such collaboration, or the caller is not in it.
@@ -191,6 +203,10 @@ codes! {
         QueryNotFound "query_not_found";
         /// No such run.
         RunNotFound "run_not_found";
+        /// No such change request.
+        ChangeNotFound "change_not_found";
+        /// No such auto-approval rule.
+        RuleNotFound "rule_not_found";
     }
     Conflict {
         /// The collaboration exists already.
@@ -277,6 +293,38 @@ codes! {
         TelemetryWithheld "telemetry_withheld";
         /// The command id was used for another command.
         CommandIdReused "command_id_reused";
+        /// The id is in use.
+        ChangeExists "change_exists";
+        /// The change request is settled.
+        ChangeNotOpen "change_not_open";
+        /// The time to vote on the change is over.
+        ChangeExpired "change_expired";
+        /// The vote names another digest than the change has.
+        ChangeDigestMismatch "change_digest_mismatch";
+        /// The change does not have the votes that it takes.
+        ChangeVotesMissing "change_votes_missing";
+        /// It is so already.
+        NothingToChange "nothing_to_change";
+        /// The act takes a change request that the members vote on.
+        ChangeVoteRequired "change_vote_required";
+        /// The terms were changed since.
+        TermsChanged "terms_changed";
+        /// It is the last member with the ability of the owner.
+        LastOwner "last_owner";
+        /// The member has the ability already.
+        AbilityAlreadyGranted "ability_already_granted";
+        /// The member does not have the ability.
+        AbilityNotGranted "ability_not_granted";
+        /// Somebody that it rested on is a member no more.
+        MemberRemoved "member_removed";
+        /// The time to vote on the query is over.
+        ProposalExpired "proposal_expired";
+        /// The time in which the accepted query may run is over.
+        AcceptanceExpired "acceptance_expired";
+        /// An approval by rule is for runs by another member.
+        RunnerNotApproved "runner_not_approved";
+        /// The id is in use.
+        RuleExists "rule_exists";
     }
     Stale {
         /// The subject has another version than the caller expected.

@@ -128,14 +128,32 @@ fn one(
         Code::QueryNotAccepted => not_accepted(query, does),
         Code::ApprovalMissing => match subject {
             Some(Subject::Member(member)) => does(Step::Vote, vec![member], "vote on the query"),
-            _ => does(Step::Vote, Vec::new(), "vote on the query"),
+            // A group lacks votes: those of its members who have not voted.
+            _ => does(Step::Vote, short_group(query, nth), "vote on the query, for your group"),
         },
+        Code::AcceptanceExpired => does(
+            Step::ProposeAgain,
+            author(),
+            "withdraw the query, revise it, and propose it again",
+        ),
+        Code::RunnerNotApproved => does(
+            Step::ProposeAgain,
+            author(),
+            "withdraw the query, revise it, and propose it again for the members' own votes",
+        ),
         Code::ConsentWithdrawn => {
             let scope = match subject {
                 Some(Subject::Collaboration(id)) => Some(Scope::Collaboration(id)),
                 Some(Subject::Dataset(id)) => Some(Scope::Dataset(id)),
                 Some(Subject::Query(id)) => Some(Scope::Query(id)),
-                Some(Subject::Invitation(_) | Subject::Member(_) | Subject::Run(_)) | None => None,
+                Some(
+                    Subject::Invitation(_)
+                    | Subject::Member(_)
+                    | Subject::Run(_)
+                    | Subject::Change(_)
+                    | Subject::Rule(_),
+                )
+                | None => None,
             };
             let member =
                 scope.and_then(|scope| state.marks_on(scope, ConsentKind::Execution).nth(nth));
@@ -190,6 +208,16 @@ fn not_accepted(
         // Something else stands against it.
         Stage::Accepted(_) => does(Step::Nothing, Vec::new(), "look again"),
     }
+}
+
+/// Who may still vote for the `nth` group that lacks votes.
+fn short_group(query: Option<&Query>, nth: usize) -> Vec<MemberId> {
+    let Some(Stage::Proposed(proposal)) = query.map(|query| &query.stage) else {
+        return Vec::new();
+    };
+    let group = proposal.short_groups(None).nth(nth).map(|(group, _)| group);
+    let members = group.into_iter().flat_map(|group| &group.members);
+    members.filter(|member| !proposal.votes.contains_key(member)).copied().collect()
 }
 
 /// The `nth` spent budget of a dataset.

@@ -22,6 +22,51 @@ documents! {
         member_signed: Vec<String>,
         /// Whether evidence without hardware is accepted.
         insecure_virtual: bool,
+        /// How many members carry a change request, 2 or more; left out for all of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        change_threshold: Option<u64>,
+        /// Whether nobody becomes a member before the members voted for it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        admission_by_vote: bool,
+        /// The groups whose approval every query takes beside the owners'.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        groups: Vec<ApprovalGroup>,
+        /// How long an accepted query may run, from its proposal on, in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        acceptance_lifetime_ms: Option<u64>,
+    }
+    /// Members of whom so many must approve.
+    ApprovalGroup {
+        /// `[a-z][a-z0-9_-]{0,63}`, unique.
+        name: String,
+        /// The ids of its members, sorted.
+        members: Vec<String>,
+        /// How many of them must say yes.
+        needed: u64,
+    }
+    /// What a member approves in advance. What is null is not asked.
+    ApprovalRule {
+        /// What people call it, 1 to 200 characters.
+        name: String,
+        /// The id of the member who must have written the query, or null.
+        author: Option<String>,
+        /// The id of the member who alone may run it on this approval, or null.
+        runner: Option<String>,
+        /// The id of the dataset that it must write, or null.
+        output: Option<String>,
+        /// What it may say.
+        shape: RuleShape,
+        /// Until when the rule votes, milliseconds since the Unix epoch, or null.
+        expires_ms: Option<u64>,
+    }
+    /// What a query may read of a dataset.
+    AllowedInput {
+        /// The dataset's id.
+        dataset: String,
+        /// Columns that it may read and show.
+        columns: Vec<String>,
+        /// Columns that it may read, and show inside aggregates only.
+        aggregates: Vec<String>,
     }
     /// Who somebody is to an OIDC issuer.
     Identity {
@@ -303,6 +348,60 @@ pub enum Receiver {
     Ability {
         /// The ability.
         ability: String,
+    },
+}
+
+/// A change that takes the members' vote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Change {
+    /// Other terms, in place of all of those in force.
+    SetTerms {
+        /// The terms.
+        terms: Terms,
+    },
+    /// A member is one no more.
+    RemoveMember {
+        /// The member's id.
+        member: String,
+    },
+    /// A member becomes an owner.
+    GrantOwner {
+        /// The member's id.
+        member: String,
+    },
+    /// A member is an owner no more.
+    RevokeOwner {
+        /// The member's id.
+        member: String,
+    },
+    /// A member that lost its keys may register this one.
+    ReplaceKey {
+        /// The member's id.
+        member: String,
+        /// The id of the key, `sha256:...`.
+        key: String,
+    },
+    /// An invitation may be accepted.
+    AdmitMember {
+        /// The invitation's id.
+        invitation: String,
+    },
+}
+
+/// What a query may say to be approved by a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum RuleShape {
+    /// These segments, inputs and parameters to the letter.
+    Text {
+        /// Their digest, `sha256:...`.
+        digest: String,
+    },
+    /// Any text that reads no more than this.
+    Reads {
+        /// What.
+        inputs: Vec<AllowedInput>,
     },
 }
 

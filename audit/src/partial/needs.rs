@@ -128,6 +128,8 @@ const fn begins(event: &Event) -> bool {
         | Event::CollaboratorInvited(_)
         | Event::DatasetPublished(_)
         | Event::QueryDrafted(_)
+        | Event::ChangeProposed(_)
+        | Event::AutoApprovalRuleSet(_)
         | Event::RunRequested(_) => true,
         Event::RunRefused(refused) => matches!(refused.stage, RefusedAt::Request),
         _ => false,
@@ -142,12 +144,22 @@ fn named(event: &Event, needs: &mut Vec<Need>) {
             let versions = event.binding.inputs.iter().chain([&event.binding.output]);
             needs.extend(versions.cloned().map(Need::Version));
             needs.extend(event.approvers.iter().copied().map(Need::Member));
+            let groups = event.groups.iter().flat_map(|group| &group.members);
+            needs.extend(groups.copied().map(Need::Member));
             if !event.binding.applications.is_empty() {
                 let bound = &event.binding;
                 needs.push(Need::Policy(bound.applications.clone(), bound.demands.clone()));
             }
         }
         Event::QueryApproved(event) => needs.push(Need::Proposal(event.digest)),
+        Event::QueryApprovedByRule(event) => needs.extend([
+            Need::Proposal(event.digest),
+            Need::Member(event.member),
+            Need::Position(event.rule_position),
+        ]),
+        Event::ChangeCommitted(event) => {
+            needs.extend(event.votes.iter().copied().map(Need::Position));
+        }
         Event::QueryRejected(event) => needs.push(Need::Proposal(event.digest)),
         Event::QueryAccepted(event) => {
             needs.push(Need::Proposal(event.digest));
@@ -209,7 +221,9 @@ impl Index {
             }
             (Event::QueryProposed(event), _) => brought.push(Need::Proposal(event.digest)),
             (Event::QueryAccepted(event), _) => brought.push(Need::Acceptance(event.digest)),
-            (Event::QueryApproved(_), _) => brought.push(Need::Vote(sealed.leaf())),
+            (Event::QueryApproved(_) | Event::QueryApprovedByRule(_), _) => {
+                brought.push(Need::Vote(sealed.leaf()))
+            }
             (Event::RunAdmitted(event), Subject::Run(run)) => {
                 brought.push(Need::Executor(run, event.executor.id()));
             }

@@ -13,6 +13,7 @@ use chancery_governance::member::Identity;
 use chancery_governance::state::lifecycle::Lifecycle;
 use serde_json::{Value, json};
 
+use super::agreed;
 use crate::check::Verdict;
 use crate::report::{By, Contents, Member, NotChecked, Places, Report, ServiceWord, Stamp};
 
@@ -54,10 +55,7 @@ fn contents(contents: &Contents) -> Value {
     json!({
         "collaboration": text(&contents.collaboration),
         "name": contents.name,
-        "terms": {
-            "member_signed": list(&contents.terms.member_signed, |act| act.as_str().into()),
-            "insecure_virtual": contents.terms.insecure_virtual,
-        },
+        "terms": agreed::terms_json(&contents.terms),
         "lifecycle": lifecycle(&contents.lifecycle),
         "service": {
             "name": service.name,
@@ -80,6 +78,10 @@ fn contents(contents: &Contents) -> Value {
         "datasets_left_out": contents.datasets.left_out(),
         "queries": list(&contents.queries, work::query),
         "queries_left_out": contents.queries.left_out(),
+        "changes": list(&contents.changes, |one| agreed::change_json(one, by)),
+        "changes_left_out": contents.changes.left_out(),
+        "rules": list(&contents.rules, |one| agreed::rule_json(one, by)),
+        "rules_left_out": contents.rules.left_out(),
         "proposals": contents
             .bound
             .iter()
@@ -133,6 +135,7 @@ fn member(member: &Member) -> Value {
             "revoked_at": key.revoked_at,
         })),
         "keys_left_out": member.keys.left_out(),
+        "departed": member.departed.as_ref().map(agreed::departed_json),
     })
 }
 

@@ -8,6 +8,7 @@ mod work;
 use chancery_governance::member::Ability;
 
 use self::page::Page;
+use super::agreed;
 use super::words::{Names, count, label, places, right, short, stopped, utc, who};
 use crate::check::{Check, Verdict};
 use crate::report::{Contents, Member, Report};
@@ -73,6 +74,7 @@ fn log(page: &mut Page, contents: &Contents, checks: &[Check]) {
     page.line(11, if service.pinned { "the expected one" } else { "as the bundle names it" });
     let checks: Vec<_> = checks.iter().map(|check| check.as_str()).collect();
     page.line(2, &format!("checks   {}", checks.join(", ")));
+    page.line(2, &format!("terms    {}", agreed::terms(&contents.terms, &names)));
 
     if let Some(at) = &contents.at {
         moment::at(page, at, contents, &names);
@@ -81,6 +83,17 @@ fn log(page: &mut Page, contents: &Contents, checks: &[Check]) {
     page.heading("Members");
     contents.members.iter().for_each(|one| member(page, one));
     page.left_out(2, &contents.members, "member", "");
+
+    page.heading_if(contents.changes.total() > 0, "Changes of terms and membership");
+    for one in &contents.changes {
+        agreed::change_lines(one, &names).iter().for_each(|(at, line)| page.line(*at, line));
+    }
+    page.left_out(2, &contents.changes, "change", "");
+    page.heading_if(contents.rules.total() > 0, "Approved in advance");
+    for one in &contents.rules {
+        agreed::rule_lines(one, &names).iter().for_each(|(at, line)| page.line(*at, line));
+    }
+    page.left_out(2, &contents.rules, "rule", "");
 
     work::datasets(page, contents, &names);
     work::queries(page, contents, &names);
@@ -104,12 +117,15 @@ fn member(page: &mut Page, member: &Member) {
     let abilities: Vec<_> = member.abilities.iter().map(Ability::as_str).collect();
     page.line(2, &format!("{}: {}", member.organisation, abilities.join(", ")));
     page.line(4, &who(&member.identity));
+    if let Some(departed) = &member.departed {
+        page.line(4, &format!("no member any more: {}", agreed::departed(departed)));
+    }
     for key in &member.keys {
         let revoked =
             key.revoked_at.map_or(String::new(), |position| format!(", revoked at {position}"));
         let algorithm = key.key.algorithm().name();
         let id = short(&key.key.id());
-        let right = if key.invited { "named in the invitation".to_owned() } else { right(&key.by) };
+        let right = if key.invited { "named by other members".to_owned() } else { right(&key.by) };
         let registered = format!("registered at {}, {right}", key.registered_at);
         page.line(4, &format!("key {id} {algorithm}, {registered}{revoked}"));
     }

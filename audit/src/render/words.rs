@@ -48,7 +48,11 @@ impl<'a> Names<'a> {
                 Subject::Member(id) => drop(names.members.insert(*id, name)),
                 Subject::Dataset(id) => drop(names.datasets.insert(*id, name)),
                 Subject::Query(id) => drop(names.queries.insert(*id, name)),
-                Subject::Collaboration(_) | Subject::Invitation(_) | Subject::Run(_) => {}
+                Subject::Collaboration(_)
+                | Subject::Invitation(_)
+                | Subject::Run(_)
+                | Subject::Change(_)
+                | Subject::Rule(_) => {}
             }
         }
         names
@@ -88,6 +92,8 @@ impl<'a> Names<'a> {
             Subject::Dataset(id) => self.dataset(id),
             Subject::Query(id) => self.query(id),
             Subject::Run(id) => format!("run {id}"),
+            Subject::Change(id) => format!("change request {id}"),
+            Subject::Rule(id) => format!("rule {id}"),
         }
     }
 }
@@ -124,6 +130,19 @@ pub fn deed(kind: &str) -> &str {
         "CollaborationResumed" => "resumed",
         "CollaborationClosed" => "closed for good",
         "ServiceKeyRotated" => "took over the seal of",
+        "CollaboratorRemoved" => "ended the membership of",
+        "AbilityGranted" => "gave an ability to",
+        "AbilityRevoked" => "took an ability from",
+        "ConsentLapsed" => "let a former member\u{2019}s mark fall on",
+        "ChangeProposed" => "asked for the members\u{2019} vote on",
+        "ChangeApproved" => "voted yes on",
+        "ChangeRejected" => "voted no on",
+        "ChangeWithdrawn" => "took back",
+        "ChangeSuperseded" => "superseded, by this,",
+        "ChangeCommitted" => "made, with the votes that it takes,",
+        "AutoApprovalRuleSet" => "approved in advance, by",
+        "AutoApprovalRuleRemoved" => "ended",
+        "QueryApprovedByRule" => "had a rule of a member vote yes on query",
         "SubjectErased" => "erased the e-mail address of the invitation",
         "RunRequested" => "requested",
         "RunRefused" => "was refused",

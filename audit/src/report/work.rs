@@ -2,6 +2,7 @@
 
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::AccessMode;
+use chancery_governance::member::ApprovalGroup;
 use chancery_governance::query::{self, DatasetVersion};
 use chancery_governance::reason::Reason;
 use chancery_governance::run::{Attested, Platform};
@@ -11,7 +12,7 @@ use chancery_ledger::digest::Digest;
 use chancery_ledger::id::{DatasetId, MemberId, QueryId, RunId};
 use chancery_ledger::key::KeyId;
 
-use super::{By, Listed};
+use super::{By, ByRule, Listed};
 
 /// Where and when something happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub struct Query {
     pub digest: Option<Digest>,
     /// Whose votes that takes.
     pub approvers: Vec<MemberId>,
+    /// The groups of which so many must approve beside them.
+    pub groups: Vec<ApprovalGroup>,
     /// Every vote ever cast on it, by position.
     pub votes: Listed<Vote>,
 }
@@ -84,6 +87,8 @@ pub struct Vote {
     pub digest: Digest,
     /// By what right it stands there.
     pub by: By,
+    /// That it was cast by a rule that the member had set.
+    pub rule: Option<ByRule>,
     /// Whether it was on a proposal before the last one, or on one that was taken back.
     pub void: bool,
 }

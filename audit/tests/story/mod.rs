@@ -202,7 +202,7 @@ impl Story {
 
     /// The same, by the service of an empty story.
     pub fn founded_in(mut story: Self) -> Self {
-        let terms = Terms { member_signed: Vec::new(), insecure_virtual: true };
+        let terms = Terms { member_signed: Vec::new(), insecure_virtual: true, ..Terms::default() };
         let create = CreateCollaboration {
             name: "Flight delays".into(),
             organisation: Person::Litware.name().into(),
@@ -542,7 +542,11 @@ impl Story {
         };
         let right = Right::Key(Person::Fabrikam);
         self.send(right, Subject::Query(id), DraftQuery { definition });
-        self.send(right, Subject::Query(id), ProposeQuery {});
+        self.send(
+            right,
+            Subject::Query(id),
+            ProposeQuery { votes_until_ms: None, runs_until_ms: None },
+        );
     }
 
     /// The digest that votes on a query are about.

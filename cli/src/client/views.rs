@@ -92,13 +92,6 @@ views! {
         /// Since when.
         position: u64,
     }
-    /// What holds in a collaboration.
-    Terms {
-        /// Acts that take a signature.
-        member_signed: Vec<String>,
-        /// Whether evidence without hardware is accepted.
-        insecure_virtual: bool,
-    }
     /// Who paused or closed a collaboration.
     Stopped {
         /// Its organisation.
@@ -119,7 +112,7 @@ views! {
         /// How many members it has.
         member_count: u64,
         /// Its terms.
-        terms: Terms,
+        terms: chancery_commands::api::Terms,
         /// The service that seals its log.
         service: String,
         /// The key that does.
@@ -155,6 +148,77 @@ views! {
         abilities: Vec<String>,
         /// Its keys.
         keys: Vec<MemberKey>,
+        /// That it is a member no more.
+        removed: Option<Removed>,
+        /// Its version.
+        version: u64,
+    }
+    /// That somebody is a member no more.
+    Removed {
+        /// How.
+        departure: String,
+        /// When.
+        at: Moment,
+    }
+    /// A change request.
+    Change {
+        /// Its id.
+        id: String,
+        /// Who asks for it.
+        proposer_organisation: String,
+        /// What for.
+        change: serde_json::Value,
+        /// The digest that votes name.
+        digest: String,
+        /// Until when votes count.
+        expires_ms: Option<u64>,
+        /// Where it stands.
+        stage: String,
+        /// The votes.
+        votes: Vec<ChangeVote>,
+        /// Why it can't be made any more.
+        superseded: Option<Reason>,
+        /// Its version.
+        version: u64,
+    }
+    /// A vote on a change.
+    ChangeVote {
+        /// Whose.
+        organisation: String,
+        /// Yes or no.
+        approves: bool,
+        /// What was said to a no.
+        comment: Option<String>,
+        /// When.
+        voted: Moment,
+    }
+    /// How the votes on a change stand.
+    Tally {
+        /// Whether it is open.
+        open: bool,
+        /// Who has a vote.
+        electorate: Vec<String>,
+        /// How many must say yes.
+        needed: u64,
+        /// How many did.
+        approvals: u64,
+        /// Who has not voted.
+        pending: Vec<String>,
+        /// Whether the time to vote is over.
+        expired: bool,
+    }
+    /// An auto-approval rule.
+    Rule {
+        /// Its id.
+        id: String,
+        /// Whose votes it casts.
+        owner_organisation: String,
+        /// What it approves.
+        rule: chancery_commands::api::ApprovalRule,
+        /// How many votes it cast.
+        votes: u64,
+        /// When it ended.
+        removed: Option<Moment>,
         /// Its version.
         version: u64,
     }
@@ -235,6 +299,12 @@ views! {
         digest: String,
         /// Whose votes it takes.
         approvers: Vec<Approver>,
+        /// The groups beside them.
+        groups: Option<Vec<GroupVotes>>,
+        /// Until when votes count.
+        votes_until_ms: Option<u64>,
+        /// Until when it may run.
+        runs_until_ms: Option<u64>,
         /// The texts.
         texts: Vec<SegmentText>,
         /// What it reads.
@@ -244,6 +314,20 @@ views! {
         /// The applications that may run it.
         applications: Vec<String>,
     }
+    /// A group and its votes.
+    GroupVotes {
+        /// Its name.
+        name: String,
+        /// How many must say yes.
+        needed: u64,
+        /// Its members.
+        members: Vec<Approver>,
+    }
+    /// The rule that cast a vote.
+    ByRule {
+        /// Where it was set.
+        position: u64,
+    }
     /// An approver.
     Approver {
         /// Its organisation.
@@ -252,6 +336,8 @@ views! {
         vote: String,
         /// When.
         voted: Option<Moment>,
+        /// The rule that cast it.
+        by_rule: Option<ByRule>,
     }
     /// Who said no.
     Rejected {

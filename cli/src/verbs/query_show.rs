@@ -55,16 +55,35 @@ pub async fn show(room: &Room, id: &str, sql: bool) -> Result<()> {
     pairs.extend(
         it.superseded.as_ref().map(|why| ("superseded", format!("{}: {}", why.code, why.detail))),
     );
+    if let Some(proposal) = &it.proposal {
+        pairs.extend(proposal.votes_until_ms.map(|at| ("votes until", time(at))));
+        pairs.extend(proposal.runs_until_ms.map(|at| ("runs until", time(at))));
+        pairs.extend(proposal.groups.iter().flatten().map(|group| {
+            let members = group.members.iter().map(|it| it.organisation.as_str());
+            let members: Vec<_> = members.collect();
+            let needed = group.needed;
+            ("group", format!("{}: {needed} of {}", group.name, members.join(", ")))
+        }));
+    }
     pairs.extend(marks(&it.marks));
     let mut text = format!("{}\n{}", plain(it.name()), facts(2, pairs));
     if let Some(proposal) = &it.proposal {
         let mut table = Table::new(["APPROVER", "VOTE", "WHEN", "POSITION"]).right(3);
-        for approver in &proposal.approvers {
+        let groups = proposal.groups.iter().flatten();
+        let seats = groups.clone().flat_map(|group| &group.members);
+        let owners: Vec<_> = proposal.approvers.iter().map(|it| &it.organisation).collect();
+        let seats = seats.filter(|seat| !owners.contains(&&seat.organisation));
+        for approver in proposal.approvers.iter().chain(seats) {
             let (when, position) = approver.voted.as_ref().map_or_else(
                 || ("-".to_owned(), "-".to_owned()),
                 |voted| (time(voted.time_ms), voted.position.to_string()),
             );
-            table.row([&approver.organisation, &approver.vote, &when, &position]);
+            let by_rule = approver.by_rule.as_ref();
+            let vote = by_rule.map_or_else(
+                || approver.vote.clone(),
+                |rule| format!("{} by the rule set at {}", approver.vote, rule.position),
+            );
+            table.row([&approver.organisation, &vote, &when, &position]);
         }
         let _ = write!(text, "\n{}", table.render(2));
     }

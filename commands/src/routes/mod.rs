@@ -2,6 +2,7 @@
 //! [`send`] does the rest.
 
 mod bundle;
+mod changes;
 mod collaborations;
 mod consents;
 mod datasets;
@@ -10,6 +11,7 @@ mod log;
 mod members;
 mod queries;
 mod reports;
+mod rules;
 mod runs;
 mod service;
 mod tiles;
@@ -72,6 +74,8 @@ fn api() -> OpenApiRouter<App> {
         .merge(members::routes())
         .merge(datasets::routes())
         .merge(queries::routes())
+        .merge(changes::routes())
+        .merge(rules::routes())
         .merge(consents::routes())
         .merge(runs::routes())
         .merge(usage::routes())

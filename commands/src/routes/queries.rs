@@ -70,7 +70,7 @@ async fn revise(
 /// Ask for votes. The approvers are the owners of the query's datasets.
 #[utoipa::path(post, path = "/v1/collaborations/{collaboration}/queries/{query}/propose",
     tag = "queries", params(("collaboration" = String, Path), ("query" = String, Path)),
-    request_body = api::Empty, responses((status = 200, body = Reply)))]
+    request_body = api::ProposeQuery, responses((status = 200, body = Reply)))]
 async fn propose(
     State(app): State<App>,
     caller: Caller,
@@ -188,6 +188,7 @@ async fn ready(
     if !state.queries.contains_key(&query) {
         return Err(Problem::missing("query_not_found", "There is no such query."));
     }
+    let now_ms = (app.clock)().max(state.last_time_ms);
     let runner = state.member_by_identity(&caller.governance_identity()).map(|(id, _)| id);
     let now_ms = (app.clock)().max(state.last_time_ms);
     let asked = Asked { runner, now_ms, run: None };

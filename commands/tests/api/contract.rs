@@ -225,9 +225,74 @@ fn attested() -> api::Attested {
     }
 }
 
+fn terms() -> api::Terms {
+    api::Terms {
+        member_signed: vec!["votes".into()],
+        insecure_virtual: true,
+        change_threshold: Some(2),
+        admission_by_vote: true,
+        groups: vec![api::ApprovalGroup {
+            name: "stewards".into(),
+            members: vec![ID.into()],
+            needed: 1,
+        }],
+        acceptance_lifetime_ms: Some(1),
+    }
+}
+
+/// What members agree on.
+fn agreed() -> Vec<Example> {
+    let member = || ID.to_owned();
+    let changes = [
+        api::Change::SetTerms { terms: terms() },
+        api::Change::RemoveMember { member: member() },
+        api::Change::GrantOwner { member: member() },
+        api::Change::RevokeOwner { member: member() },
+        api::Change::ReplaceKey { member: member(), key: digest() },
+        api::Change::AdmitMember { invitation: ID.into() },
+    ];
+    let changes = changes.map(|change| {
+        example("change.propose", &api::ProposeChange { change, expires_ms: Some(1) })
+    });
+    let input = api::AllowedInput {
+        dataset: ID.into(),
+        columns: vec!["region".into()],
+        aggregates: vec!["amount".into()],
+    };
+    let shapes =
+        [api::RuleShape::Text { digest: digest() }, api::RuleShape::Reads { inputs: vec![input] }];
+    let rules = shapes.map(|shape| {
+        let rule = api::ApprovalRule {
+            name: "a".into(),
+            author: Some(member()),
+            runner: Some(member()),
+            output: Some(ID.into()),
+            shape,
+            expires_ms: Some(1),
+        };
+        example("rule.set", &api::SetAutoApprovalRule { rule })
+    });
+    let ability = || api::Ability { ability: "runner".into() };
+    let others = [
+        example(
+            "query.propose",
+            &api::ProposeQuery { votes_until_ms: Some(1), runs_until_ms: Some(2) },
+        ),
+        example("member.grant-ability", &ability()),
+        example("member.revoke-ability", &ability()),
+        example("change.approve", &api::ApproveChange { digest: digest() }),
+        example("change.reject", &api::RejectChange { digest: digest(), comment: "x".into() }),
+        example("change.commit", &api::CommitChange { digest: digest() }),
+        example("member.leave", &api::Empty {}),
+        example("change.withdraw", &api::Empty {}),
+        example("rule.remove", &api::Empty {}),
+    ];
+    changes.into_iter().chain(rules).chain(others).collect()
+}
+
 fn examples() -> Vec<Example> {
     let (query, key) = (ID.to_owned(), key(1).public().to_string());
-    let terms = api::Terms { member_signed: vec!["votes".into()], insecure_virtual: true };
+    let terms = terms();
     let create = api::CreateCollaboration { name: "a".into(), organisation: "b".into(), terms };
     let consent = || api::Consent { kind: "execution".into() };
     let mut all = vec![
@@ -280,13 +345,13 @@ fn examples() -> Vec<Example> {
         "member.accept-invitation",
         "personal.erase",
         "dataset.retire",
-        "query.propose",
         "query.withdraw",
         "run.cancel",
         "run.start",
     ] {
         all.push(example(action, &api::Empty {}));
     }
+    all.extend(agreed());
     all
 }
 
@@ -333,8 +398,18 @@ fn altered(body: &Json) -> Vec<(String, Json)> {
             // A field that may be null may be left out as well: the same command in other bytes.
             let invites = body.pointer(&at).unwrap().get("email_salt").is_some();
             let nullable = ["tenant", "null_value", "minimum_group"].contains(&name.as_str())
+                || ["expires_ms", "author", "runner"].contains(&name.as_str())
+                || (name == "output" && value.is_string() && body.get("rule").is_some())
                 || (invites && name == "key");
-            if !nullable && !OMITTED.contains(&name.as_str()) {
+            // So may those that came later, though only an optional one can be null.
+            let late = ["votes_until_ms", "runs_until_ms", "change_threshold"]
+                .contains(&name.as_str())
+                || ["admission_by_vote", "groups", "acceptance_lifetime_ms"]
+                    .contains(&name.as_str());
+            if late && (value.is_array() || value.is_boolean()) {
+                all.push((format!("{at}/{name}=null"), change(&|map| map[name] = Json::Null)));
+            }
+            if !nullable && !late && !OMITTED.contains(&name.as_str()) {
                 all.push((format!("{at}/{name}-"), change(&|map| drop(map.remove(name)))));
             }
             if !nullable && name != "minimum_tcb" {

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod agreed;
 mod bodies;
 mod bundle;
 mod contract;

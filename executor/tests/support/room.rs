@@ -91,7 +91,7 @@ impl Room {
         let (log, state, tree) = (Vec::new(), State::Absent, Frontier::default());
         let mut room = Self { log, state, tree, key, now_ms: EPOCH_MS, commands: 0 };
         let itself = Subject::Collaboration(id());
-        let terms = Terms { member_signed: Vec::new(), insecure_virtual: true };
+        let terms = Terms { member_signed: Vec::new(), insecure_virtual: true, ..Terms::default() };
         let create =
             CreateCollaboration { name: "Flights".into(), organisation: "Litware".into(), terms };
         room.by("litware", itself, create).unwrap();
@@ -114,7 +114,8 @@ impl Room {
         room.by("fabrikam", report, PublishDataset { descriptor: report_descriptor() }).unwrap();
         let subject = Subject::Query(query());
         room.by("fabrikam", subject, DraftQuery { definition: definition() }).unwrap();
-        room.by("fabrikam", subject, ProposeQuery {}).unwrap();
+        room.by("fabrikam", subject, ProposeQuery { votes_until_ms: None, runs_until_ms: None })
+            .unwrap();
         let digest = room.digest();
         room.by("litware", subject, ApproveQuery { digest }).unwrap();
         room.by("fabrikam", subject, ApproveQuery { digest }).unwrap();

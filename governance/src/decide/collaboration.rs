@@ -8,7 +8,7 @@ use crate::event::{CleanRoomPolicySet, CollaborationCreated, WorkloadEnabled};
 use crate::member::Ability;
 use crate::reason::{Code, Rejection};
 use crate::state::{Collaboration, State};
-use crate::subject::Subject;
+use crate::subject::{Subject, owner_of};
 use crate::submission::{Caller, Submission};
 
 /// The workload that this release runs.
@@ -37,6 +37,11 @@ pub(super) fn create(
     };
     check_text("the name", &command.name, TEXT_LEN_MAX)?;
     check_text("the organisation", &command.organisation, TEXT_LEN_MAX)?;
+    let founder = owner_of(submission.collaboration);
+    let faults = super::terms::faults(&command.terms, |member| member == founder);
+    if let Some(rejection) = Rejection::of(faults) {
+        return Err(rejection);
+    }
     let service = submission.facts.service.clone().ok_or_else(|| {
         Rejection::new(Code::EvidenceInvalid, "the service gave no evidence of its own")
     })?;

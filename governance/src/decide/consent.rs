@@ -28,8 +28,7 @@ fn scope(state: &Collaboration, subject: Subject, caller: MemberId) -> Result<Sc
                 .queries
                 .get(&id)
                 .ok_or_else(|| Rejection::new(Code::QueryNotFound, "there is no such query"))?;
-            let approver =
-                query.live_proposal().is_some_and(|proposal| proposal.approvers.contains(&caller));
+            let approver = query.live_proposal().is_some_and(|proposal| proposal.has_vote(caller));
             let marked = state.marks.iter().any(|((scope, _), members)| {
                 *scope == Scope::Query(id) && members.contains(&caller)
             });
@@ -45,7 +44,9 @@ fn scope(state: &Collaboration, subject: Subject, caller: MemberId) -> Result<Sc
         Subject::Collaboration(_)
         | Subject::Invitation(_)
         | Subject::Member(_)
-        | Subject::Run(_) => Err(wrong_subject("the collaboration, a dataset or a query")),
+        | Subject::Run(_)
+        | Subject::Change(_)
+        | Subject::Rule(_) => Err(wrong_subject("the collaboration, a dataset or a query")),
     }
 }
 

@@ -199,7 +199,7 @@ fn descriptor_faults(descriptor: &Descriptor) -> Vec<Reason> {
     faults
 }
 
-fn is_dataset_name(name: &str) -> bool {
+pub(super) fn is_dataset_name(name: &str) -> bool {
     name.len() <= NAME_LEN_MAX
         && name.starts_with(|char: char| char.is_ascii_lowercase())
         && name

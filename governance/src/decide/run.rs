@@ -78,7 +78,7 @@ pub(super) fn cancel(
         .queries
         .get(&run.query)
         .and_then(|query| query.live_proposal())
-        .is_some_and(|proposal| proposal.approvers.contains(&caller));
+        .is_some_and(|proposal| proposal.has_vote(caller));
     if run.runner != caller && !approver {
         return Err(Rejection::new(
             Code::NotAnApprover,

@@ -1,5 +1,7 @@
 //! Wire version 1 of event payloads and command contents: `docs/wire/v1.cddl`.
 
+mod people;
+
 use chancery_ledger::codec::{Key, Value};
 
 use super::record::Fields;
@@ -29,7 +31,11 @@ names! {
 record! {
     crate::member::Identity { issuer, tenant, subject }
     crate::member::SealedPersonal { commitment, ciphertext }
-    crate::member::Terms { member_signed, insecure_virtual }
+    crate::member::Terms {
+        member_signed, insecure_virtual,
+        change_threshold = omitted, admission_by_vote = omitted, groups = omitted,
+        acceptance_lifetime_ms = omitted,
+    }
     crate::dataset::Column { name, kind as "type" }
     crate::dataset::MinimumGroup { identity, count }
     crate::dataset::AccessPolicy { allowed_columns, minimum_group }
@@ -44,6 +50,7 @@ record! {
     crate::query::Parameter { name, value }
     crate::query::Binding {
         definition, rewritten, inputs, output, applications, demands = omitted,
+        votes_until_ms = omitted, runs_until_ms = omitted,
     }
     crate::query::Rewritten { view, sql }
     crate::query::DatasetVersion { dataset, digest }
@@ -96,7 +103,7 @@ record! {
     event::DatasetRetired {}
     event::QueryDrafted { definition }
     event::QueryRevised { definition }
-    event::QueryProposed { binding, digest, approvers }
+    event::QueryProposed { binding, digest, approvers, groups = omitted }
     event::QueryApproved { digest }
     event::QueryRejected { digest, comment }
     event::QueryWithdrawn {}
@@ -114,6 +121,19 @@ record! {
     event::RunCancelled { reasons }
     event::ServiceKeyRotated { key, evidence }
     event::SubjectErased {}
+    event::CollaboratorRemoved { departure }
+    event::AbilityGranted { ability }
+    event::AbilityRevoked { ability }
+    event::ConsentLapsed { kind, member }
+    event::ChangeProposed { change, expires_ms, terms, digest }
+    event::ChangeApproved { digest }
+    event::ChangeRejected { digest, comment, ends }
+    event::ChangeWithdrawn {}
+    event::ChangeSuperseded { reason }
+    event::ChangeCommitted { digest, votes }
+    event::AutoApprovalRuleSet { rule, member_signed }
+    event::AutoApprovalRuleRemoved {}
+    event::QueryApprovedByRule { digest, member, rule, rule_position, runner }
 }
 
 record! {
@@ -129,7 +149,7 @@ record! {
     command::RetireDataset {}
     command::DraftQuery { definition }
     command::ReviseQuery { definition }
-    command::ProposeQuery {}
+    command::ProposeQuery { votes_until_ms = omitted, runs_until_ms = omitted }
     command::ApproveQuery { digest }
     command::RejectQuery { digest, comment }
     command::WithdrawQuery {}
@@ -144,6 +164,16 @@ record! {
     command::FailRun { code, detail }
     command::RotateServiceKey { key, evidence }
     command::ErasePersonal {}
+    command::LeaveCollaboration {}
+    command::GrantAbility { ability }
+    command::RevokeAbility { ability }
+    command::ProposeChange { change, expires_ms }
+    command::ApproveChange { digest }
+    command::RejectChange { digest, comment }
+    command::WithdrawChange {}
+    command::CommitChange { digest }
+    command::SetAutoApprovalRule { rule }
+    command::RemoveAutoApprovalRule {}
 }
 
 macro_rules! event_wire {
@@ -182,6 +212,9 @@ event_wire! {
     RunRequested RunRefused RunAdmitted RunSubmitted RunStarted RunSucceeded RunFailed RunCancelled
     ServiceKeyRotated SubjectErased
     CollaborationPaused CollaborationResumed CollaborationClosed
+    CollaboratorRemoved AbilityGranted AbilityRevoked ConsentLapsed
+    ChangeProposed ChangeApproved ChangeRejected ChangeWithdrawn ChangeSuperseded ChangeCommitted
+    AutoApprovalRuleSet AutoApprovalRuleRemoved QueryApprovedByRule
 }
 
 macro_rules! command_wire {

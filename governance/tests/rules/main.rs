@@ -9,9 +9,12 @@ mod support;
 #[allow(dead_code, reason = "one of each command is what this binary needs of it")]
 mod wire_samples;
 
+mod ability;
 mod altered;
+mod approval;
 mod budget;
 mod case;
+mod change;
 mod clean_room;
 mod collaboration;
 mod consent;
@@ -28,6 +31,8 @@ mod query;
 mod readiness;
 mod receivers;
 mod remedy;
+mod removal;
+mod rule;
 mod run;
 mod service;
 mod signed;

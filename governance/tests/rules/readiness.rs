@@ -5,7 +5,7 @@ use chancery_governance::command::{
 };
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::Descriptor;
-use chancery_governance::readiness::readiness;
+use chancery_governance::readiness::{Asked, readiness_at};
 use chancery_governance::reason::Code;
 use chancery_governance::subject::Subject;
 use chancery_ledger::digest::Digest;
@@ -39,7 +39,7 @@ pub fn without_workload() -> World {
 }
 
 fn ready(world: &World, runner: Option<Who>) -> Vec<Code> {
-    let reasons = readiness(world.room(), query_id(), runner.map(Who::member));
+    let reasons = readiness_at(world.room(), query_id(), &Asked { runner: runner.map(Who::member), now_ms: world.now_ms, run: None });
     reasons.into_iter().map(|reason| reason.code).collect()
 }
 
@@ -92,7 +92,7 @@ fn all_reasons_are_told_at_once_and_a_refused_request_records_them() {
 #[test]
 fn a_query_that_is_not_there_has_its_reason() {
     let world = World::stocked();
-    let reasons = readiness(world.room(), QueryId::new(uuid(0xf, 9)), None);
+    let reasons = readiness_at(world.room(), QueryId::new(uuid(0xf, 9)), &Asked { runner: None, now_ms: world.now_ms, run: None });
     assert_eq!(reasons.iter().map(|reason| reason.code).collect::<Vec<_>>(), [Code::QueryNotFound]);
 }
 

@@ -19,57 +19,63 @@ fn text() -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-/// The fields of a rule, and those that may be left out.
+/// The fields of a rule: those that must be there, and all.
 #[derive(Default)]
-struct Fields {
+struct Rule {
+    required: BTreeSet<String>,
     all: BTreeSet<String>,
-    optional: BTreeSet<String>,
 }
 
-impl Fields {
+impl Rule {
     fn add(&mut self, field: &str) {
-        let (named, optional) = match field.trim().strip_prefix("? ") {
-            Some(rest) => (rest, true),
-            None => (field.trim(), false),
-        };
-        let Some((name, _)) = named.split_once(':') else { return };
+        let field = field.trim();
+        let name = field.trim_start_matches("? ");
+        let Some((name, _)) = name.split_once(':') else { return };
         self.all.insert(name.trim().to_owned());
-        if optional {
-            self.optional.insert(name.trim().to_owned());
+        if !field.starts_with('?') {
+            self.required.insert(name.trim().to_owned());
         }
-    }
-
-    /// Whether a map of these fields can be of the rule.
-    fn takes(&self, fields: &BTreeSet<String>) -> bool {
-        let needed: BTreeSet<_> = self.all.difference(&self.optional).cloned().collect();
-        fields.is_subset(&self.all) && needed.is_subset(fields)
     }
 }
 
 /// The fields of each rule of the form `name = {`.
-fn records(text: &str) -> BTreeMap<String, Fields> {
+fn records(text: &str) -> BTreeMap<String, Rule> {
     let mut records = BTreeMap::new();
-    let mut open: Option<(String, Fields)> = None;
+    let mut open: Option<(String, Rule)> = None;
     for line in text.lines().map(|line| line.split(';').next().unwrap_or("").trim_end()) {
         if let Some((name, rest)) = line.split_once(" = {") {
-            let mut fields = Fields::default();
+            let mut rule = Rule::default();
             let rest = rest.trim();
             let closed = rest.ends_with('}');
-            for field in rest.trim_end_matches('}').split(',') {
-                fields.add(field);
-            }
+            rest.trim_end_matches('}').split(',').for_each(|field| rule.add(field));
             if closed {
-                records.insert(name.to_owned(), fields);
+                records.insert(name.to_owned(), rule);
             } else {
-                open = Some((name.to_owned(), fields));
+                open = Some((name.to_owned(), rule));
             }
         } else if line == "}" {
             records.extend(open.take());
-        } else if let Some((_, fields)) = &mut open {
-            fields.add(line);
+        } else if let Some((_, rule)) = &mut open {
+            rule.add(line);
         }
     }
     records
+}
+
+/// Each sample has the required fields and no other than the rule's; together they have them all.
+fn check_samples(samples: impl Iterator<Item = (String, Value)>) {
+    let records = records(&text());
+    let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (name, value) in samples {
+        let rule = records.get(&name).unwrap_or_else(|| panic!("no rule {name}"));
+        let fields = fields(&value);
+        assert!(rule.required.is_subset(&fields), "{name}: {fields:?}");
+        assert!(fields.is_subset(&rule.all), "{name}: {fields:?}");
+        seen.entry(name).or_default().extend(fields);
+    }
+    for (name, fields) in seen {
+        assert_eq!(records[&name].all, fields, "{name}");
+    }
 }
 
 fn fields(value: &Value) -> BTreeSet<String> {
@@ -83,18 +89,9 @@ fn fields(value: &Value) -> BTreeSet<String> {
 
 #[test]
 fn every_event_has_its_rule_and_fields() {
+    let of = |(_, event): (_, Event)| (event.kind().to_owned(), v1::encode_event(&event));
+    check_samples(samples::events().into_iter().map(of));
     let text = text();
-    let records = records(&text);
-    let mut seen: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for (_, event) in samples::events() {
-        let rule = records.get(event.kind()).unwrap_or_else(|| panic!("no rule {}", event.kind()));
-        let fields = fields(&v1::encode_event(&event));
-        assert!(rule.takes(&fields), "{}: {fields:?}", event.kind());
-        seen.entry(event.kind()).or_default().extend(fields);
-    }
-    for (kind, seen) in seen {
-        assert_eq!(records[kind].all, seen, "{kind}: a field that no sample has");
-    }
     for kind in Event::KINDS {
         assert!(text.contains(&format!("entry-of<\"{kind}\", {kind}>")), "{kind} is in no entry");
     }
@@ -102,19 +99,9 @@ fn every_event_has_its_rule_and_fields() {
 
 #[test]
 fn every_command_has_its_rule_and_fields() {
-    let records = records(&text());
-    let fuller = samples::usage::contents().into_iter().map(|(_, command)| command);
-    let mut seen: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for command in samples::commands().into_iter().map(|(_, command)| command).chain(fuller) {
-        let action = command.action();
-        let rule = records.get(action).unwrap_or_else(|| panic!("no rule {action}"));
-        let fields = fields(&v1::encode_command(&command));
-        assert!(rule.takes(&fields), "{action}: {fields:?}");
-        seen.entry(action).or_default().extend(fields);
-    }
-    for (action, seen) in seen {
-        assert_eq!(records[action].all, seen, "{action}: a field that no sample has");
-    }
+    let of =
+        |(_, command): (_, Command)| (command.action().to_owned(), v1::encode_command(&command));
+    check_samples(samples::commands().into_iter().chain(samples::usage::contents()).map(of));
 }
 
 #[test]

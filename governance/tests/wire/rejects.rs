@@ -1,5 +1,8 @@
 //! Bytes that version 1 refuses, each with the error that it gives.
 
+#[path = "rejects_people.rs"]
+mod people;
+
 use std::error::Error;
 
 use chancery_governance::log;
@@ -139,6 +142,7 @@ fn rejects() -> Vec<Reject> {
     all.extend(notes());
     all.extend(service());
     all.extend(usage());
+    all.extend(people::rejects());
     all
 }
 

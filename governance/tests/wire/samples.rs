@@ -1,6 +1,9 @@
 //! One of each event, authority and command content, written out: no rule takes part, so that the
 //! bytes change with the wire form only. Together they hold every variant of every type.
 
+#[path = "samples_people.rs"]
+mod people;
+
 use chancery_governance::clean_room::{Claims, Demands};
 use chancery_governance::command::{self, Command};
 use chancery_governance::consent::ConsentKind;
@@ -53,6 +56,7 @@ fn terms() -> Terms {
     Terms {
         member_signed: vec![SignedAct::Votes, SignedAct::Consents, SignedAct::Runs],
         insecure_virtual: true,
+        ..Terms::default()
     }
 }
 
@@ -140,6 +144,8 @@ fn binding() -> Binding {
         output: DatasetVersion { dataset: report_id(), digest: digest("report 1") },
         applications: vec![digest("application 1")],
         demands: Demands::default(),
+        votes_until_ms: None,
+        runs_until_ms: None,
     }
 }
 
@@ -176,8 +182,14 @@ fn reasons() -> Vec<Reason> {
 }
 
 /// Every event with its subject.
-#[expect(clippy::too_many_lines, reason = "one sample for each event type")]
 pub fn events() -> Vec<(Subject, Event)> {
+    let mut events = first_events();
+    events.extend(people::events());
+    events
+}
+
+#[expect(clippy::too_many_lines, reason = "one sample for each event type")]
+fn first_events() -> Vec<(Subject, Event)> {
     let invitation = Subject::Invitation(Who::Contosso.invitation());
     let identity = Who::Contosso.identity();
     let key = Who::Litware.key();
@@ -241,6 +253,7 @@ pub fn events() -> Vec<(Subject, Event)> {
                 binding: binding(),
                 digest: digest("binding"),
                 approvers: vec![Who::Contosso.member(), Who::Fabrikam.member()],
+                groups: Vec::new(),
             }
             .into(),
         ),
@@ -346,6 +359,12 @@ pub fn events() -> Vec<(Subject, Event)> {
 
 /// Every command content with its subject.
 pub fn commands() -> Vec<(Subject, Command)> {
+    let mut commands = first_commands();
+    commands.extend(people::commands());
+    commands
+}
+
+fn first_commands() -> Vec<(Subject, Command)> {
     let invitation = Subject::Invitation(Who::Contosso.invitation());
     let key = Who::Litware.key();
     vec![
@@ -386,7 +405,7 @@ pub fn commands() -> Vec<(Subject, Command)> {
         (orders_s(), command::RetireDataset {}.into()),
         (query_s(), command::DraftQuery { definition: definition() }.into()),
         (query_s(), command::ReviseQuery { definition: definition() }.into()),
-        (query_s(), command::ProposeQuery {}.into()),
+        (query_s(), command::ProposeQuery { votes_until_ms: None, runs_until_ms: None }.into()),
         (query_s(), command::ApproveQuery { digest: digest("binding") }.into()),
         (
             query_s(),

@@ -91,7 +91,7 @@ impl Story {
             executor: SigningKey::from_seed(&[2; 32]).unwrap(),
             number: 0,
         };
-        let terms = Terms { member_signed: Vec::new(), insecure_virtual: true };
+        let terms = Terms { member_signed: Vec::new(), insecure_virtual: true, ..Terms::default() };
         let create = CreateCollaboration {
             name: format!("Room {number}"),
             organisation: "Litware".into(),
@@ -277,7 +277,11 @@ impl Story {
     }
 
     pub fn propose(&mut self, number: u64) -> bool {
-        self.plain(Person::Fabrikam, Subject::Query(Self::query(number)), ProposeQuery {})
+        self.plain(
+            Person::Fabrikam,
+            Subject::Query(Self::query(number)),
+            ProposeQuery { votes_until_ms: None, runs_until_ms: None },
+        )
     }
 
     pub fn withdraw(&mut self, number: u64) -> bool {

@@ -3,10 +3,11 @@
 use chancery_governance::reason::Reason;
 use chancery_governance::run::Attested;
 use chancery_governance::usage::Receiver;
+use chancery_governance::wire::Wire as _;
 use serde_json::{Value, json};
 
 use super::{by, list, stamp, text};
-use crate::render::words;
+use crate::render::{agreed, words};
 use crate::report::{
     Bound, Code, Dataset, Executor, Found, Mark, Query, Recipient, Release, Released, Run, Vote,
 };
@@ -48,6 +49,7 @@ pub fn query(query: &Query) -> Value {
         "state": query.state,
         "digest": query.digest.as_ref().map(text),
         "approvers": list(&query.approvers, text),
+        "groups": list(&query.groups, |group| agreed::wire(&group.encode())),
         "votes": list(&query.votes, vote),
         "votes_left_out": query.votes.left_out(),
     })
@@ -61,6 +63,7 @@ fn vote(vote: &Vote) -> Value {
         "approves": vote.approves,
         "digest": text(&vote.digest),
         "by": by(&vote.by),
+        "rule": vote.rule.as_ref().map(agreed::by_rule_json),
         "void": vote.void,
     })
 }

@@ -3,6 +3,7 @@
 use chancery_governance::run::Attested;
 
 use super::page::Page;
+use crate::render::agreed;
 use crate::render::words::{self, Names, count, label, right, short, utc};
 use crate::report::{Bound, Contents, Query, Recipient, Released, Run, Stamp, Vote};
 
@@ -50,11 +51,17 @@ fn query(page: &mut Page, query: &Query, names: &Names<'_>) {
         let approvers: Vec<_> = query.approvers.iter().map(|id| names.member(*id)).collect();
         page.line(4, &format!("approvers {}", approvers.join(", ")));
     }
-    for Vote { position, time_ms, member, approves, by, void, digest } in &query.votes {
+    for group in &query.groups {
+        let members: Vec<_> = group.members.iter().map(|id| names.member(*id)).collect();
+        let members = members.join(", ");
+        page.line(4, &format!("group {}: {} of {members}", group.name, group.needed));
+    }
+    for Vote { position, time_ms, member, approves, by, rule, void, digest } in &query.votes {
         let vote = if *approves { "yes" } else { "no" };
         let void = if *void { ", void by now" } else { "" };
         let (who, when) = (names.member(*member), utc(*time_ms));
-        page.line(4, &format!("{position}  {when}  {vote} by {who}, {}{void}", right(by)));
+        let right = rule.as_ref().map_or_else(|| right(by), |rule| agreed::by_rule(rule, names));
+        page.line(4, &format!("{position}  {when}  {vote} by {who}, {right}{void}"));
         if Some(*digest) != query.digest {
             page.line(6, &format!("on another proposal: {}", short(digest)));
         }

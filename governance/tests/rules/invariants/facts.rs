@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chancery_governance::change::Change;
 use chancery_governance::clean_room::{Demands, Only};
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::Descriptor;
 use chancery_governance::event::Event;
-use chancery_governance::member::Ability;
+use chancery_governance::member::{Ability, ApprovalGroup, Terms};
 use chancery_governance::reason::Code;
 use chancery_governance::state::Recorded;
 use chancery_governance::subject::Subject;
 use chancery_governance::usage::{Period, Receiver};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::Actor;
-use chancery_ledger::id::{DatasetId, MemberId, QueryId};
+use chancery_ledger::id::{ChangeId, DatasetId, MemberId, QueryId, RuleId};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -47,10 +48,26 @@ pub struct Facts {
     /// executor was admitted.
     pub counted: BTreeMap<Subject, (u64, MemberId, BTreeSet<DatasetId>, bool)>,
     pub now_ms: u64,
+    /// Who is a member.
+    pub members: BTreeSet<MemberId>,
+    pub terms: Terms,
+    /// What each change request would change, and by whom.
+    pub changes: BTreeMap<ChangeId, (MemberId, Change)>,
+    /// The change requests that are not settled.
+    pub open: BTreeSet<ChangeId>,
+    /// The rules that stand: whose, and where they were set.
+    pub rules: BTreeMap<RuleId, (MemberId, u64)>,
+    pub authors: BTreeMap<QueryId, MemberId>,
+    /// For whose runs alone rules approved the live proposal.
+    pub runners: BTreeMap<QueryId, BTreeSet<MemberId>>,
+    pub retired: BTreeSet<DatasetId>,
+    /// The runs without an outcome: whose, and of which query.
+    pub running: BTreeMap<Subject, (MemberId, QueryId)>,
 }
 
 impl Facts {
     pub fn see(&mut self, at: &Recorded, event: &Event) {
+        self.see_agreed(at, event);
         let actor = if let Actor::Member(id) = at.actor { Some(id) } else { None };
         self.now_ms = at.time_ms;
         let definition = |event: &chancery_governance::query::Definition| {
@@ -125,6 +142,137 @@ impl Facts {
             }
             _ => {}
         }
+    }
+
+    /// What members agree on.
+    fn see_agreed(&mut self, at: &Recorded, event: &Event) {
+        let actor = if let Actor::Member(id) = at.actor { Some(id) } else { None };
+        match (event, at.subject) {
+            (Event::CollaborationCreated(event), _) => {
+                self.members.extend(actor);
+                self.terms = event.terms.clone();
+            }
+            (Event::CollaboratorActivated(_), Subject::Member(id)) => {
+                self.members.insert(id);
+            }
+            (Event::CollaboratorRemoved(_), Subject::Member(id)) => {
+                self.members.remove(&id);
+                self.abilities.remove(&id);
+            }
+            (Event::AbilityGranted(event), Subject::Member(id)) => {
+                self.abilities.entry(id).or_default().push(event.ability);
+            }
+            (Event::AbilityRevoked(event), Subject::Member(id)) => {
+                self.abilities.entry(id).or_default().retain(|has| *has != event.ability);
+            }
+            (Event::ChangeProposed(event), Subject::Change(id)) => {
+                self.changes.insert(id, (actor.unwrap(), event.change.clone()));
+                self.open.insert(id);
+            }
+            (Event::ChangeRejected(event), Subject::Change(id)) if event.ends => {
+                self.open.remove(&id);
+            }
+            (Event::ChangeWithdrawn(_) | Event::ChangeSuperseded(_), Subject::Change(id)) => {
+                self.open.remove(&id);
+            }
+            (Event::ChangeCommitted(_), Subject::Change(id)) => {
+                self.open.remove(&id);
+                if let (_, Change::SetTerms(terms)) = &self.changes[&id] {
+                    self.terms = terms.clone();
+                }
+            }
+            (Event::AutoApprovalRuleSet(_), Subject::Rule(id)) => {
+                self.rules.insert(id, (actor.unwrap(), at.position));
+            }
+            (Event::AutoApprovalRuleRemoved(_), Subject::Rule(id)) => {
+                self.rules.remove(&id);
+            }
+            (Event::ConsentLapsed(event), subject) if event.kind == ConsentKind::Execution => {
+                self.marks.remove(&(subject, event.member));
+            }
+            (Event::QueryDrafted(_), Subject::Query(id)) => {
+                self.authors.insert(id, actor.unwrap());
+            }
+            (Event::QueryProposed(_), Subject::Query(id)) => {
+                self.runners.insert(id, BTreeSet::new());
+            }
+            (Event::QueryApprovedByRule(event), Subject::Query(id)) => {
+                self.runners.entry(id).or_default().extend(event.runner);
+            }
+            (Event::DatasetRetired(_), Subject::Dataset(id)) => {
+                self.retired.insert(id);
+            }
+            (Event::RunRequested(event), run) => {
+                self.running.insert(run, (actor.unwrap(), event.query));
+            }
+            (
+                Event::RunRefused(_)
+                | Event::RunCancelled(_)
+                | Event::RunFailed(_)
+                | Event::RunSucceeded(_),
+                run,
+            ) => {
+                self.running.remove(&run);
+            }
+            _ => {}
+        }
+    }
+
+    /// Who has a vote on a change, and how many it takes.
+    pub fn electorate(&self, change: &Change) -> (BTreeSet<MemberId>, usize) {
+        let without = match change {
+            Change::RemoveMember(id) | Change::RevokeOwner(id) => Some(*id),
+            Change::ReplaceKey { member, .. } => Some(*member),
+            Change::SetTerms(_) | Change::GrantOwner(_) | Change::AdmitMember(_) => None,
+        };
+        let mut electorate = self.members.clone();
+        if let Some(id) = without {
+            electorate.remove(&id);
+        }
+        let all = electorate.len();
+        let needed = match self.terms.change_threshold {
+            Some(needed) => all.min(usize::try_from(needed).unwrap()),
+            None => all,
+        };
+        (electorate, needed)
+    }
+
+    /// The groups that the terms ask for, among those who are members.
+    pub fn groups(&self) -> Vec<ApprovalGroup> {
+        let mut groups = self.terms.groups.clone();
+        for group in &mut groups {
+            group.members.retain(|member| self.members.contains(member));
+            group.needed = group.needed.min(group.members.len() as u64);
+        }
+        groups.retain(|group| !group.members.is_empty());
+        groups
+    }
+
+    /// What of a former member's still blocks or goes on.
+    pub fn left_behind(&self, member: MemberId) -> Vec<String> {
+        let owned = self
+            .owners
+            .iter()
+            .filter(|(dataset, owner)| **owner == member && !self.retired.contains(*dataset));
+        let marks = self.marks.iter().filter(|(_, by)| *by == member);
+        let live = self.live.keys().filter(|query| self.authors[*query] == member);
+        let runs = self
+            .running
+            .iter()
+            .filter(|(_, (runner, query))| *runner == member || !self.accepted.contains_key(query));
+        let rules = self.rules.iter().filter(|(_, (owner, _))| *owner == member);
+        let changes = self.open.iter().filter(|id| {
+            let (proposer, change) = &self.changes[*id];
+            *proposer == member || change.member() == Some(member)
+        });
+        owned
+            .map(|it| format!("dataset {it:?}"))
+            .chain(marks.map(|it| format!("mark {it:?}")))
+            .chain(live.map(|it| format!("query {it:?}")))
+            .chain(runs.map(|it| format!("run {it:?}")))
+            .chain(rules.map(|it| format!("rule {it:?}")))
+            .chain(changes.map(|it| format!("change {it:?}")))
+            .collect()
     }
 
     fn end(&mut self, query: QueryId) {
@@ -202,12 +350,15 @@ impl Facts {
         let no_runner =
             !self.abilities.get(&runner).is_some_and(|has| has.contains(&Ability::Runner));
         let marked = self.marks.iter().any(|(subject, _)| self.covers(*subject, query));
+        let other_runner = self.accepted.contains_key(&query)
+            && self.runners.get(&query).is_some_and(|named| named.iter().any(|id| *id != runner));
         let wrong = [
             (!self.workload, Code::WorkloadNotEnabled),
             (self.applications.is_empty(), Code::CleanRoomPolicyMissing),
             (no_runner, Code::AbilityMissing),
             (!self.accepted.contains_key(&query), Code::QueryNotAccepted),
             (marked, Code::ConsentWithdrawn),
+            (other_runner, Code::RunnerNotApproved),
             (
                 live && (policy != Some(&self.applications) || demands != Some(&self.demands)),
                 Code::CleanRoomPolicyChanged,

@@ -4,8 +4,8 @@ use chancery_governance::clean_room::Only;
 use chancery_governance::command::{
     ApproveQuery, CancelRun, CloseCollaboration, Command, DraftQuery, ErasePersonal, FailRun,
     PauseCollaboration, ProposeQuery, PublishDataset, RejectQuery, RequestRun, RestoreConsent,
-    ResumeCollaboration, RetireDataset, ReviseQuery, RevokeSigningKey, SetCleanRoomPolicy,
-    StartRun, WithdrawConsent, WithdrawQuery,
+    ResumeCollaboration, RetireDataset, ReviseQuery, RevokeSigningKey, SetAutoApprovalRule,
+    SetCleanRoomPolicy, StartRun, WithdrawConsent, WithdrawQuery,
 };
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::event::Event;
@@ -19,6 +19,8 @@ use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::{Authority, SignedContent};
 use chancery_ledger::id::{QueryId, RunId};
 use proptest::prelude::*;
+
+use super::agree::{self, Agree};
 
 use crate::support::fixtures::{
     admit, admit_with, application, attested, campaigns, campaigns_s, definition, moved, orders,
@@ -38,6 +40,10 @@ pub enum Start {
     Started,
     /// Accepted, with a budget of one run a day and two in all.
     Limited,
+    /// All have keys, and Litware asks for a change.
+    Asked(u8),
+    /// Each member has a rule that lets the query through.
+    Ruled,
 }
 
 /// One step.
@@ -92,6 +98,8 @@ pub enum Act {
     Demand(u8),
     /// A dataset's version with a budget and receivers.
     Limit(u8, u8),
+    /// What members agree on: see [`agree`].
+    Agree(Agree),
 }
 
 /// Which digest is named.
@@ -146,15 +154,31 @@ pub struct Played {
 }
 
 impl Played {
+    /// The events, by the commands that caused them.
+    pub fn batches(&self) -> impl Iterator<Item = &[(Recorded, Event)]> {
+        self.events.chunk_by(|(one, _), (next, _)| one.command == next.command)
+    }
+
+    /// Whether the entry at that position is a command's own, and follows from no other.
+    pub fn is_own_act(&self, position: u64) -> bool {
+        let entry = self.world.log[usize::try_from(position).unwrap()].entry();
+        !matches!(entry.authority, Authority::Consequence(_))
+    }
+
     pub fn forged(&self) -> impl Iterator<Item = &(Op, Tried)> {
         self.tried.iter().filter(|(op, _)| matches!(op, Op::Forge(..) | Op::Again(..)))
     }
 }
 
 pub fn ops() -> impl Strategy<Value = (Start, Vec<Op>)> {
-    use Start::{Accepted, Begun, Limited, Proposed, Requested, Started, Stocked};
-    let starts = vec![Begun, Stocked, Proposed, Accepted, Requested, Started, Limited, Limited];
-    let start = prop::sample::select(starts);
+    use Start::{Accepted, Asked, Begun, Limited, Proposed, Requested, Ruled, Started, Stocked};
+    let starts =
+        vec![Begun, Stocked, Proposed, Accepted, Requested, Started, Limited, Limited];
+    let start = prop_oneof![
+        8 => prop::sample::select(starts),
+        3 => (0..agree::CHANGES).prop_map(Asked),
+        1 => Just(Ruled),
+    ];
     let op = prop_oneof![
         12 => (who(), act()).prop_map(|(who, act)| Op::Act(who, act)),
         // The right person for the act, so that sequences get somewhere.
@@ -240,6 +264,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => prop_oneof![8 => Just(Act::Pause), 20 => Just(Act::Resume), 1 => Just(Act::Close)],
         1 => (0..3u8).prop_map(Act::Demand),
         1 => (0..3u8, 0..6u8).prop_map(|(dataset, how)| Act::Limit(dataset, how)),
+        14 => agree::acts().prop_map(Act::Agree),
     ]
 }
 
@@ -255,6 +280,7 @@ fn fit(act: &Act) -> Who {
         | Act::Limit(n, _)
         | Act::Consent(n, ..) => Who::MEMBERS[usize::from(*n) % 3],
         Act::Policy(_) | Act::Pause | Act::Resume | Act::Close | Act::Demand(_) => Who::Litware,
+        Act::Agree(act) => agree::fit(*act),
         Act::Reject(..) => Who::Contosso,
         Act::Draft(..)
         | Act::Revise(..)
@@ -316,7 +342,10 @@ fn command(world: &World, who: Who, act: &Act) -> (Subject, Command) {
         Act::Revise(n, s) => {
             (Subject::Query(query(n)), ReviseQuery { definition: shape(s) }.into())
         }
-        Act::Propose(n) => (Subject::Query(query(n)), ProposeQuery {}.into()),
+        Act::Propose(n) => (
+            Subject::Query(query(n)),
+            ProposeQuery { votes_until_ms: None, runs_until_ms: None }.into(),
+        ),
         Act::Approve(n, named) => {
             (Subject::Query(query(n)), ApproveQuery { digest: digest(n, named) }.into())
         }
@@ -351,6 +380,7 @@ fn command(world: &World, who: Who, act: &Act) -> (Subject, Command) {
             let of = Who::MEMBERS[usize::from(n)].invitation();
             (Subject::Invitation(of), ErasePersonal {}.into())
         }
+        Act::Agree(act) => agree::command(world, who, act),
     }
 }
 
@@ -438,6 +468,19 @@ pub fn play(start: Start, ops: &[Op]) -> Played {
         Start::Requested => World::requested(),
         Start::Started => World::started(),
         Start::Limited => limited(),
+        Start::Asked(change) => {
+            let mut world = World::accepted().key_contosso();
+            drop(world.asks(agree::change(change)));
+            world
+        }
+        Start::Ruled => {
+            let mut world = World::drafted();
+            for (number, who) in (0..).zip(Who::MEMBERS) {
+                let rule = agree::rule(number);
+                world.by(who).does(agree::rule_s(number), SetAutoApprovalRule { rule }).unwrap();
+            }
+            world
+        }
     };
     let mut tried = Vec::new();
     for op in ops {
@@ -457,13 +500,21 @@ fn step(world: &mut World, op: &Op) -> Option<Tried> {
     match op {
         Op::Act(who, act) => {
             let (subject, command) = command(world, *who, act);
-            Some(world.by(*who).does(subject, command))
+            let mut attempt = world.prepare(*who, subject, &command);
+            if let Act::Agree(act) = act
+                && agree::is_witnessed(*act)
+            {
+                attempt.authority = world.witnessed(*who, &command);
+            }
+            Some(world.submit(&attempt))
         }
         Op::Report(n, report, by) => {
             let (command, seed) = report_command(world, run(*n), *report, *by)?;
             let attempt = world.prepare_report(&key(seed), run(*n), &command);
             Some(world.submit(&attempt))
         }
+        // The service vouches for an invited e-mail, so that a stranger's would be no forgery.
+        Op::Forge(_, Act::Agree(Agree::Accept), _) => None,
         Op::Forge(who, act, forgery) => Some(forge(world, *who, act, *forgery)),
         Op::Again(at, new_id) => {
             if world.attempts.is_empty() {
