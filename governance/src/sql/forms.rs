@@ -5,6 +5,7 @@ use sqlparser::ast::{
 };
 
 use super::expr::{Facts, Walker};
+use super::policy::Mix;
 use super::shape::Shape;
 use super::types;
 use crate::dataset::ColumnType;
@@ -56,6 +57,7 @@ impl Walker<'_, '_, '_> {
                 for bound in [substring_from, substring_for].into_iter().flatten() {
                     parts.push(self.descend(bound, depth));
                 }
+                self.mix(&parts, Mix::Other, inner.span());
                 let shapes: Vec<Shape> = parts.iter().map(|part| part.shape).collect();
                 Facts::of(parts, Some(ColumnType::String), Shape::call(&shapes, true))
             }

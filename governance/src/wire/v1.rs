@@ -22,6 +22,7 @@ names! {
         String "string", Long "long", Double "double", Boolean "boolean", Date "date",
         Timestamp "timestamp",
     }
+    crate::dataset::LiteralComparisons { Any "any", Equality "equality", None "none" }
     crate::run::Platform { InsecureVirtual "insecure-virtual", SevSnp "sev-snp" }
     crate::run::RefusedAt { Request "request", Admission "admission" }
 }
@@ -32,7 +33,11 @@ record! {
     crate::member::Terms { member_signed, insecure_virtual }
     crate::dataset::Column { name, kind as "type" }
     crate::dataset::MinimumGroup { identity, count }
-    crate::dataset::AccessPolicy { allowed_columns, minimum_group }
+    crate::dataset::AccessPolicy { allowed_columns, minimum_group, column_rules = omitted }
+    crate::dataset::ColumnRule {
+        column, minimum = omitted, aggregate_only = omitted, output_forbidden = omitted,
+        join_only = omitted, literals = omitted,
+    }
     crate::dataset::Descriptor { name, format, columns, store, access_mode, policy }
     crate::query::Definition { name, segments, inputs, output, parameters }
     crate::query::Segment { order, view, sql, pre_conditions, post_filters }

@@ -72,6 +72,7 @@ pub fn descriptor() -> Descriptor {
                 identity: GroupIdentity::Column("customer".into()),
                 count: 10,
             }),
+            column_rules: Vec::new(),
         },
     }
 }

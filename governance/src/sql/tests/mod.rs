@@ -33,6 +33,7 @@ fn dataset(
         policy: AccessPolicy {
             allowed_columns: open.map(|(name, _)| (*name).to_owned()).collect(),
             minimum_group,
+            column_rules: Vec::new(),
         },
     }
 }
