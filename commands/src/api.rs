@@ -4,7 +4,7 @@
 //! `chancery_governance::wire`; `tests/api/contract.rs` holds these types to that form.
 
 pub use chancery_projections::document::{
-    AccessPolicy, Attested, Column, DatasetVersion, Definition, Descriptor, Engine, File, Format,
+    AccessPolicy, Attested, Column, ColumnRule, DatasetVersion, Definition, Descriptor, Engine, File, Format,
     GroupIdentity, Input, InputRows, Literal, Manifest, MinimumGroup, Parameter, PostFilter,
     PreCondition, Segment, SegmentRows, Statistics, Store, Terms,
 };

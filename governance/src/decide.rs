@@ -1,6 +1,7 @@
 //! Decisions: synchronous and pure. A command, the state and outside facts give events or reasons.
 
 pub mod collaboration;
+mod column_rules;
 pub mod consent;
 pub mod dataset;
 mod in_flight;

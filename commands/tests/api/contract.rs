@@ -138,9 +138,22 @@ fn descriptor(format: api::Format, identity: Option<api::GroupIdentity>) -> api:
             policy: api::AccessPolicy {
                 allowed_columns: vec!["region".into()],
                 minimum_group: identity.map(|identity| api::MinimumGroup { identity, count: 10 }),
+                column_rules: vec![api::ColumnRule {
+                    column: "region".into(),
+                    minimum: Some(25),
+                    aggregate_only: true,
+                    output_forbidden: true,
+                    join_only: true,
+                    literals: Some("equality".into()),
+                }],
             },
         },
     }
+}
+
+/// Fields of a column's rule and the list of them may be left out: the same command in other bytes.
+fn is_rule(at: &str, name: &str) -> bool {
+    name == "column_rules" || (at.contains("/column_rules/") && name != "column")
 }
 
 fn definition() -> api::DraftQuery {
@@ -294,8 +307,10 @@ fn altered(body: &Json) -> Vec<(String, Json)> {
             let invites = body.pointer(&at).unwrap().get("email_salt").is_some();
             let nullable = ["tenant", "null_value", "minimum_group"].contains(&name.as_str())
                 || (invites && name == "key");
-            if !nullable {
+            if !nullable && !is_rule(&at, name) {
                 all.push((format!("{at}/{name}-"), change(&|map| drop(map.remove(name)))));
+            }
+            if !nullable && !(is_rule(&at, name) && name == "minimum") {
                 all.push((format!("{at}/{name}=null"), change(&|map| map[name] = Json::Null)));
             }
             let other = if value.is_array() { json!({}) } else { json!([]) };

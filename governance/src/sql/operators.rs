@@ -23,16 +23,18 @@ impl Walker<'_, '_, '_> {
                 Facts::choice(vec![facts], Some(ColumnType::Boolean))
             }
             Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+                let at = left.span();
                 let parts = vec![
                     self.operand(left, Level::Primary, depth),
                     self.operand(right, Level::Primary, depth),
                 ];
-                self.condition(parts, Mix::Equality, left.span())
+                self.condition(parts, Mix::Equality, at)
             }
             Expr::In { expr: inner, target: InTarget::List(list), negated: _, global: false } => {
+                let at = inner.span();
                 let mut parts = vec![self.operand(inner, Level::Add, depth)];
                 parts.extend(list.iter_mut().map(|one| self.descend(one, depth)));
-                self.condition(parts, Mix::Equality, inner.span())
+                self.condition(parts, Mix::Equality, at)
             }
             Expr::Between { expr: inner, negated: _, low, high } => {
                 let at = inner.span();
@@ -42,11 +44,12 @@ impl Walker<'_, '_, '_> {
             }
             Expr::Like { negated: _, any: false, expr: inner, pattern, escape_char: None }
             | Expr::ILike { negated: _, any: false, expr: inner, pattern, escape_char: None } => {
+                let at = inner.span();
                 let parts = vec![
                     self.operand(inner, Level::Primary, depth),
                     self.operand(pattern, Level::Primary, depth),
                 ];
-                self.condition(parts, Mix::Other, inner.span())
+                self.condition(parts, Mix::Other, at)
             }
             other => self.unsupported_kind(other),
         }

@@ -53,8 +53,7 @@ impl Walker<'_, '_, '_> {
         }
         let kinds: Vec<Option<ColumnType>> = parts.iter().map(|part| part.kind).collect();
         for key in partition_by {
-            let facts = self.descend(key, depth);
-            parts.push(self.window_key(facts, at));
+            parts.push(self.window_key(key, depth, at));
         }
         for key in order_by {
             let OrderByOptions { sort, nulls_first: _ } = &key.options;
@@ -63,8 +62,7 @@ impl Walker<'_, '_, '_> {
             if !plain {
                 return self.unsupported(at, "an order of a window with USING or WITH FILL");
             }
-            let facts = self.descend(&mut key.expr, depth);
-            parts.push(self.window_key(facts, at));
+            parts.push(self.window_key(&mut key.expr, depth, at));
         }
         if !window_frame.as_ref().is_none_or(is_frame) {
             let detail = "a window frame is ROWS or RANGE with UNBOUNDED, CURRENT ROW or, in ROWS, numbers";
@@ -73,8 +71,11 @@ impl Walker<'_, '_, '_> {
         Facts { varies: true, ..Facts::of(parts, function.kind(&kinds), Shape::Selective) }
     }
 
-    fn window_key(&mut self, facts: Facts, at: Span) -> Facts {
-        if !facts.varies && !facts.aggregates {
+    fn window_key(&mut self, key: &mut Expr, depth: usize, at: Span) -> Facts {
+        let before = self.context.refusals.len();
+        let facts = self.descend(key, depth);
+        let unrefused = self.context.refusals.len() == before;
+        if !facts.varies && !facts.aggregates && unrefused {
             self.unsupported(at, "a key of a window names a column or an aggregate");
         }
         facts

@@ -65,15 +65,16 @@ pub fn entries() -> Vec<Vector> {
 }
 
 pub fn contents() -> Vec<Vector> {
-    let named = samples::commands().into_iter().map(|(subject, command)| {
+    let one = |name: &str, (subject, command): (Subject, Command)| {
         let index = json!({
             "action": command.action(),
             "subject": subject.to_string(),
             "decoded": to_json::value(&v1::encode_command(&command)),
         });
-        vector("content", command.action(), content(&command), index)
-    });
-    named.collect()
+        vector("content", name, content(&command), index)
+    };
+    let named = samples::commands().into_iter().map(|sample| one(sample.1.action(), sample));
+    named.chain([one("dataset.publish-rules", samples::ruled())]).collect()
 }
 
 pub fn signed() -> Vec<Vector> {
