@@ -4,9 +4,9 @@
 //! `chancery_governance::wire`; `tests/api/contract.rs` holds these types to that form.
 
 pub use chancery_projections::document::{
-    AccessPolicy, Attested, Column, ColumnRule, DatasetVersion, Definition, Descriptor, Engine, File, Format,
-    GroupIdentity, Input, InputRows, Literal, Manifest, MinimumGroup, Parameter, PostFilter,
-    PreCondition, Segment, SegmentRows, Statistics, Store, Terms,
+    AccessPolicy, Attested, Column, ColumnRule, DatasetVersion, Definition, Descriptor, Engine,
+    File, Format, GroupIdentity, Input, InputRows, Literal, Manifest, MinimumGroup, Parameter,
+    PostFilter, PreCondition, Segment, SegmentRows, Statistics, Store, Terms,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -47,10 +47,8 @@ fn answer(query: &Value) -> Option<Result<Value, Value>> {
         };
         inputs.push((alias.as_str(), columns, policy));
     }
-    let relations: Vec<Relation<'_>> = inputs
-        .iter()
-        .map(|(alias, columns, policy)| Relation { alias, columns, policy })
-        .collect();
+    let relations: Vec<Relation<'_>> =
+        inputs.iter().map(|(alias, columns, policy)| Relation { alias, columns, policy }).collect();
     let segments = query.get("segments")?.as_array()?.iter().map(|segment| {
         Some(SegmentText {
             order: u32::try_from(segment.get("order")?.as_u64()?).ok()?,

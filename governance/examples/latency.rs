@@ -30,10 +30,8 @@ fn main() -> io::Result<ExitCode> {
             (name.clone(), columns, policy)
         })
         .collect();
-    let relations: Vec<Relation<'_>> = inputs
-        .iter()
-        .map(|(alias, columns, policy)| Relation { alias, columns, policy })
-        .collect();
+    let relations: Vec<Relation<'_>> =
+        inputs.iter().map(|(alias, columns, policy)| Relation { alias, columns, policy }).collect();
     let mut out = io::stdout().lock();
     let mut slowest = Duration::ZERO;
     for number in 1..=22 {

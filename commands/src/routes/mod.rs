@@ -6,6 +6,7 @@ mod collaborations;
 mod consents;
 mod datasets;
 mod document;
+mod lineage;
 mod log;
 mod members;
 mod queries;
@@ -71,6 +72,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(members::routes())
         .merge(datasets::routes())
         .merge(queries::routes())
+        .merge(lineage::routes())
         .merge(consents::routes())
         .merge(runs::routes())
         .merge(reports::routes())

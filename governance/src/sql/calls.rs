@@ -29,9 +29,8 @@ impl Walker<'_, '_, '_> {
             over,
         } = call;
         let Some(function) = plain_name(name).and_then(|name| functions::find(&name.value)) else {
-            let code = plain_name(name).map_or(RefusalCode::FunctionNotAllowed, |name| {
-                functions::why_not(&name.value)
-            });
+            let code = plain_name(name)
+                .map_or(RefusalCode::FunctionNotAllowed, |name| functions::why_not(&name.value));
             return self.refuse(code, at, format!("the function {name} is not allowed"));
         };
         *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(function.name))]);
@@ -161,7 +160,8 @@ impl Walker<'_, '_, '_> {
             self.refuse(RefusalCode::MisplacedWindow, at, detail);
             return None;
         }
-        if let ("COUNT", [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)]) = (function.name, &*args)
+        if let ("COUNT", [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)]) =
+            (function.name, &*args)
         {
             return Some(Vec::new());
         }

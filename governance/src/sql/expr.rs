@@ -111,9 +111,12 @@ impl Walker<'_, '_, '_> {
                 self.typed_string(&data_type, value, odbc, at)
             }
             Expr::Nested(inner) => self.descend(inner, depth),
-            Expr::In { expr: inner, target: InTarget::Subquery(query), negated: _, global: false } => {
-                self.in_subquery(inner, query, conjunct, depth)
-            }
+            Expr::In {
+                expr: inner,
+                target: InTarget::Subquery(query),
+                negated: _,
+                global: false,
+            } => self.in_subquery(inner, query, conjunct, depth),
             Expr::IsFalse(_)
             | Expr::IsNotFalse(_)
             | Expr::IsTrue(_)

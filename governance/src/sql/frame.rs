@@ -2,8 +2,8 @@
 //! construct that a later version adds is a compile error and not a hole.
 
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, GroupByWithModifier, LimitClause, OrderBy, OrderByExpr,
-    LateralView, OrderByKind, OrderByOptions, OrderBySort, Query, Select, SelectFlavor, SelectItem,
+    Distinct, Expr, GroupByExpr, GroupByWithModifier, LateralView, LimitClause, OrderBy,
+    OrderByExpr, OrderByKind, OrderByOptions, OrderBySort, Query, Select, SelectFlavor, SelectItem,
     SetExpr, Spanned, TableWithJoins, With,
 };
 use sqlparser::tokenizer::Span;

@@ -36,9 +36,8 @@ pub(super) fn input(relation: &Relation<'_>) -> Result<Readable, String> {
             ));
         }
     }
-    let rule = |name: &str| {
-        policy.column_rules.iter().find(|rule| rule.column.eq_ignore_ascii_case(name))
-    };
+    let rule =
+        |name: &str| policy.column_rules.iter().find(|rule| rule.column.eq_ignore_ascii_case(name));
     let scoped = columns.iter().map(|column| ScopeColumn {
         name: column.name.clone(),
         kind: Some(column.kind),

@@ -121,7 +121,8 @@ fn call<'e>(expr: &'e mut Expr, name: &str) -> Option<Vec<&'e mut Expr>> {
         name: called,
         uses_odbc_syntax: false,
         parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses }),
+        args:
+            FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses }),
         within_group,
         filter: None,
         null_treatment: None,

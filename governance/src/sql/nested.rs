@@ -91,12 +91,8 @@ fn named(
         return Some(made.readable(&name.value, Origin::Nested));
     }
     if columns.len() != made.output.len() {
-        let detail = format!(
-            "{} names {} columns and has {}",
-            name.value,
-            columns.len(),
-            made.output.len()
-        );
+        let detail =
+            format!("{} names {} columns and has {}", name.value, columns.len(), made.output.len());
         return refuse(RefusalCode::ColumnCount, at, detail);
     }
     let mut seen = BTreeSet::new();
@@ -117,10 +113,12 @@ fn named(
         output.clone_from(&name.value);
     }
     // The list must name every column of the query that runs, the hidden ones too.
-    columns.extend(made.carries.iter().map(|one| TableAliasColumnDef {
-        name: Ident::new(one.column.as_str()),
-        data_type: None,
-    }));
+    columns.extend(
+        made.carries.iter().map(|one| TableAliasColumnDef {
+            name: Ident::new(one.column.as_str()),
+            data_type: None,
+        }),
+    );
     Some(made.readable(&name.value, Origin::Nested))
 }
 

@@ -97,8 +97,9 @@ impl Walker<'_, '_, '_> {
         self.conjunct = both;
         let right_facts = self.operand(right, most_right, depth);
         self.conjunct = false;
-        let joins =
-            conjunct && *op == BinaryOperator::Eq && policy::joins((left, &left_facts), (right, &right_facts));
+        let joins = conjunct
+            && *op == BinaryOperator::Eq
+            && policy::joins((left, &left_facts), (right, &right_facts));
         let (left, right) = (left_facts, right_facts);
         let shape = match op {
             BinaryOperator::Plus | BinaryOperator::Minus => left.shape.sum(right.shape),

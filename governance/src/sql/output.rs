@@ -29,7 +29,12 @@ impl Checker<'_, '_, '_> {
             }
             if expanded.len() > OUTPUT_COLUMNS_MAX {
                 let detail = format!("at most {OUTPUT_COLUMNS_MAX} output columns are made");
-                self.context.refusals.push(RefusalCode::TooMany, Clause::Select, Span::empty(), detail);
+                self.context.refusals.push(
+                    RefusalCode::TooMany,
+                    Clause::Select,
+                    Span::empty(),
+                    detail,
+                );
                 expanded.clear();
                 break;
             }
@@ -82,7 +87,12 @@ impl Checker<'_, '_, '_> {
             }
             Some(_) => {
                 let detail = "relations have no catalogue or schema";
-                return self.context.refusals.push(RefusalCode::QualifiedName, Clause::Select, at, detail);
+                return self.context.refusals.push(
+                    RefusalCode::QualifiedName,
+                    Clause::Select,
+                    at,
+                    detail,
+                );
             }
         };
         for one in relations {
@@ -148,7 +158,12 @@ impl Checker<'_, '_, '_> {
         }
         if aliases.insert(name.to_ascii_lowercase(), (expr.clone(), facts.clone())).is_some() {
             let detail = format!("two output columns are named {name}");
-            self.context.refusals.push(RefusalCode::DuplicateOutputColumn, Clause::Select, at, detail);
+            self.context.refusals.push(
+                RefusalCode::DuplicateOutputColumn,
+                Clause::Select,
+                at,
+                detail,
+            );
         }
         output.push((name, facts));
     }
@@ -165,7 +180,8 @@ impl Checker<'_, '_, '_> {
         }
         let none = Aliases::new();
         self.walker(Clause::Select, Aggregates::Refused, &[], &none).check_rules(facts, at);
-        let forbidden = facts.sources.iter().find(|source| self.context.forbidden.contains(*source));
+        let forbidden =
+            facts.sources.iter().find(|source| self.context.forbidden.contains(*source));
         if let Some((input, column)) = forbidden {
             let detail = format!("no output may be computed from {column} of {input}");
             self.context.refusals.push(RefusalCode::OutputForbidden, Clause::Select, at, detail);
@@ -175,7 +191,12 @@ impl Checker<'_, '_, '_> {
     fn output_name(&mut self, alias: &Ident) {
         if is_keyword(&alias.value) {
             let detail = format!("{} is a word of Spark's grammar", alias.value);
-            self.context.refusals.push(RefusalCode::ReservedName, Clause::Select, alias.span, detail);
+            self.context.refusals.push(
+                RefusalCode::ReservedName,
+                Clause::Select,
+                alias.span,
+                detail,
+            );
         }
     }
 }

@@ -34,10 +34,8 @@ impl Walker<'_, '_, '_> {
             let Some((control, column)) = &part.rules.literals else {
                 continue;
             };
-            let chosen = parts
-                .iter()
-                .enumerate()
-                .any(|(other, facts)| other != index && !facts.is_stored());
+            let chosen =
+                parts.iter().enumerate().any(|(other, facts)| other != index && !facts.is_stored());
             let allowed = match control {
                 LiteralComparisons::Any => true,
                 LiteralComparisons::Equality => how == Mix::Equality && part.is_stored(),
@@ -64,7 +62,12 @@ impl Walker<'_, '_, '_> {
     }
 
     /// What still holds for an aggregate of a value.
-    pub(super) fn aggregated_rules(&mut self, function: &Function, rules: Rules, at: Span) -> Rules {
+    pub(super) fn aggregated_rules(
+        &mut self,
+        function: &Function,
+        rules: Rules,
+        at: Span,
+    ) -> Rules {
         let extreme = function.class == Class::Extreme;
         if let (true, Some(column)) = (extreme, &rules.aggregate_only) {
             let detail = format!("{} shows a single value of {column}", function.name);

@@ -266,11 +266,7 @@ fn check_operands(
 
 /// Checks an operand. One that is an operation itself is put in parentheses, so that no parser's
 /// precedence decides what belongs together.
-fn operand(
-    operand: &mut Box<SetExpr>,
-    role: Role,
-    context: &mut Context<'_, '_>,
-) -> Option<Made> {
+fn operand(operand: &mut Box<SetExpr>, role: Role, context: &mut Context<'_, '_>) -> Option<Made> {
     if !matches!(**operand, SetExpr::Query(_)) {
         let body = std::mem::replace(operand, Box::new(SetExpr::Values(nested::no_values())));
         **operand = SetExpr::Query(Box::new(nested::plain(body)));
@@ -282,7 +278,8 @@ fn operand(
     // A select needs none: the text keeps the form that its author gave it.
     let bare = inner.order_by.is_none() && inner.limit_clause.is_none() && inner.with.is_none();
     if bare && matches!(*inner.body, SetExpr::Select(_)) {
-        let body = std::mem::replace(&mut inner.body, Box::new(SetExpr::Values(nested::no_values())));
+        let body =
+            std::mem::replace(&mut inner.body, Box::new(SetExpr::Values(nested::no_values())));
         *operand = body;
     }
     made

@@ -25,11 +25,7 @@ fn identities<'v>(scope: &'v Scope<'_>) -> InScopeIdentities<'v> {
 }
 
 /// Adds the identity of each individual to the rows of a row-level select.
-pub(super) fn carry(
-    parts: &mut Parts<'_>,
-    scope: &Scope<'_>,
-    role: Role,
-) -> Vec<CarriedIdentity> {
+pub(super) fn carry(parts: &mut Parts<'_>, scope: &Scope<'_>, role: Role) -> Vec<CarriedIdentity> {
     let mut carried = Vec::new();
     match role {
         Role::Last | Role::View | Role::Table => {}

@@ -48,8 +48,7 @@ impl Identity {
     /// them asks for, and the dataset's own where none of them had a part.
     pub(super) fn floor(&self, alias: &str, touched: &Sources) -> u64 {
         let columns = touched.iter().filter(|(input, _)| input == alias);
-        let asked =
-            columns.map(|(_, column)| *self.overrides.get(column).unwrap_or(&self.minimum));
+        let asked = columns.map(|(_, column)| *self.overrides.get(column).unwrap_or(&self.minimum));
         asked.max().unwrap_or(self.minimum)
     }
 }

@@ -11,7 +11,10 @@ use super::names::name_objection;
 use super::refusal::{Clause, Refusal, RefusalCode, Refusals};
 use super::scope::{self, Readable, Sources};
 use super::segment;
-use super::{AnalysedSegment, Analysis, BINDINGS_MAX, Parameter, REFUSALS_MAX, Relation, SEGMENTS_MAX, SegmentText};
+use super::{
+    AnalysedSegment, Analysis, BINDINGS_MAX, Parameter, REFUSALS_MAX, Relation, SEGMENTS_MAX,
+    SegmentText,
+};
 
 /// Columns read, by relation.
 pub(super) type Reads = BTreeMap<String, BTreeSet<String>>;

@@ -191,7 +191,12 @@ impl<'c, 'p> Checker<'_, 'c, 'p> {
             if !facts.varies && self.context.refusals.len() == before {
                 let detail =
                     "a group key names a column; positions and constants are not supported";
-                self.context.refusals.push(RefusalCode::ConstructNotSupported, Clause::GroupBy, at, detail);
+                self.context.refusals.push(
+                    RefusalCode::ConstructNotSupported,
+                    Clause::GroupBy,
+                    at,
+                    detail,
+                );
             }
         }
     }
@@ -235,7 +240,12 @@ impl<'c, 'p> Checker<'_, 'c, 'p> {
             self.refuse_ungrouped(Clause::OrderBy, grouped, &facts);
             if !facts.varies && !facts.aggregates && self.context.refusals.len() == before {
                 let detail = "a key names a column or an aggregate; positions and constants are not supported";
-                self.context.refusals.push(RefusalCode::ConstructNotSupported, Clause::OrderBy, at, detail);
+                self.context.refusals.push(
+                    RefusalCode::ConstructNotSupported,
+                    Clause::OrderBy,
+                    at,
+                    detail,
+                );
             }
         }
     }
@@ -251,11 +261,21 @@ impl<'c, 'p> Checker<'_, 'c, 'p> {
         };
         if count.is_none() {
             let detail = "LIMIT takes a whole number below 2147483648";
-            self.context.refusals.push(RefusalCode::ConstructNotSupported, Clause::Limit, at, detail);
+            self.context.refusals.push(
+                RefusalCode::ConstructNotSupported,
+                Clause::Limit,
+                at,
+                detail,
+            );
         }
         if !grouped && self.scope.has_floor() {
             let detail = "LIMIT on rows that have a minimum group could isolate some of them";
-            self.context.refusals.push(RefusalCode::GroupFloorUnprovable, Clause::Limit, at, detail);
+            self.context.refusals.push(
+                RefusalCode::GroupFloorUnprovable,
+                Clause::Limit,
+                at,
+                detail,
+            );
         }
     }
 

@@ -151,7 +151,9 @@ impl Walker<'_, '_, '_> {
         while let Some((scope, correlates)) = around {
             match resolve(scope) {
                 Err((RefusalCode::UnknownColumn, _)) => {}
-                resolved => return self.outer_column(expr, resolved, direct && correlates, name, at),
+                resolved => {
+                    return self.outer_column(expr, resolved, direct && correlates, name, at);
+                }
             }
             direct = false;
             around = scope.outer;

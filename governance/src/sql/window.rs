@@ -65,7 +65,8 @@ impl Walker<'_, '_, '_> {
             parts.push(self.window_key(&mut key.expr, depth, at));
         }
         if !window_frame.as_ref().is_none_or(is_frame) {
-            let detail = "a window frame is ROWS or RANGE with UNBOUNDED, CURRENT ROW or, in ROWS, numbers";
+            let detail =
+                "a window frame is ROWS or RANGE with UNBOUNDED, CURRENT ROW or, in ROWS, numbers";
             return self.unsupported(at, detail);
         }
         Facts { varies: true, ..Facts::of(parts, function.kind(&kinds), Shape::Selective) }

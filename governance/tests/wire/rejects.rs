@@ -400,7 +400,11 @@ fn column_rules() -> Vec<Reject> {
     };
     let of = |name, bytes, expected| reject(name, As::Dataset, bytes, expected);
     vec![
-        of("content-rules-not-a-list", ruled(Value::Null), "invalid_content: descriptor.policy.column_rules: expected a list"),
+        of(
+            "content-rules-not-a-list",
+            ruled(Value::Null),
+            "invalid_content: descriptor.policy.column_rules: expected a list",
+        ),
         of(
             "content-rule-with-unknown-field",
             rule(vec![("masked", Value::Bool(true))]),

@@ -4,8 +4,8 @@
 use chancery_governance::command::{self, Command};
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::{
-    AccessMode, AccessPolicy, Column, ColumnRule, ColumnType, Descriptor, Format, GroupIdentity, LiteralComparisons, MinimumGroup,
-    Store,
+    AccessMode, AccessPolicy, Column, ColumnRule, ColumnType, Descriptor, Format, GroupIdentity,
+    LiteralComparisons, MinimumGroup, Store,
 };
 use chancery_governance::event::{self, Event};
 use chancery_governance::member::{Ability, SealedPersonal, SignedAct, Terms};

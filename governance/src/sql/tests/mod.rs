@@ -102,10 +102,7 @@ fn datasets() -> Vec<Dataset> {
                     ("diagnosis", String),
                     ("region", String),
                 ],
-                Some(MinimumGroup {
-                    identity: GroupIdentity::Column("id".to_owned()),
-                    count: 10,
-                }),
+                Some(MinimumGroup { identity: GroupIdentity::Column("id".to_owned()), count: 10 }),
             ),
             &[
                 ("ssn", ColumnRule { output_forbidden: true, ..rule() }),

@@ -73,7 +73,9 @@ fn rows_under_a_floor_may_be_chosen_by_other_inputs() {
     let analysis = run(&[(1, "out", text)], &[]).unwrap();
     let text = &analysis.segments[0].rewritten;
     assert!(text.ends_with(&format!("GROUP BY p.city {PEOPLE}")), "{text}");
-    assert!(text.contains("FROM flights HAVING COUNT(DISTINCT flights.__chancery_row_flights) >= 50"));
+    assert!(
+        text.contains("FROM flights HAVING COUNT(DISTINCT flights.__chancery_row_flights) >= 50")
+    );
     assert_eq!(analysis.row_identities["flights"], "__chancery_row_flights");
     assert!(analysis.segments[0].hidden["flights"].contains("__chancery_row_flights"));
 }

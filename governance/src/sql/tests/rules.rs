@@ -51,9 +51,15 @@ fn of_the_columns_with_a_part_in_a_group_the_one_that_asks_for_most_decides() {
         ("SELECT region, COUNT(*) AS n FROM patients GROUP BY region", "3"),
         ("SELECT region, city, COUNT(*) AS n FROM patients GROUP BY region, city", "10"),
         ("SELECT COUNT(*) AS n FROM patients p JOIN labs l ON p.diagnosis = l.notes", "25"),
-        ("SELECT COUNT(*) AS n FROM patients p WHERE EXISTS (SELECT 1 FROM labs l WHERE l.notes = p.diagnosis)", "25"),
+        (
+            "SELECT COUNT(*) AS n FROM patients p WHERE EXISTS (SELECT 1 FROM labs l WHERE l.notes = p.diagnosis)",
+            "25",
+        ),
         ("SELECT COUNT(*) AS n FROM (SELECT city FROM patients WHERE diagnosis = 'x') AS d", "25"),
-        ("WITH w AS (SELECT diagnosis AS d, region FROM patients) SELECT region, COUNT(*) AS n FROM w WHERE d = 'x' GROUP BY region", "25"),
+        (
+            "WITH w AS (SELECT diagnosis AS d, region FROM patients) SELECT region, COUNT(*) AS n FROM w WHERE d = 'x' GROUP BY region",
+            "25",
+        ),
     ] {
         assert_eq!(floor(&[(1, "out", text)]), least, "{text}");
     }
@@ -81,17 +87,9 @@ fn rules_follow_a_column_through_segments() {
             "SELECT x, COUNT(*) AS n FROM a GROUP BY x",
             "sql_aggregate_only",
         ),
-        (
-            "SELECT city, pay AS x FROM patients",
-            "SELECT MAX(x) AS m FROM a",
-            "sql_aggregate_only",
-        ),
+        ("SELECT city, pay AS x FROM patients", "SELECT MAX(x) AS m FROM a", "sql_aggregate_only"),
         ("SELECT link AS x FROM labs", "SELECT x FROM a", "sql_join_only"),
-        (
-            "SELECT ssn AS x FROM patients",
-            "SELECT MAX(x) AS m FROM a",
-            "sql_output_forbidden",
-        ),
+        ("SELECT ssn AS x FROM patients", "SELECT MAX(x) AS m FROM a", "sql_output_forbidden"),
         (
             "SELECT city, code AS x FROM patients",
             "SELECT city, COUNT(*) AS n FROM a WHERE x = 'x' GROUP BY city",
@@ -104,7 +102,11 @@ fn rules_follow_a_column_through_segments() {
     }
     let handed = [
         (1, "a", "SELECT city, pay, link FROM patients"),
-        (2, "out", "SELECT a.city, SUM(a.pay) AS s FROM a JOIN labs ON a.link = labs.link GROUP BY a.city"),
+        (
+            2,
+            "out",
+            "SELECT a.city, SUM(a.pay) AS s FROM a JOIN labs ON a.link = labs.link GROUP BY a.city",
+        ),
     ];
     assert!(run(&handed, &[]).is_ok());
 }
