@@ -64,7 +64,7 @@ def check_statement(spark: SparkSession, view: str, sql: str, declared: set[str]
             parts = items(node.multipartIdentifier())
             if len(parts) != 1 or parts[0].casefold() not in declared | tables:
                 raise AppError(Code.UNDECLARED_RELATION, f"{view}: relation {'.'.join(parts)} is not declared")
-        if name == "Generate" and node.generator().prettyName() not in GENERATORS:
+        if name == "Generate" and node.generator().prettyName().casefold() not in GENERATORS:
             raise AppError(Code.STATEMENT_REFUSED, f"{view}: {node.generator().prettyName()} in a lateral view")
 
 
