@@ -3,10 +3,10 @@
 
 use axum::Json;
 use axum::extract::State;
+use chancery_governance::binding;
 use chancery_governance::dataset::AccessPolicy;
 use chancery_governance::sql::OutputColumn;
 use chancery_governance::wire::Wire;
-use chancery_governance::{binding, query};
 use chancery_ledger::id::QueryId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
