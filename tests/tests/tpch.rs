@@ -28,7 +28,8 @@ fn tpch(name: &str) -> String {
 
 fn generate(folder: &Path) {
     let program = venv().join("bin/tpchgen-cli");
-    let made = Command::new(program).args(["csv", "-s", "0.01", "-o"]).arg(folder).output().unwrap();
+    let made =
+        Command::new(program).args(["csv", "-s", "0.01", "-o"]).arg(folder).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 

@@ -408,17 +408,17 @@ fn column_rules() -> Vec<Reject> {
         of(
             "content-rule-with-unknown-field",
             rule(vec![("masked", Value::Bool(true))]),
-            "invalid_content: descriptor.policy.column_rules.[0].masked: is not a known field",
+            "invalid_content: descriptor.policy.column_rules[0].masked: is not a known field",
         ),
         of(
             "content-rule-with-unknown-literals",
             rule(vec![("literals", Value::text("range"))]),
-            "invalid_content: descriptor.policy.column_rules.[0].literals: expected one of any equality none",
+            "invalid_content: descriptor.policy.column_rules[0].literals: expected one of any equality none",
         ),
         of(
             "content-rule-with-negative-minimum",
             rule(vec![("minimum", Value::Int(-1))]),
-            "invalid_content: descriptor.policy.column_rules.[0].minimum: expected an integer from 0 to 2^64 - 1",
+            "invalid_content: descriptor.policy.column_rules[0].minimum: expected an integer from 0 to 2^64 - 1",
         ),
         reject(
             "entry-with-empty-column-rules",

@@ -1,7 +1,7 @@
 with revenue (supplier_no, total_revenue) as (
     select
         l_suppkey,
-        round(sum(l_extendedprice * (1 - l_discount)), 2)
+        round(sum(l_extendedprice * (1 - l_discount)), 4)
     from
         lineitem
     where

@@ -137,7 +137,10 @@ fn check(analysis: &Analysis) {
                 segment.output.iter().any(|output| output.name.eq_ignore_ascii_case(word));
             let relation =
                 words.windows(2).any(|pair| pair[0] == "AS" && pair[1].eq_ignore_ascii_case(word));
-            assert!(!closed || counted || carried || alias || used_alias || relation, "{word} in {text}");
+            assert!(
+                !closed || counted || carried || alias || used_alias || relation,
+                "{word} in {text}"
+            );
         }
         for output in &segment.output {
             assert!(
@@ -163,10 +166,7 @@ fn check(analysis: &Analysis) {
 fn check_floors(analysis: &Analysis) {
     let segment = &analysis.segments[0];
     let text = segment.rewritten.as_str();
-    for (input, floor) in [
-        ("flights", "__chancery_row_flights) >= 50"),
-        ("people", ") >= 10"),
-    ] {
+    for (input, floor) in [("flights", "__chancery_row_flights) >= 50"), ("people", ") >= 10")] {
         assert!(!segment.reads.contains_key(input) || text.contains(floor), "{input}: {text}");
     }
     for output in &segment.output {
