@@ -88,17 +88,8 @@ impl Walker<'_, '_, '_> {
                 self.unqualified(expr, &ident)
             }
             Expr::CompoundIdentifier(parts) => {
-                let at = parts.first().map_or(Span::empty(), |part| part.span);
-                if let [alias, name] = parts.as_slice() {
-                    let (alias, name) = (alias.value.clone(), name.value.clone());
-                    self.qualified(expr, &alias, &name, at)
-                } else {
-                    self.refuse(
-                        RefusalCode::QualifiedName,
-                        at,
-                        "columns are written as name or relation.name",
-                    )
-                }
+                let parts = parts.clone();
+                self.compound(expr, &parts)
             }
             Expr::Value(value) => self.value(value).unwrap_or_else(|bound| {
                 let (bound, facts) = *bound;
@@ -207,6 +198,17 @@ impl Walker<'_, '_, '_> {
                 self.outer(expr, &outer, missing, &ident.value, ident.span)
             }
             (_, resolved) => self.column(expr, resolved, &ident.value, ident.span),
+        }
+    }
+
+    fn compound(&mut self, expr: &mut Expr, parts: &[Ident]) -> Facts {
+        let at = parts.first().map_or(Span::empty(), |part| part.span);
+        match parts {
+            [alias, name] => self.qualified(expr, &alias.value, &name.value, at),
+            _ => {
+                let detail = "columns are written as name or relation.name";
+                self.refuse(RefusalCode::QualifiedName, at, detail)
+            }
         }
     }
 

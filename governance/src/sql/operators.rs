@@ -210,7 +210,7 @@ fn level(expr: &Expr) -> Level {
             BinaryOperator::Or => Level::Or,
             _ => Level::Compare,
         },
-        Expr::UnaryOp { op: UnaryOperator::Not, expr: _ } => Level::Not,
+        Expr::UnaryOp { op: UnaryOperator::Not, expr: _ } | Expr::Exists { .. } => Level::Not,
         // In parentheses under another sign: `--` would start a comment.
         Expr::UnaryOp { .. } => Level::Multiply,
         Expr::Identifier(_)
@@ -228,7 +228,6 @@ fn level(expr: &Expr) -> Level {
         | Expr::Interval(_)
         | Expr::Subquery(_)
         | Expr::Function(_) => Level::Primary,
-        Expr::Exists { .. } => Level::Not,
         _ => Level::Compare,
     }
 }

@@ -13,6 +13,7 @@ use super::operators::Level;
 use super::policy::Mix;
 use super::query::{self, Made, Role};
 use super::refusal::{Clause, RefusalCode};
+use super::rules::Rules;
 use super::scope::{Resolved, Scope, Unresolved};
 use super::shape::Shape;
 use crate::dataset::ColumnType;
@@ -92,15 +93,12 @@ impl Walker<'_, '_, '_> {
         at: Span,
     ) -> Option<(Facts, Vec<Facts>)> {
         let mut made = self.subquery(subquery, allowed, at)?;
-        match (made.output.pop(), made.output.is_empty()) {
-            (Some((_, facts)), true) => {
-                Some((Facts { ungrouped: None, ..facts }, std::mem::take(&mut made.outer)))
-            }
-            _ => {
-                let detail = "a subquery for a value or a list has one column";
-                self.refuse(RefusalCode::SubqueryColumns, at, detail);
-                None
-            }
+        if let (Some((_, facts)), true) = (made.output.pop(), made.output.is_empty()) {
+            Some((Facts { ungrouped: None, ..facts }, made.outer))
+        } else {
+            let detail = "a subquery for a value or a list has one column";
+            self.refuse(RefusalCode::SubqueryColumns, at, detail);
+            None
         }
     }
 
@@ -188,7 +186,7 @@ impl Walker<'_, '_, '_> {
             return self.refuse(RefusalCode::AmbiguousColumn, at, detail);
         }
         // Its policies are looked after in this query's clause.
-        let outside = Facts { rules: Default::default(), ..facts.clone() };
+        let outside = Facts { rules: Rules::default(), ..facts.clone() };
         self.context.found.outer.push(outside);
         Facts { ungrouped: None, ..facts }
     }
