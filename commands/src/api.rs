@@ -4,7 +4,7 @@
 //! `chancery_governance::wire`; `tests/api/contract.rs` holds these types to that form.
 
 pub use chancery_projections::document::{
-    AccessPolicy, AllowedInput, ApprovalGroup, ApprovalRule, Attested, Change, Column,
+    AccessPolicy, AllowedInput, ApprovalGroup, ApprovalRule, Attested, Change, Column, ColumnRule,
     DatasetVersion, Definition, Demands, Descriptor, Engine, File, Format, GroupIdentity, Input,
     InputRows, Literal, Manifest, MinimumGroup, Only, Parameter, PostFilter, PreCondition, Receiver,
     RuleShape, RunBudget, Segment, SegmentRows, Statistics, Store, Tcb, Terms, Usage,

@@ -3,6 +3,7 @@
 //! A canonical CBOR map with text keys in a `COSE_Sign1`; `executor/spark/chancery_app/spec.py`
 //! reads it and refuses anything else. The same run, state and expiry give the same bytes.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use base64::Engine as _;
@@ -233,10 +234,35 @@ fn encode_segment(segment: &AnalysedSegment, definition: &Definition) -> Value {
         ("sql", Value::text(&segment.rewritten)),
         ("text_digest", digest(&segment.text)),
         ("sql_digest", digest(&segment.rewritten)),
+        ("reads", encode_reads(segment)),
+        ("output", encode_output(segment)),
         ("pre_conditions", Value::Array(pre.collect())),
         ("post_filters", Value::Array(post.collect())),
         ("groups", Value::Array(groups.collect())),
     ])
+}
+
+/// What Spark must find that the text reads: the columns of each relation, hidden ones too.
+fn encode_reads(segment: &AnalysedSegment) -> Value {
+    let mut reads = segment.reads.clone();
+    for (relation, columns) in &segment.hidden {
+        reads.entry(relation.clone()).or_default().extend(columns.iter().cloned());
+    }
+    let relation = |(relation, columns): (&String, &BTreeSet<String>)| {
+        Value::map([
+            ("relation", Value::text(relation)),
+            ("columns", Value::Array(columns.iter().map(Value::text).collect())),
+        ])
+    };
+    Value::Array(reads.iter().map(relation).collect())
+}
+
+/// The columns that Spark must find that the text gives, in their order, hidden ones last.
+fn encode_output(segment: &AnalysedSegment) -> Value {
+    let shown = segment.output.iter().map(|column| &column.name);
+    let carried = segment.carries.iter().map(|carried| &carried.column);
+    let counted = segment.groups.iter().map(|group| &group.column);
+    Value::Array(shown.chain(carried).chain(counted).map(Value::text).collect())
 }
 
 const fn format_name(format: &Format) -> &'static str {

@@ -4,6 +4,7 @@ mod ability;
 pub mod change;
 mod clean_room;
 pub mod collaboration;
+mod column_rules;
 pub mod consent;
 pub mod dataset;
 mod in_flight;

@@ -183,6 +183,29 @@ documents! {
         allowed_columns: Vec<String>,
         /// The floor under every output group, or null.
         minimum_group: Option<MinimumGroup>,
+        /// Rules on single columns, each column once; left out where there is none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        column_rules: Vec<ColumnRule>,
+    }
+    /// What queries may do with one column. What is left out is not ruled.
+    ColumnRule {
+        /// The column.
+        column: String,
+        /// The least group that it may have a part in, in the place of the dataset's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        minimum: Option<u64>,
+        /// Whether only an aggregate of it, other than `MIN` and `MAX`, may be shown or decide anything.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        aggregate_only: bool,
+        /// Whether no column of an output may be computed from it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        output_forbidden: bool,
+        /// Whether it may stand only where an equality joins two relations.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        join_only: bool,
+        /// Which literals it may be compared with: `any`, `equality` or `none`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        literals: Option<String>,
     }
     /// The least number of individuals behind every output group.
     MinimumGroup {

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use chancery_governance::budget;
+use chancery_governance::dataset::{AccessPolicy, ColumnRule, GroupIdentity, LiteralComparisons};
 use chancery_governance::member::Identity;
 use chancery_governance::run::Platform;
-use chancery_governance::sql::Literal;
+use chancery_governance::sql::{Literal, OutputColumn};
 use chancery_governance::state::lifecycle::Lifecycle;
 use chancery_governance::subject::Subject;
 use chancery_governance::usage::{Receiver, Usage};
@@ -322,5 +323,51 @@ mod tests {
         assert_eq!(places(&some), "at 1, 2");
         (3..=9).for_each(|position| some.add(position));
         assert_eq!(places(&some), "9 entries, the first at 1, 2, 3, 4, 5, 6, 7, 8");
+    }
+}
+
+/// What a policy lets queries do with its dataset, one thing a line.
+pub fn policy(policy: &AccessPolicy) -> Vec<String> {
+    let AccessPolicy { allowed_columns, minimum_group, column_rules } = policy;
+    let mut lines = vec![format!("columns {}", allowed_columns.join(", "))];
+    lines.extend(minimum_group.as_ref().map(|group| match &group.identity {
+        GroupIdentity::Row => format!("{} rows behind every group", group.count),
+        GroupIdentity::Column(column) => {
+            format!("{} distinct {column} behind every group", group.count)
+        }
+    }));
+    lines.extend(column_rules.iter().map(column_rule));
+    lines
+}
+
+fn column_rule(rule: &ColumnRule) -> String {
+    let ColumnRule { column, minimum, aggregate_only, output_forbidden, join_only, literals } =
+        rule;
+    let literals = match literals {
+        LiteralComparisons::Any => None,
+        LiteralComparisons::Equality => Some("compared with whole literals only"),
+        LiteralComparisons::None => Some("compared with no literal"),
+    };
+    let flags = [
+        aggregate_only.then_some("in aggregates only"),
+        output_forbidden.then_some("not for the output"),
+        join_only.then_some("for joins only"),
+        literals,
+    ];
+    let minimum = minimum.map(|minimum| format!("minimum {minimum}"));
+    let words: Vec<_> =
+        minimum.into_iter().chain(flags.into_iter().flatten().map(str::to_owned)).collect();
+    format!("{column}: {}", words.join(", "))
+}
+
+/// Where an output column comes from.
+pub fn lineage(column: &OutputColumn) -> String {
+    let sources: Vec<_> =
+        column.sources.iter().map(|(input, name)| format!("{input}.{name}")).collect();
+    match (sources.is_empty(), column.aggregated) {
+        (true, true) => "a count of rows".to_owned(),
+        (true, false) => "a constant".to_owned(),
+        (false, true) => format!("an aggregate of {}", sources.join(", ")),
+        (false, false) => format!("from {}", sources.join(", ")),
     }
 }

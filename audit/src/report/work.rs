@@ -1,11 +1,12 @@
 //! What they do: datasets, queries, votes, runs, and who got what by them.
 
 use chancery_governance::consent::ConsentKind;
-use chancery_governance::dataset::AccessMode;
+use chancery_governance::dataset::{AccessMode, AccessPolicy};
 use chancery_governance::member::ApprovalGroup;
 use chancery_governance::query::{self, DatasetVersion};
 use chancery_governance::reason::Reason;
 use chancery_governance::run::{Attested, Platform};
+use chancery_governance::sql::OutputColumn;
 use chancery_governance::subject::Subject;
 use chancery_governance::usage::Usage;
 use chancery_ledger::digest::Digest;
@@ -112,6 +113,10 @@ pub struct Bound {
     pub output: DatasetVersion,
     /// The applications that may run it.
     pub applications: Vec<Digest>,
+    /// What each input's policy lets queries do, by its name in the text.
+    pub policies: Vec<(String, AccessPolicy)>,
+    /// Where each column of the output comes from, by the SQL analysis.
+    pub lineage: Vec<OutputColumn>,
 }
 
 /// A run.

@@ -861,6 +861,7 @@ fn descriptor(
         policy: AccessPolicy {
             allowed_columns: columns.iter().map(|(name, _)| (*name).to_owned()).collect(),
             minimum_group,
+            column_rules: Vec::new(),
         },
     }
 }

@@ -382,6 +382,29 @@ views! {
         /// They.
         budgets: Vec<chancery_commands::usage::BudgetItem>,
     }
+    /// Where a proposal's output comes from, and under which policies.
+    Lineage {
+        /// The columns of the output.
+        columns: Vec<LineageColumn>,
+    }
+    /// A column of an output.
+    LineageColumn {
+        /// Its name.
+        name: String,
+        /// Its type, where the analysis can tell.
+        r#type: Option<String>,
+        /// Whether an aggregate lies between it and its sources.
+        aggregated: bool,
+        /// The columns of inputs that it is computed from.
+        sources: Vec<LineageSource>,
+    }
+    /// A column of an input.
+    LineageSource {
+        /// The input's name in the text.
+        input: String,
+        /// The column.
+        column: String,
+    }
     /// Whether a query can run now.
     Readiness {
         /// Nothing stands against it.

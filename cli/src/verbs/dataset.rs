@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use chancery_commands::api::{Format, GroupIdentity, Receiver, Store, Usage};
+use chancery_commands::api::{ColumnRule, Format, GroupIdentity, Receiver, Store, Usage};
 use chancery_commands::usage::BudgetItem;
 use chancery_governance::subject::Subject;
 use chancery_ledger::id::DatasetId;
@@ -38,7 +38,11 @@ Example:
    \"columns\": [{\"name\": \"tailnum\", \"type\": \"string\"}],
    \"store\": {\"kind\": \"local\", \"path\": \"planes\"},
    \"access_mode\": \"read\",
-   \"policy\": {\"allowed_columns\": [\"tailnum\"], \"minimum_group\": null}}")]
+   \"policy\": {\"allowed_columns\": [\"tailnum\"], \"minimum_group\": null,
+     \"column_rules\": [{\"column\": \"tailnum\", \"join_only\": true}]}}
+
+Rules on columns are optional: minimum, aggregate_only, output_forbidden,
+join_only, literals (equality or none).")]
     Publish {
         /// The descriptor
         #[arg(value_name = "FILE.json")]
@@ -220,8 +224,13 @@ async fn show(room: &Room, name: &str) -> Result<()> {
     let mut table = Table::new(["COLUMN", "TYPE", "QUERIES"]);
     for column in &it.descriptor.columns {
         let allowed = it.descriptor.policy.allowed_columns.contains(&column.name);
-        let queries = if allowed { "may read it" } else { "may not" };
-        table.row([column.name.as_str(), &column.r#type, queries]);
+        let rule = it.descriptor.policy.column_rules.iter().find(|it| it.column == column.name);
+        let queries = match (allowed, rule) {
+            (false, _) => "may not".to_owned(),
+            (true, None) => "may read it".to_owned(),
+            (true, Some(rule)) => format!("may read it: {}", ruled(rule)),
+        };
+        table.row([column.name.as_str(), &column.r#type, &queries]);
     }
     let name = plain(&it.descriptor.name);
     let text = format!("{name}\n{}\n{}", facts(2, pairs), table.render(2));
@@ -244,6 +253,29 @@ fn usage(standing: &[BudgetItem], usage: &Usage) -> Vec<(&'static str, String)> 
         ("results to", who)
     });
     budgets.chain(receivers).collect()
+}
+
+/// A rule on a column in words.
+fn ruled(rule: &ColumnRule) -> String {
+    let ColumnRule { column: _, minimum, aggregate_only, output_forbidden, join_only, literals } =
+        rule;
+    let mut words = Vec::new();
+    if let Some(minimum) = minimum {
+        words.push(format!("minimum {minimum}"));
+    }
+    let literals = match literals.as_deref() {
+        Some("equality") => Some("compared with whole literals only"),
+        Some("none") => Some("compared with no literal"),
+        _ => None,
+    };
+    let flags = [
+        aggregate_only.then_some("in aggregates only"),
+        output_forbidden.then_some("not for the output"),
+        join_only.then_some("for joins only"),
+        literals,
+    ];
+    words.extend(flags.into_iter().flatten().map(str::to_owned));
+    words.join(", ")
 }
 
 async fn change(room: &Room, name: &str, consent: Consent, change: Change) -> Result<()> {

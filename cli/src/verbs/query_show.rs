@@ -8,7 +8,7 @@ use super::marks;
 use crate::client::http::view;
 use crate::client::names::Named as _;
 use crate::client::room::Room;
-use crate::client::views::{Query, Readiness, Reason};
+use crate::client::views::{Lineage, LineageColumn, Query, Readiness, Reason};
 use crate::failure::Result;
 use crate::output::{self, WIDTH};
 use crate::text::{Table, facts, plain, plain_lines, time, wrapped};
@@ -89,8 +89,29 @@ pub async fn show(room: &Room, id: &str, sql: bool) -> Result<()> {
     }
     if sql {
         text.push_str(&texts(&it));
+        if it.proposal.is_some() {
+            let document = room.document(&format!("/queries/{id}/lineage")).await?;
+            text.push_str(&lineage(&view(&document)?));
+        }
     }
     Ok(output::answer(&document, &text)?)
+}
+
+/// Where each column of the output comes from.
+fn lineage(lineage: &Lineage) -> String {
+    let mut table = Table::new(["OUTPUT", "TYPE", "FROM"]);
+    for LineageColumn { name, r#type, aggregated, sources } in &lineage.columns {
+        let sources: Vec<_> =
+            sources.iter().map(|it| format!("{}.{}", it.input, it.column)).collect();
+        let from = match (sources.is_empty(), aggregated) {
+            (true, true) => "a count of rows".to_owned(),
+            (true, false) => "a constant".to_owned(),
+            (false, true) => format!("an aggregate of {}", sources.join(", ")),
+            (false, false) => sources.join(", "),
+        };
+        table.row([name.as_str(), r#type.as_deref().unwrap_or("-"), &from]);
+    }
+    format!("\n{}", table.render(2))
 }
 
 /// The texts of each segment: as written, and once it is proposed, as it runs.

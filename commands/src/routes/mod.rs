@@ -7,6 +7,7 @@ mod collaborations;
 mod consents;
 mod datasets;
 mod document;
+mod lineage;
 mod log;
 mod members;
 mod queries;
@@ -76,6 +77,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(queries::routes())
         .merge(changes::routes())
         .merge(rules::routes())
+        .merge(lineage::routes())
         .merge(consents::routes())
         .merge(runs::routes())
         .merge(usage::routes())

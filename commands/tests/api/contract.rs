@@ -139,6 +139,14 @@ fn descriptor(format: api::Format, identity: Option<api::GroupIdentity>) -> api:
             policy: api::AccessPolicy {
                 allowed_columns: vec!["region".into()],
                 minimum_group: identity.map(|identity| api::MinimumGroup { identity, count: 10 }),
+                column_rules: vec![api::ColumnRule {
+                    column: "region".into(),
+                    minimum: Some(25),
+                    aggregate_only: true,
+                    output_forbidden: true,
+                    join_only: true,
+                    literals: Some("equality".into()),
+                }],
             },
         },
     }
@@ -175,6 +183,11 @@ const OMITTED: [&str; 9] = [
     "engines",
     "minimum_tcb",
 ];
+
+/// Fields of a column's rule and the list of them may be left out: the same command in other bytes.
+fn is_rule(at: &str, name: &str) -> bool {
+    name == "column_rules" || (at.contains("/column_rules/") && name != "column")
+}
 
 fn definition() -> api::DraftQuery {
     let literals = [
@@ -406,13 +419,15 @@ fn altered(body: &Json) -> Vec<(String, Json)> {
                 .contains(&name.as_str())
                 || ["admission_by_vote", "groups", "acceptance_lifetime_ms"]
                     .contains(&name.as_str());
-            if late && (value.is_array() || value.is_boolean()) {
-                all.push((format!("{at}/{name}=null"), change(&|map| map[name] = Json::Null)));
-            }
-            if !nullable && !late && !OMITTED.contains(&name.as_str()) {
+            let omitted = late || OMITTED.contains(&name.as_str()) || is_rule(&at, name);
+            if !nullable && !omitted {
                 all.push((format!("{at}/{name}-"), change(&|map| drop(map.remove(name)))));
             }
-            if !nullable && name != "minimum_tcb" {
+            let optional = nullable
+                || name == "minimum_tcb"
+                || (is_rule(&at, name) && name == "minimum")
+                || (late && !value.is_array() && !value.is_boolean());
+            if !optional {
                 all.push((format!("{at}/{name}=null"), change(&|map| map[name] = Json::Null)));
             }
             let other = if value.is_array() { json!({}) } else { json!([]) };

@@ -11,6 +11,7 @@ mod bundle;
 mod contract;
 mod headers;
 mod invitations;
+mod lineage;
 mod log;
 mod personal;
 mod queries;

@@ -63,10 +63,20 @@ class Minimum:
 
 
 @dataclass(frozen=True)
+class Reads:
+    """The columns that a segment reads of an input or a view of a lower order."""
+
+    relation: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Segment:
     order: int
     view: str
     sql: str
+    reads: tuple[Reads, ...]
+    output: tuple[str, ...]
     pre_conditions: tuple[PreCondition, ...]
     post_filters: tuple[Minimum, ...]
     groups: tuple[Minimum, ...]
@@ -161,6 +171,7 @@ def _whole(inputs: tuple[Input, ...], segments: tuple[Segment, ...]) -> None:
         raise shape.refused("segments", "the last order does not hold exactly one segment")
     groups = {GROUP_PREFIX + i.alias for i in inputs}
     for segment in segments:
+        shape.distinct((r.relation for r in segment.reads), f"segment {segment.view} reads")
         if unknown := [g.column for g in segment.groups if g.column not in groups]:
             raise shape.refused(f"segment {segment.view}", f"group column {unknown[0]} names no input")
 
@@ -203,7 +214,8 @@ def _output(value, where: str) -> Output:
 
 def _segment(value, where: str) -> Segment:
     r = shape.record(value, where, {
-        "order", "view", "text", "sql", "text_digest", "sql_digest", "pre_conditions", "post_filters", "groups",
+        "order", "view", "text", "sql", "text_digest", "sql_digest", "reads", "output", "pre_conditions",
+        "post_filters", "groups",
     })  # fmt: skip
     for key in ("text", "sql"):
         digest = hashlib.sha256(shape.sql(r[key], f"{where}.{key}").encode()).hexdigest()
@@ -213,10 +225,18 @@ def _segment(value, where: str) -> Segment:
         order=shape.count(r["order"], f"{where}.order"),
         view=shape.view(r["view"], f"{where}.view"),
         sql=r["sql"],
+        reads=shape.array(r["reads"], f"{where}.reads", _reads, ITEMS_MAX),
+        output=shape.array(r["output"], f"{where}.output", shape.any_column, COLUMNS_MAX, 1),
         pre_conditions=shape.array(r["pre_conditions"], f"{where}.pre_conditions", _pre_condition, ITEMS_MAX),
         post_filters=shape.array(r["post_filters"], f"{where}.post_filters", _minimum, ITEMS_MAX),
         groups=shape.array(r["groups"], f"{where}.groups", _minimum, ITEMS_MAX),
     )
+
+
+def _reads(value, where: str) -> Reads:
+    r = shape.record(value, where, {"relation", "columns"})
+    columns = shape.array(r["columns"], f"{where}.columns", shape.any_column, COLUMNS_MAX)
+    return Reads(shape.view(r["relation"], f"{where}.relation"), columns)
 
 
 def _pre_condition(value, where: str) -> PreCondition:

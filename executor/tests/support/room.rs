@@ -253,6 +253,7 @@ pub fn orders_descriptor() -> Descriptor {
         policy: AccessPolicy {
             allowed_columns: ["customer", "region", "amount"].map(Into::into).into(),
             minimum_group: Some(MinimumGroup { identity: GroupIdentity::Row, count: 2 }),
+            column_rules: Vec::new(),
         },
     }
 }
@@ -266,6 +267,7 @@ fn report_descriptor() -> Descriptor {
         policy: AccessPolicy {
             allowed_columns: columns.iter().map(|column| column.name.clone()).collect(),
             minimum_group: None,
+            column_rules: Vec::new(),
         },
         columns,
         store: Store::Local { path: "report".into() },

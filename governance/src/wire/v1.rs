@@ -24,6 +24,7 @@ names! {
         String "string", Long "long", Double "double", Boolean "boolean", Date "date",
         Timestamp "timestamp",
     }
+    crate::dataset::LiteralComparisons { Any "any", Equality "equality", None "none" }
     crate::run::Platform { InsecureVirtual "insecure-virtual", SevSnp "sev-snp" }
     crate::run::RefusedAt { Request "request", Admission "admission" }
 }
@@ -38,7 +39,11 @@ record! {
     }
     crate::dataset::Column { name, kind as "type" }
     crate::dataset::MinimumGroup { identity, count }
-    crate::dataset::AccessPolicy { allowed_columns, minimum_group }
+    crate::dataset::AccessPolicy { allowed_columns, minimum_group, column_rules = omitted }
+    crate::dataset::ColumnRule {
+        column, minimum = omitted, aggregate_only = omitted, output_forbidden = omitted,
+        join_only = omitted, literals = omitted,
+    }
     crate::dataset::Descriptor {
         name, format, columns, store, access_mode, policy, usage = omitted,
     }

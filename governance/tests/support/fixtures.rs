@@ -109,6 +109,7 @@ fn descriptor(name: &str, mode: AccessMode, of: &[(&str, ColumnType)]) -> Descri
         policy: AccessPolicy {
             allowed_columns: of.iter().map(|(name, _)| (*name).to_owned()).collect(),
             minimum_group: None,
+            column_rules: Vec::new(),
         },
     }
 }

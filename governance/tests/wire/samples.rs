@@ -8,8 +8,8 @@ use chancery_governance::clean_room::{Claims, Demands};
 use chancery_governance::command::{self, Command};
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::{
-    AccessMode, AccessPolicy, Column, ColumnType, Descriptor, Format, GroupIdentity, MinimumGroup,
-    Store,
+    AccessMode, AccessPolicy, Column, ColumnRule, ColumnType, Descriptor, Format, GroupIdentity,
+    LiteralComparisons, MinimumGroup, Store,
 };
 use chancery_governance::event::{self, Event};
 use chancery_governance::member::{Ability, SealedPersonal, SignedAct, Terms};
@@ -82,8 +82,23 @@ pub fn descriptor() -> Descriptor {
                 identity: GroupIdentity::Column("customer".into()),
                 count: 10,
             }),
+            column_rules: Vec::new(),
         },
     }
+}
+
+/// Every form of a rule on a column: what came after the first release.
+pub fn ruled() -> (Subject, Command) {
+    let rule = |column: &str| ColumnRule { column: column.into(), ..ColumnRule::default() };
+    let mut descriptor = descriptor();
+    descriptor.policy.column_rules = vec![
+        ColumnRule { minimum: Some(25), aggregate_only: true, ..rule("amount") },
+        ColumnRule { output_forbidden: true, ..rule("rate") },
+        ColumnRule { join_only: true, ..rule("customer") },
+        ColumnRule { literals: LiteralComparisons::Equality, ..rule("day") },
+        ColumnRule { literals: LiteralComparisons::None, ..rule("at") },
+    ];
+    (orders_s(), command::PublishDataset { descriptor }.into())
 }
 
 fn rows_descriptor() -> Descriptor {

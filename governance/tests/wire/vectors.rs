@@ -65,22 +65,24 @@ pub fn entries() -> Vec<Vector> {
 }
 
 pub fn contents() -> Vec<Vector> {
-    let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
-    let named = samples::commands().into_iter().map(|(subject, command)| {
-        let count = seen.entry(command.action()).or_default();
-        *count += 1;
-        let name = match count {
-            1 => command.action().to_owned(),
-            count => format!("{}-{count}", command.action()),
-        };
+    let one = |name: &str, (subject, command): (Subject, Command)| {
         let index = json!({
             "action": command.action(),
             "subject": subject.to_string(),
             "decoded": to_json::value(&v1::encode_command(&command)),
         });
-        vector("content", &name, content(&command), index)
+        vector("content", name, content(&command), index)
+    };
+    let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
+    let named = samples::commands().into_iter().map(|sample| {
+        let count = seen.entry(sample.1.action()).or_default();
+        *count += 1;
+        match count {
+            1 => one(sample.1.action(), sample),
+            count => one(&format!("{}-{count}", sample.1.action()), sample),
+        }
     });
-    named.collect()
+    named.chain([one("dataset.publish-rules", samples::ruled())]).collect()
 }
 
 /// Contents with fields that are left out at their default.

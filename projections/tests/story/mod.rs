@@ -226,6 +226,7 @@ impl Story {
             policy: AccessPolicy {
                 allowed_columns: columns.iter().map(|(name, _)| (*name).to_owned()).collect(),
                 minimum_group: None,
+                column_rules: Vec::new(),
             },
         };
         self.plain(person, Subject::Dataset(id(number)), PublishDataset { descriptor })

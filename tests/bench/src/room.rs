@@ -380,6 +380,7 @@ fn descriptor(number: usize) -> Descriptor {
         policy: AccessPolicy {
             allowed_columns: vec!["region".to_owned(), "amount".to_owned()],
             minimum_group: None,
+            column_rules: Vec::new(),
         },
     }
 }

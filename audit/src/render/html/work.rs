@@ -124,6 +124,16 @@ fn proposal(
         Markup::code(&format!(":{} = {value}", parameter.name))
             .then(&Markup::text(&format!(" ({kind})")))
     });
+    let policies: Vec<_> = bound
+        .policies
+        .iter()
+        .map(|(alias, policy)| format!("{alias}: {}", words::policy(policy).join("; ")))
+        .collect();
+    let lineage: Vec<_> = bound
+        .lineage
+        .iter()
+        .map(|column| format!("{}: {}", column.name, words::lineage(column)))
+        .collect();
     body.facts(
         "What the digest stands for",
         &[
@@ -133,6 +143,8 @@ fn proposal(
             ("writes", version(&bound.output, names)),
             ("parameters", lines(parameters)),
             ("applications", lines(bound.applications.iter().map(Markup::code))),
+            ("policies", lines(policies.iter().map(|line| Markup::text(line)))),
+            ("output", lines(lineage.iter().map(|line| Markup::text(line)))),
         ],
     );
     for segment in &bound.segments {

@@ -189,6 +189,19 @@ pub fn bound(bound: &Bound) -> Value {
         })),
         "output": version(&bound.output),
         "applications": list(&bound.applications, text),
+        "policies": list(&bound.policies, |(alias, policy)| json!({
+            "alias": alias,
+            "policy": words::policy(policy),
+        })),
+        "lineage": list(&bound.lineage, |column| json!({
+            "column": column.name,
+            "type": column.kind.map(|kind| kind.as_str()),
+            "aggregated": column.aggregated,
+            "sources": column.sources.iter().map(|(input, name)| json!({
+                "input": input,
+                "column": name,
+            })).collect::<Value>(),
+        })),
     })
 }
 

@@ -88,6 +88,13 @@ fn text(page: &mut Page, bound: &Bound, names: &Names<'_>) {
         let dataset = names.dataset(version.dataset);
         page.line(4, &format!("reads {dataset} as {alias}, version {}", short(&version.digest)));
     }
+    for (alias, policy) in &bound.policies {
+        page.line(4, &format!("policy of {alias}"));
+        words::policy(policy).iter().for_each(|line| page.line(6, line));
+    }
+    for column in &bound.lineage {
+        page.line(4, &format!("gives {}, {}", column.name, words::lineage(column)));
+    }
     let output = names.dataset(bound.output.dataset);
     page.line(4, &format!("writes {output}, version {}", short(&bound.output.digest)));
     for application in &bound.applications {
