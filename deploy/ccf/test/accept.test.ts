@@ -300,9 +300,8 @@ test("a checkpoint is of what the entries add up to, and signed by the key in ch
     [note(textOf(demo), other), "unsigned-checkpoint", 403],
     [note(textOf(demo), service, "chancery.other"), "unsigned-checkpoint", 403],
     [`${textOf(demo)}\n${witness}`, "unsigned-checkpoint", 403],
-    [good.replace(/..==\n$|.=\n$|.\n$/, "A==\n"), "unsigned-checkpoint", 403],
   ];
-  for (const [given, code, status] of cases.slice(0, -1)) refused(batch(0, demo, given), code, status);
+  for (const [given, code, status] of cases) refused(batch(0, demo, given), code, status);
   assert.equal(push(batch(0, demo, good + witness)).status, 200, "a witness's line does no harm");
 });
 
