@@ -45,17 +45,19 @@ const chanceryKeys = "public:ccf.gov.chancery.keys";
 const chancerySettings = "public:ccf.gov.chancery.settings";
 const chanceryCallers = "public:ccf.gov.chancery.callers";
 
-// The mirror's settings: whether entries are stored whole or as digests only, and whether a service
-// may go over to a new key by itself (`follow`) or only to one that the consortium allowed.
+// The mirror's settings: whether entries are stored whole or as digests only; whether a service may go
+// over to a new key by itself (`follow`) or only to one that the consortium allowed (`approve`); and
+// whether the seal of each entry is checked, or of a batch's last one, which vouches for those before.
 actions.set(
   "chancery_set_settings",
   new Action(
     function (args) {
       checkEnum(args.store, ["entries", "digests"], "store");
       checkEnum(args.rotation, ["follow", "approve"], "rotation");
+      checkEnum(args.seals, ["each", "last"], "seals");
     },
     function (args) {
-      const settings = { store: args.store, rotation: args.rotation };
+      const settings = { store: args.store, rotation: args.rotation, seals: args.seals };
       ccf.kv[chancerySettings].set(getSingletonKvKey(), ccf.jsonCompatibleToBuf(settings));
     },
   ),

@@ -69,6 +69,7 @@ export interface Fork {
 export interface Settings {
   store: "entries" | "digests";
   rotation: "follow" | "approve";
+  seals: "each" | "last";
 }
 
 export interface ServiceKey {

@@ -373,6 +373,30 @@ test("digests alone are stored where the consortium said so, and forks are seen 
   refused(batch(3, [resealed(demo[3]!, [[9, 1]])]), "fork", 409, true);
 });
 
+test("where the last seal vouches for a batch, it must verify, and so must those that bring keys", () => {
+  settings({ seals: "last" });
+  assert.equal(push(batch(0, rotation, note(textOf(rotation), next))).status, 200);
+  const flipped = (sealed: Uint8Array) => {
+    const altered = sealed.slice();
+    altered[altered.length - 1]! ^= 1;
+    return altered;
+  };
+  fresh();
+  settings({ seals: "last" });
+  refused(batch(0, [flipped(demo[0]!)]), "bad-seal", 403);
+  refused(batch(0, [...demo.slice(0, 4), flipped(demo[4]!)]), "bad-seal", 403);
+  refused(batch(0, [flipped(demo[0]!), ...demo.slice(1, 4)]), "bad-seal", 403);
+  // What follows a changed entry names the leaf hash of the true one: no fork, a bad seal.
+  refused(batch(0, [...demo.slice(0, 2), flipped(demo[2]!), ...demo.slice(3, 5)]), "bad-seal", 403);
+  refused(batch(0, [...demo.slice(0, 2), resealed(demo[2]!, [], other), ...demo.slice(3, 5)]), "unsigned-entry", 403);
+  const turned = [...rotation.slice(0, rotatedAt), flipped(rotation[rotatedAt]!), ...rotation.slice(rotatedAt + 1)];
+  refused(batch(0, turned), "bad-seal", 403);
+  // Two that the service did seal, and that do not follow one another: a fork.
+  const forked = resealed(demo[2]!, [[9, 1]]);
+  push(batch(0, demo.slice(0, 2)));
+  refused(batch(2, [forked, ...demo.slice(3, 5)]), "fork", 409, true);
+});
+
 test("logs do not touch one another", () => {
   const id = "01941f29-7c00-700c-8000-000000000002";
   push(batch(0, demo.slice(0, 5)));

@@ -47,7 +47,7 @@ beforeEach(reset);
 test("what the consortium decides is what the application reads", () => {
   const demo = log("log-demo.cbor");
   assert.equal(push(batch(0, demo)).body.error.code, "not-set-up");
-  propose("chancery_set_settings", { store: "entries", rotation: "approve" });
+  propose("chancery_set_settings", { store: "entries", rotation: "approve", seals: "each" });
   assert.equal(push(batch(0, demo)).body.error.code, "unknown-key");
   propose("chancery_set_service_key", { name: "chancery.test", key: service.text });
   const rotation = log("log-rotation.cbor");
@@ -74,8 +74,10 @@ test("tokens' holders come and go", () => {
 });
 
 test("proposals that say nothing sensible are refused", () => {
-  refuses("chancery_set_settings", { store: "some", rotation: "follow" });
-  refuses("chancery_set_settings", { store: "entries" });
+  const settings = { store: "entries", rotation: "follow", seals: "each" };
+  for (const field of ["store", "rotation", "seals"]) {
+    for (const bad of ["some", undefined]) refuses("chancery_set_settings", { ...settings, [field]: bad });
+  }
   for (const key of ["", "EdDSA:", `EdDSA:${"A".repeat(42)}`, `EdDSA:${"A".repeat(42)}B`, `ES256:${"A".repeat(43)}`, 1]) {
     refuses("chancery_set_service_key", { name: "chancery.test", key });
     refuses("chancery_end_service_key", { key, status: "revoked" });

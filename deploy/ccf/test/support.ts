@@ -114,7 +114,12 @@ export const WRITER = { policy: "user_cert", id: "w", data: { chancery: "writer"
 export const READER = { policy: "user_cert", id: "r", data: null, cert: "" } as const;
 
 export const settings = (changes: object = {}) =>
-  put("public:ccf.gov.chancery.settings", new Uint8Array(8), { store: "entries", rotation: "follow", ...changes });
+  put("public:ccf.gov.chancery.settings", new Uint8Array(8), {
+    store: "entries",
+    rotation: "follow",
+    seals: "each",
+    ...changes,
+  });
 export const allow = (key: Key, changes: object = {}) =>
   put("public:ccf.gov.chancery.keys", tohex(key.id), {
     name: "chancery.test",
