@@ -50,6 +50,22 @@ install_rust() {
     sh -s -- -y --quiet --profile minimal --component clippy,rustfmt
 }
 
+# Node.js builds and tests the CCF application; nothing of it runs in the service.
+install_node() {
+  command -v node >/dev/null || install_packages nodejs
+  command -v npm >/dev/null || install_packages npm
+  [ "$(node -p 'Number(process.versions.node.split(".")[0])')" -ge 18 ] || fail "need Node.js 18 or newer"
+}
+
+# What package-lock.json names, in the folder that has it; again only when that has changed.
+install_node_modules() {
+  local stamp="$1/node_modules/.lock" wanted
+  wanted=$(sha256sum <"$1/package-lock.json" | cut -d' ' -f1)
+  [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && return
+  (cd "$1" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error)
+  printf '%s' "$wanted" >"$stamp"
+}
+
 # A virtual environment of our own, kept in step with the pinned requirements.
 install_python() {
   local stamp="$VENV/.requirements" wanted

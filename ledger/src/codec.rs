@@ -5,6 +5,9 @@
 //! another implementation, ciborium, which parses, encodes again and compares: see the tests.
 //!
 //! Floats, tags and simple values but `true`, `false` and `null` are not part of the data model.
+//!
+//! [`decode_unordered`] is for what others wrote and signed, such as CCF: the same data model with
+//! map keys in any order. Nothing of ours is read by it (ADR 0016).
 
 use std::collections::BTreeMap;
 
@@ -162,15 +165,35 @@ pub fn decode(bytes: &[u8]) -> Result<Value, DecodeError> {
     if bytes.len() > ENCODED_LEN_MAX {
         return Err(DecodeError::TooLong);
     }
-    let mut reader = Reader(bytes);
-    let value = reader.value(DEPTH_MAX)?;
-    if reader.0.is_empty() { Ok(value) } else { Err(DecodeError::NonCanonical) }
+    Reader::<true>(bytes).only_value()
 }
 
-/// What is left to decode.
-struct Reader<'a>(&'a [u8]);
+/// Decodes exactly one item that takes up all of `bytes`, in which the keys of maps may stand in any
+/// order. All else is as in [`decode`]: shortest heads, definite lengths, no key twice, the bounds.
+///
+/// For messages of other systems, whose signatures are over the bytes as they stand: never decode
+/// and encode again what is signed.
+///
+/// # Errors
+///
+/// [`DecodeError`]; nothing is accepted in part.
+pub fn decode_unordered(bytes: &[u8]) -> Result<Value, DecodeError> {
+    if bytes.len() > ENCODED_LEN_MAX {
+        return Err(DecodeError::TooLong);
+    }
+    Reader::<false>(bytes).only_value()
+}
 
-impl<'a> Reader<'a> {
+/// What is left to decode; `ORDERED` where map keys must ascend.
+struct Reader<'a, const ORDERED: bool>(&'a [u8]);
+
+impl<'a, const ORDERED: bool> Reader<'a, ORDERED> {
+    /// One item, with nothing after it.
+    fn only_value(mut self) -> Result<Value, DecodeError> {
+        let value = self.value(DEPTH_MAX)?;
+        if self.0.is_empty() { Ok(value) } else { Err(DecodeError::NonCanonical) }
+    }
+
     /// One item; `depth` more arrays and maps may be opened in it.
     fn value(&mut self, depth: usize) -> Result<Value, DecodeError> {
         let first = self.first()?;
@@ -205,7 +228,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// `count` pairs, their keys strictly ascending: so none stands twice.
+    /// `count` pairs, none of whose keys stands twice: strictly ascending, if ordered.
     fn map(&mut self, count: usize, depth: usize) -> Result<BTreeMap<Key, Value>, DecodeError> {
         let mut pairs: Vec<(Key, Value)> = Vec::with_capacity(count);
         for _ in 0..count {
@@ -216,12 +239,13 @@ impl<'a> Reader<'a> {
                 3 => Key::Text(TextKey(self.text(first)?)),
                 _ => return Err(DecodeError::Unsupported("map key")),
             };
-            if pairs.last().is_some_and(|(last, _)| *last >= key) {
+            if ORDERED && pairs.last().is_some_and(|(last, _)| *last >= key) {
                 return Err(DecodeError::NonCanonical);
             }
             pairs.push((key, self.value(depth)?));
         }
-        Ok(pairs.into_iter().collect())
+        let map: BTreeMap<_, _> = pairs.into_iter().collect();
+        if map.len() == count { Ok(map) } else { Err(DecodeError::NonCanonical) }
     }
 
     fn first(&mut self) -> Result<u8, DecodeError> {
@@ -506,6 +530,47 @@ mod tests {
         ];
         for (name, bytes, error) in cases {
             assert_eq!(decode(bytes), Err(error), "{name}");
+        }
+    }
+
+    #[test]
+    fn in_any_order_only_the_order_of_keys_is_free() {
+        let unordered = [0xa2, 0x61, b'a', 0x01, 0x01, 0x02];
+        assert_eq!(decode(&unordered), Err(DecodeError::NonCanonical));
+        let ordered = [0xa2, 0x01, 0x02, 0x61, b'a', 0x01];
+        assert_eq!(decode_unordered(&unordered), decode(&ordered));
+        let cases: [(&str, &[u8], DecodeError); 8] = [
+            ("duplicate key", &[0xa2, 0x01, 0x01, 0x01, 0x02], DecodeError::NonCanonical),
+            (
+                "duplicate key apart",
+                &[0xa3, 0x02, 0x01, 0x01, 0x01, 0x02, 0x02],
+                DecodeError::NonCanonical,
+            ),
+            ("trailing byte", &[0x01, 0x00], DecodeError::NonCanonical),
+            ("one in two bytes", &[0x18, 0x01], DecodeError::NonCanonical),
+            ("indefinite map", &[0xbf, 0xff], DecodeError::NonCanonical),
+            ("tag", &[0xc1, 0x01], DecodeError::Unsupported("tag")),
+            ("float", &[0xf9, 0x3c, 0x00], DecodeError::Unsupported("float")),
+            ("more pairs than bytes", &[0xba, 0xff, 0xff, 0xff, 0xff], DecodeError::Malformed),
+        ];
+        for (name, bytes, error) in cases {
+            assert_eq!(decode_unordered(bytes), Err(error), "{name}");
+        }
+        let mut deep = vec![0x81; DEPTH_MAX + 1];
+        deep.push(0x01);
+        assert_eq!(decode_unordered(&deep), Err(DecodeError::Malformed));
+        assert_eq!(decode_unordered(&vec![0; ENCODED_LEN_MAX + 1]), Err(DecodeError::TooLong));
+    }
+
+    proptest! {
+        #[test]
+        fn in_any_order_reads_what_is_ordered_the_same(
+            value in values(), bytes in prop::collection::vec(any::<u8>(), 0..60)
+        ) {
+            prop_assert_eq!(decode_unordered(&encode(&value)), Ok(value));
+            if let Ok(value) = decode(&bytes) {
+                prop_assert_eq!(decode_unordered(&bytes), Ok(value));
+            }
         }
     }
 

@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("chancery-governance", &["chancery-ledger"]),
     ("chancery-attestation", &["chancery-ledger", "chancery-governance"]),
     ("chancery-audit", &["chancery-ledger", "chancery-governance", "chancery-attestation"]),
+    ("chancery-ccf", &["chancery-ledger"]),
     ("chancery-store", &["chancery-ledger"]),
     ("chancery-feed", &["chancery-ledger", "chancery-store"]),
     ("chancery-witness", &["chancery-ledger", "chancery-store"]),
@@ -43,6 +44,7 @@ const PURE: &[(&str, &str)] = &[
     ("chancery-governance", "governance/src"),
     ("chancery-attestation", "attestation/src"),
     ("chancery-audit", "audit/src"),
+    ("chancery-ccf", "ledger/ccf/src"),
 ];
 
 /// What brings a runtime, a database or a network.

@@ -1,6 +1,7 @@
 //! `chancery audit`: the bundle of a log, and what can be learned from it without a network.
 
 mod at;
+mod ccf;
 mod compare;
 mod database;
 mod export;
@@ -14,6 +15,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chancery_audit::Moment;
+use chancery_ccf::receipt::Expected;
+use chancery_ccf::txid::TxId;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::RunId;
 use clap::Subcommand;
@@ -139,6 +142,78 @@ Example:
         #[arg(long, value_name = "sha256:...")]
         service_key: Option<Digest>,
     },
+    /// Verify the files of a CCF ledger, and that a log is in it
+    ///
+    /// Reads the committed files and snapshots of a CCF node. Checks every signature of its nodes
+    /// and its service, every Merkle root, and that nothing is left out. With a bundle, that each
+    /// of its entries was mirrored, in order.
+    #[command(after_help = "\
+Exit codes: 0 verified, 1 tampered, 2 incomplete, 3 unreadable. Transactions
+after the last signature are incomplete: nothing vouches for them.
+
+Get the service's certificate from elsewhere than the ledger: from the members
+of its consortium. A ledger that ends early at a signature looks whole:
+--reaches names a transaction that must be there, from a receipt, say.
+
+Examples:
+  chancery audit ccf-ledger ledger/ --service-certificate service_cert.pem
+  chancery audit ccf-ledger ledger/ --service-certificate service_cert.pem \\
+    --bundle audit.chancery --reaches 2.10664")]
+    CcfLedger {
+        /// Folder with the ledger's files, or with `ledger` and `snapshots` in it
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        /// The service's certificate
+        #[arg(long, value_name = "PEM")]
+        service_certificate: PathBuf,
+        /// Folder with snapshots, where they are not with the ledger
+        #[arg(long, value_name = "DIR")]
+        snapshots: Option<PathBuf>,
+        /// A bundle whose entries must be in the ledger
+        #[arg(long, value_name = "FILE")]
+        bundle: Option<PathBuf>,
+        /// The id that the bundle's service key must have
+        #[arg(long, value_name = "sha256:...", requires = "bundle")]
+        service_key: Option<Digest>,
+        /// A transaction that the ledger must reach
+        #[arg(long, value_name = "VIEW.SEQNO")]
+        reaches: Option<TxId>,
+    },
+    /// Verify a receipt of a CCF network
+    ///
+    /// Of either form: JSON, or COSE of the CCF profile. Checks the path to the signed root, the
+    /// signature, and the chain to the service's certificate.
+    #[command(after_help = "\
+Exit codes: 0 verified, 1 tampered, 2 incomplete (the receipt leaves out what
+the transaction claims, and --claims-digest is missing), 3 unreadable.
+
+Without --claims-digest, a receipt of any transaction verifies. That of a batch
+of a log is the SHA-256 of the log's checkpoint text after it.
+
+Examples:
+  chancery audit ccf-receipt receipt.json --service-certificate service_cert.pem
+  chancery audit ccf-receipt receipt.cose --service-certificate service_cert.pem \\
+    --claims-digest 32b769982a3a... --transaction 2.14")]
+    CcfReceipt {
+        /// The receipt
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The service's certificate
+        #[arg(long, value_name = "PEM")]
+        service_certificate: PathBuf,
+        /// What the transaction must claim
+        #[arg(long, value_name = "HEX", value_parser = ccf::digest)]
+        claims_digest: Option<Digest>,
+        /// The transaction that it must be of
+        #[arg(long, value_name = "VIEW.SEQNO")]
+        transaction: Option<TxId>,
+        /// A time at which all certificates must be valid (RFC 3339)
+        #[arg(long, value_name = "TIME", value_parser = ccf::seconds)]
+        at: Option<u64>,
+        /// Endorsements of earlier services of a COSE receipt, newest first
+        #[arg(long, value_name = "FILE")]
+        endorsement: Vec<PathBuf>,
+    },
 }
 
 /// Does it.
@@ -164,6 +239,30 @@ pub async fn run(global: &Global, command: Command) -> Result<ExitCode> {
         Command::Diff { a, b, service_key } => compare::run(&a, &b, service_key),
         Command::Result { files, bundle, run, service_key } => {
             files::run(&files, &bundle, run, service_key)
+        }
+        Command::CcfLedger {
+            dir,
+            service_certificate,
+            snapshots,
+            bundle,
+            service_key,
+            reaches,
+        } => {
+            let certificate = service_certificate;
+            let wanted =
+                ccf::ledger::Wanted { dir, snapshots, certificate, bundle, service_key, reaches };
+            ccf::ledger::run(&wanted)
+        }
+        Command::CcfReceipt {
+            file,
+            service_certificate,
+            claims_digest,
+            transaction,
+            at,
+            endorsement,
+        } => {
+            let expected = Expected { claims: claims_digest, transaction, at_s: at };
+            ccf::receipt::run(&file, &service_certificate, &endorsement, &expected)
         }
     }
 }
