@@ -177,7 +177,7 @@ fn main() {
         full.does(number, Subject::Dataset(output(number)), published(report()));
         let subject = Subject::Query(query(number));
         full.does(number, subject, DraftQuery { definition: definition(number) });
-        full.does(number, subject, ProposeQuery {});
+        full.does(number, subject, ProposeQuery { votes_until_ms: None, runs_until_ms: None });
         let digest = full.world.digest_of(query(number));
         full.does(number, subject, ApproveQuery { digest });
         let run = Subject::Run(RunId::new(uuid(0x9, number)));

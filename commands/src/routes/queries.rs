@@ -188,7 +188,6 @@ async fn ready(
     if !state.queries.contains_key(&query) {
         return Err(Problem::missing("query_not_found", "There is no such query."));
     }
-    let now_ms = (app.clock)().max(state.last_time_ms);
     let runner = state.member_by_identity(&caller.governance_identity()).map(|(id, _)| id);
     let now_ms = (app.clock)().max(state.last_time_ms);
     let asked = Asked { runner, now_ms, run: None };

@@ -99,9 +99,10 @@ fn every_event_has_its_rule_and_fields() {
 
 #[test]
 fn every_command_has_its_rule_and_fields() {
-    let of =
-        |(_, command): (_, Command)| (command.action().to_owned(), v1::encode_command(&command));
-    check_samples(samples::commands().into_iter().chain(samples::usage::contents()).map(of));
+    let of = |command: Command| (command.action().to_owned(), v1::encode_command(&command));
+    let fuller = samples::usage::contents().into_iter().map(|(_, command)| command);
+    let all = samples::commands().into_iter().map(|(_, command)| command).chain(fuller);
+    check_samples(all.map(of));
 }
 
 #[test]

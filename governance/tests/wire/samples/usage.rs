@@ -64,7 +64,7 @@ pub fn published() -> event::DatasetPublished {
 pub fn proposed(mut binding: Binding) -> event::QueryProposed {
     binding.demands = demands();
     let approvers = vec![Who::Contosso.member()];
-    event::QueryProposed { binding, digest: digest("binding 2"), approvers }
+    event::QueryProposed { binding, digest: digest("binding 2"), approvers, groups: Vec::new() }
 }
 
 pub fn admitted(executor: &PublicKey, evidence: Evidence) -> event::RunAdmitted {
