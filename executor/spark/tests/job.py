@@ -76,8 +76,9 @@ def declare(inputs: list[dict], segments: list[dict]) -> list[dict]:
         one = segments[place]
         sql = re.sub("'[^']*'", "", one["sql"])
         words = set(re.findall(r"\w+", sql))
+        relations = set(re.findall(r"(?i)\b(?:from|join)\s+(\w+)", sql))
         if one["reads"] is None:
-            reads = [{"relation": r, "columns": sorted(set(c) & words)} for r, c in columns.items() if r in words]
+            reads = [{"relation": r, "columns": sorted(set(c) & words)} for r, c in columns.items() if r in relations]
             one = one | {"reads": reads}
         if one["output"] is None:
             one = one | {"output": output(sql)}
