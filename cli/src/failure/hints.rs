@@ -44,11 +44,12 @@ pub fn of(code: &str) -> Option<&'static str> {
         }
         "query_not_proposed" => "Put it up for votes: chancery query propose QUERY",
         "not_an_approver" => {
-            "Its approvers are the owners of its datasets: chancery query show QUERY"
+            "Its approvers are the owners of its datasets, and the groups of the terms: chancery \
+             query show QUERY"
         }
         "already_voted" => "A vote is final. A changed query is voted on anew.",
         "ability_missing" => {
-            "Abilities are given by the invitation: chancery collaboration members"
+            "An owner grants it: chancery collaboration grant-ability MEMBER --ability ABILITY"
         }
         "workload_not_enabled" => {
             "The owner enables it: chancery collaboration enable-workload spark-sql"
@@ -62,6 +63,13 @@ pub fn of(code: &str) -> Option<&'static str> {
             "The terms ask for hardware. A collaboration for trying things out is created with \
              --allow-insecure-virtual."
         }
+        "change_vote_required" => "It takes the members' vote: chancery change --help",
+        "change_votes_missing" => "See who has not voted: chancery change show CHANGE",
+        "last_owner" => "Make another owner first: chancery change grant-owner MEMBER",
+        "proposal_expired" | "acceptance_expired" => {
+            "Its author withdraws, revises and proposes it again: chancery query withdraw QUERY"
+        }
+        "change_expired" | "terms_changed" => "Ask for the change again: chancery change --help",
         "invitation_email_mismatch" => "Sign in with the e-mail that was invited: chancery login",
         "dataset_name_taken" => {
             "Publish a new version: chancery dataset publish FILE --update NAME"

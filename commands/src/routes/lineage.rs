@@ -5,6 +5,7 @@ use axum::Json;
 use axum::extract::State;
 use chancery_governance::binding;
 use chancery_governance::dataset::AccessPolicy;
+use chancery_governance::query::{DatasetVersion, Input};
 use chancery_governance::sql::OutputColumn;
 use chancery_governance::wire::Wire;
 use chancery_ledger::id::QueryId;
@@ -88,7 +89,7 @@ async fn lineage(
     let proposal = query.live_proposal().ok_or_else(none)?;
     let bound = &proposal.binding;
     let columns = binding::lineage(state, bound).ok_or_else(none)?;
-    let of = |(input, version): (&query::Input, &query::DatasetVersion)| {
+    let of = |(input, version): (&Input, &DatasetVersion)| {
         Some((input.alias.clone(), &state.dataset_at(version)?.descriptor.policy))
     };
     let inputs = bound.definition.inputs.iter().zip(&bound.inputs);

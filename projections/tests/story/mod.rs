@@ -4,12 +4,22 @@
 
 use std::path::Path;
 
+use chancery_governance::change::Change;
 use chancery_governance::command::{
+<<<<<<< HEAD
     AcceptInvitation, AdmitRun, ApproveQuery, CancelRun, CloseCollaboration, Command,
     CreateCollaboration, DraftQuery, EnableWorkload, ErasePersonal, FailRun, Invite,
     PauseCollaboration, ProposeQuery, PublishDataset, RejectQuery, RequestRun, RestoreConsent,
     ResumeCollaboration, RetireDataset, ReviseQuery, SetCleanRoomPolicy, StartRun, SubmitRun,
     SucceedRun, WithdrawConsent, WithdrawInvitation, WithdrawQuery,
+=======
+    AcceptInvitation, AdmitRun, ApproveQuery, CancelRun, Command, CreateCollaboration, DraftQuery,
+    EnableWorkload, ErasePersonal, FailRun, GrantAbility, Invite, LeaveCollaboration,
+    ProposeChange, ProposeQuery, PublishDataset, RejectQuery, RemoveAutoApprovalRule, RequestRun,
+    RestoreConsent, RetireDataset, ReviseQuery, RevokeAbility, SetAutoApprovalRule,
+    SetCleanRoomPolicy, StartRun, SubmitRun, SucceedRun, WithdrawChange, WithdrawConsent,
+    WithdrawInvitation, WithdrawQuery,
+>>>>>>> rules-a
 };
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::{
@@ -19,6 +29,7 @@ use chancery_governance::decide::run::{admission_report_data, result_report_data
 use chancery_governance::log;
 use chancery_governance::member::{Ability, Identity, Terms};
 use chancery_governance::query::{Definition, Input, Segment};
+use chancery_governance::rule::{AllowedInput, ApprovalRule, Shape};
 use chancery_governance::run::{
     Attested, Engine, Evidence, File, InputRows, Manifest, Platform, SegmentRows, Statistics,
     Verdict,
@@ -35,7 +46,7 @@ use chancery_ledger::command::SignedCommand;
 use chancery_ledger::cose::ContentType;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::{Authority, Sealed, SignedContent, Witness};
-use chancery_ledger::id::{CollaborationId, QueryId, RunId};
+use chancery_ledger::id::{CollaborationId, MemberId, QueryId, RunId};
 use chancery_ledger::key::SigningKey;
 use chancery_ledger::merkle::Frontier;
 use chancery_projections::{PageRequest, Rows, Views};
@@ -312,6 +323,62 @@ impl Story {
         } else {
             self.plain(person, subject, RestoreConsent { kind })
         }
+    }
+
+    pub fn leave(&mut self, person: Person) -> bool {
+        let Some(member) = self.member(person) else { return false };
+        self.plain(person, Subject::Member(member), LeaveCollaboration {})
+    }
+
+    /// Gives Contosso an ability, or takes one away.
+    pub fn ability(&mut self, person: Person, number: u64) -> bool {
+        let Some(member) = self.member(Person::Contosso) else { return false };
+        let ability = if number < 3 { Ability::Auditor } else { Ability::Runner };
+        let subject = Subject::Member(member);
+        if number.is_multiple_of(2) {
+            self.plain(person, subject, GrantAbility { ability })
+        } else {
+            self.plain(person, subject, RevokeAbility { ability })
+        }
+    }
+
+    /// Sets a rule that lets every query of the story through, or takes one back.
+    pub fn rule(&mut self, person: Person, number: u64) -> bool {
+        let subject = Subject::Rule(id(0x200 + number));
+        if number == 0 {
+            return self.plain(person, Subject::Rule(id(0x201)), RemoveAutoApprovalRule {});
+        }
+        let input = |dataset| AllowedInput {
+            dataset: id(dataset),
+            columns: vec!["tailnum".into(), "model".into()],
+            aggregates: Vec::new(),
+        };
+        let mut shape = vec![input(FLIGHTS), input(PLANES)];
+        shape[0].columns.truncate(1);
+        let rule = ApprovalRule {
+            name: format!("Rule {number}"),
+            author: None,
+            runner: None,
+            output: None,
+            shape: Shape::Reads(shape),
+            expires_ms: None,
+        };
+        self.plain(person, subject, SetAutoApprovalRule { rule })
+    }
+
+    /// Asks for a change, or takes the request back.
+    pub fn ask(&mut self, person: Person, number: u64) -> bool {
+        let subject = Subject::Change(id(0x300 + number % 3));
+        if number > 3 {
+            return self.plain(person, subject, WithdrawChange {});
+        }
+        let Some(member) = self.member(Person::Contosso) else { return false };
+        let change = Change::RemoveMember(member);
+        self.plain(person, subject, ProposeChange { change, expires_ms: None })
+    }
+
+    fn member(&self, person: Person) -> Option<MemberId> {
+        self.collaboration().member_by_identity(&person.identity()).map(|(id, _)| id)
     }
 
     pub fn request(&mut self, run: u64, query: u64) -> bool {
