@@ -152,7 +152,7 @@ async fn who_leaves_sees_nothing_any_more_and_can_be_invited_again() {
     let me = room.contosso.reads("/v1/me").await;
     assert!(me.list("/members").is_empty());
     // The same address again, as another member.
-    let contosso = chancery_commands::dev_issuer::PEOPLE[1];
+    let contosso = &chancery_commands::dev_issuer::PEOPLE[1];
     let again = room.invites(contosso.email, Some(contosso.tenant), PROVIDER).await;
     room.contosso.does(&commands::accept(room.next(), room.id, again)).await;
     room.contosso.reads(&room.path("/members")).await;
