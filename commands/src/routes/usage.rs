@@ -122,7 +122,7 @@ async fn result(
     let (owner, dataset) = (received.owner.to_string(), received.output);
     let digest = received.version.digest.to_string();
     views(&app, held).await?;
-    let corrupt = || Problem::corrupt("the views do not show a result that the log has");
+    let corrupt = || Problem::corrupt(&"the views do not show a result that the log has");
     let views = &app.views;
     let found = views.run(collaboration, run).await.map_err(|error| refusal::views(&error))?;
     let result = found.and_then(|run| run.result).ok_or_else(corrupt)?;
