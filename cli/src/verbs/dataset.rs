@@ -29,9 +29,9 @@ pub enum Command {
     /// Publish a dataset, or with --update a new version of one
     #[command(after_help = "\
 FILE.json holds the descriptor: name, format, columns, store, access_mode
-(read for inputs, write for outputs), policy and, where you like, usage: budgets
-({\"period\": \"day|week|month|life\", \"runs\": 3, \"each_runner\": true}) and
-receivers ({\"kind\": \"organisation\", \"organisation\": \"Fabrikam\"}) of results.
+(read for inputs, write for outputs), policy and, where you like, usage:
+budgets ({\"period\": \"day|week|month|life\", \"runs\": 3}) and receivers of
+results ({\"kind\": \"organisation\", \"organisation\": \"Fabrikam\"}).
 
 Example:
   {\"name\": \"planes\", \"format\": {\"kind\": \"csv\", \"null_value\": \"NA\"},
