@@ -6,8 +6,8 @@
 pub use chancery_projections::document::{
     AccessPolicy, AllowedInput, ApprovalGroup, ApprovalRule, Attested, Change, Column, ColumnRule,
     DatasetVersion, Definition, Demands, Descriptor, Engine, File, Format, GroupIdentity, Input,
-    InputRows, Literal, Manifest, MinimumGroup, Only, Parameter, PostFilter, PreCondition, Receiver,
-    RuleShape, RunBudget, Segment, SegmentRows, Statistics, Store, Tcb, Terms, Usage,
+    InputRows, Literal, Manifest, MinimumGroup, Only, Parameter, PostFilter, PreCondition,
+    Receiver, RuleShape, RunBudget, Segment, SegmentRows, Statistics, Store, Tcb, Terms, Usage,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

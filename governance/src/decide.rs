@@ -38,6 +38,7 @@ pub(crate) type Events = Vec<(Subject, Event)>;
 /// # Errors
 ///
 /// [`Rejection`].
+#[expect(clippy::too_many_lines, reason = "one arm for each command, and nothing else")]
 pub fn decide(
     state: &State,
     action: &Action<'_>,

@@ -131,11 +131,6 @@ fn one(
             // A group lacks votes: those of its members who have not voted.
             _ => does(Step::Vote, short_group(query, nth), "vote on the query, for your group"),
         },
-        Code::AcceptanceExpired => does(
-            Step::ProposeAgain,
-            author(),
-            "withdraw the query, revise it, and propose it again",
-        ),
         Code::RunnerNotApproved => does(
             Step::ProposeAgain,
             author(),
@@ -180,7 +175,7 @@ fn one(
             let who = asked.runner.into_iter().collect();
             does(Step::NameDigest, who, "ask for the digest that was accepted")
         }
-        Code::QueryDigestMismatch => does(
+        Code::QueryDigestMismatch | Code::AcceptanceExpired => does(
             Step::ProposeAgain,
             author(),
             "withdraw the query, revise it, and propose it again",

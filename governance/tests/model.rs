@@ -272,7 +272,12 @@ fn verdict(room_state: &Collaboration) -> Verdict {
         nonce.unwrap_or(Digest::of(b"none")),
         &executor(),
     );
-    Verdict { platform: Platform::InsecureVirtual, measurement: application(), report_data, claims: chancery_governance::clean_room::Claims::default() }
+    Verdict {
+        platform: Platform::InsecureVirtual,
+        measurement: application(),
+        report_data,
+        claims: chancery_governance::clean_room::Claims::default(),
+    }
 }
 
 impl Model for Story {

@@ -54,18 +54,14 @@ fn act(story: &mut Story, kind: u8, number: u64, person: Person) {
         17 => story.consent(person, Subject::Query(id(0x100)), number.is_multiple_of(2)),
         18 => story.consent(person, Subject::Dataset(id(FLIGHTS)), number.is_multiple_of(2)),
         19 => story.publish(person, if number < 3 { FLIGHTS } else { RESULTS }, number),
-<<<<<<< HEAD
-        20 => number == 5 && story.retire(person, PLANES),
-        21 => number < 2 && story.pause(),
-        22 => story.resume(),
-        _ => number == 5 && person == Person::Litware && story.close(),
-=======
         20 => number == 5 && story.leave(person),
         21 => story.ability(person, number),
         22 => story.rule(person, number),
         23 => story.ask(person, number),
-        _ => number == 5 && story.retire(person, PLANES),
->>>>>>> rules-a
+        24 => number == 5 && story.retire(person, PLANES),
+        25 => number < 2 && story.pause(),
+        26 => story.resume(),
+        _ => number == 5 && person == Person::Litware && story.close(),
     };
 }
 
@@ -97,13 +93,8 @@ proptest! {
     /// their stages are those of the rules' own state.
     #[test]
     fn rebuilt_followed_and_folded_rows_agree(
-<<<<<<< HEAD
-        acts in prop::collection::vec((0u8..24, 0u64..6, 0usize..3), 1..120),
-        others in prop::collection::vec((0u8..24, 0u64..6, 0usize..3), 1..60),
-=======
-        acts in prop::collection::vec((0u8..25, 0u64..6, 0usize..3), 1..120),
-        others in prop::collection::vec((0u8..25, 0u64..6, 0usize..3), 1..60),
->>>>>>> rules-a
+        acts in prop::collection::vec((0u8..28, 0u64..6, 0usize..3), 1..120),
+        others in prop::collection::vec((0u8..28, 0u64..6, 0usize..3), 1..60),
         cuts in prop::collection::vec(1usize..20, 1..8),
     ) {
         let mut story = Story::proposed(1);

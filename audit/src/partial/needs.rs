@@ -222,7 +222,7 @@ impl Index {
             (Event::QueryProposed(event), _) => brought.push(Need::Proposal(event.digest)),
             (Event::QueryAccepted(event), _) => brought.push(Need::Acceptance(event.digest)),
             (Event::QueryApproved(_) | Event::QueryApprovedByRule(_), _) => {
-                brought.push(Need::Vote(sealed.leaf()))
+                brought.push(Need::Vote(sealed.leaf()));
             }
             (Event::RunAdmitted(event), Subject::Run(run)) => {
                 brought.push(Need::Executor(run, event.executor.id()));

@@ -1,7 +1,7 @@
 //! Words and JSON for what members agreed on: terms, changes, approvals in advance.
 
 use chancery_governance::change::Change as What;
-use chancery_governance::member::{Departure, Terms};
+use chancery_governance::member::{Departure, SignedAct, Terms};
 use chancery_governance::rule::{ApprovalRule, Shape};
 use chancery_governance::wire::Wire as _;
 use chancery_ledger::codec::{Key, Value as Item};
@@ -31,7 +31,7 @@ pub fn change(what: &What, names: &Names<'_>) -> String {
 pub fn terms(terms: &Terms, names: &Names<'_>) -> String {
     let mut parts = Vec::new();
     if !terms.member_signed.is_empty() {
-        let acts: Vec<_> = terms.member_signed.iter().map(|act| act.as_str()).collect();
+        let acts: Vec<_> = terms.member_signed.iter().map(SignedAct::as_str).collect();
         parts.push(format!("member-signed {}", acts.join(", ")));
     }
     parts.push(if terms.insecure_virtual {

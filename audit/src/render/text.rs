@@ -86,12 +86,16 @@ fn log(page: &mut Page, contents: &Contents, checks: &[Check]) {
 
     page.heading_if(contents.changes.total() > 0, "Changes of terms and membership");
     for one in &contents.changes {
-        agreed::change_lines(one, &names).iter().for_each(|(at, line)| page.line(*at, line));
+        for (at, line) in agreed::change_lines(one, &names) {
+            page.line(at, &line);
+        }
     }
     page.left_out(2, &contents.changes, "change", "");
     page.heading_if(contents.rules.total() > 0, "Approved in advance");
     for one in &contents.rules {
-        agreed::rule_lines(one, &names).iter().for_each(|(at, line)| page.line(*at, line));
+        for (at, line) in agreed::rule_lines(one, &names) {
+            page.line(at, &line);
+        }
     }
     page.left_out(2, &contents.rules, "rule", "");
 

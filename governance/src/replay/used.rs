@@ -1,6 +1,6 @@
 //! The command ids that a replay has met: a sorted set in blocks, of 17 to 32 bytes an id.
 //!
-//! A log of ten million commands has as many ids, and a replay must hold them all. UUIDv7s come
+//! A log of ten million commands has as many ids, and a replay must hold them all. `UUIDv7`s come
 //! nearly in order, so that nearly every block stays full; a tree of nodes would take twice as much.
 
 use std::collections::BTreeMap;

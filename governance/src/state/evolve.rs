@@ -109,6 +109,7 @@ fn created_collaboration(
     })
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each event, and nothing else")]
 fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &'static str> {
     match event {
         Event::CollaborationCreated(_) => Err("the collaboration exists"),

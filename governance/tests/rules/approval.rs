@@ -52,12 +52,23 @@ fn a_group_votes_beside_the_owners() {
     // The owners alone are not enough: Contosso is one, and half of the group.
     assert_eq!(kinds(&world.approve(Who::Contosso)), ["QueryApproved"]);
     assert_eq!(kinds(&world.approve(Who::Fabrikam)), ["QueryApproved"]);
-    let reasons = readiness_at(world.room(), query_id(), &Asked { runner: None, now_ms: world.now_ms, run: None });
+    let reasons = readiness_at(
+        world.room(),
+        query_id(),
+        &Asked { runner: None, now_ms: world.now_ms, run: None },
+    );
     assert!(reasons.iter().any(|reason| {
         reason.code == Code::ApprovalMissing && reason.detail.contains("stewards lacks 1 of 2")
     }));
     assert_eq!(kinds(&world.approve(Who::Litware)), ["QueryApproved", "QueryAccepted"]);
-    assert!(readiness_at(world.room(), query_id(), &Asked { runner: None, now_ms: world.now_ms, run: None }).is_empty());
+    assert!(
+        readiness_at(
+            world.room(),
+            query_id(),
+            &Asked { runner: None, now_ms: world.now_ms, run: None }
+        )
+        .is_empty()
+    );
     world.check_replay();
     // One of two is enough where the terms say so.
     let mut world = grouped(1);
@@ -94,8 +105,12 @@ fn an_acceptance_ends_at_its_time() {
     world = world.accept();
     let Stage::Accepted(proposal) = &world.room().queries[&query_id()].stage else { panic!() };
     let end = proposal.binding.runs_until_ms.unwrap();
-    assert!(readiness_at(world.room(), query_id(), &Asked { runner: None, now_ms: end, run: None }).is_empty());
-    let after = readiness_at(world.room(), query_id(), &Asked { runner: None, now_ms: end + 1, run: None });
+    assert!(
+        readiness_at(world.room(), query_id(), &Asked { runner: None, now_ms: end, run: None })
+            .is_empty()
+    );
+    let after =
+        readiness_at(world.room(), query_id(), &Asked { runner: None, now_ms: end + 1, run: None });
     assert_eq!(
         after.iter().map(|reason| reason.code).collect::<Vec<_>>(),
         [Code::AcceptanceExpired]

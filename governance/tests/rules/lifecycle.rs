@@ -61,7 +61,10 @@ fn a_pause_cancels_what_is_in_flight_and_refuses_requests_until_it_is_resumed() 
 #[test]
 fn all_but_runs_goes_on_while_it_is_paused() {
     let mut world = paused(World::drafted());
-    world.fabrikam().does(query_s(), ProposeQuery { votes_until_ms: None, runs_until_ms: None }).unwrap();
+    world
+        .fabrikam()
+        .does(query_s(), ProposeQuery { votes_until_ms: None, runs_until_ms: None })
+        .unwrap();
     let mut world = world.accept();
     let kind = ConsentKind::Execution;
     world.contosso().does(room(), WithdrawConsent { kind }).unwrap();

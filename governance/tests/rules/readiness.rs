@@ -39,7 +39,11 @@ pub fn without_workload() -> World {
 }
 
 fn ready(world: &World, runner: Option<Who>) -> Vec<Code> {
-    let reasons = readiness_at(world.room(), query_id(), &Asked { runner: runner.map(Who::member), now_ms: world.now_ms, run: None });
+    let reasons = readiness_at(
+        world.room(),
+        query_id(),
+        &Asked { runner: runner.map(Who::member), now_ms: world.now_ms, run: None },
+    );
     reasons.into_iter().map(|reason| reason.code).collect()
 }
 
@@ -92,7 +96,11 @@ fn all_reasons_are_told_at_once_and_a_refused_request_records_them() {
 #[test]
 fn a_query_that_is_not_there_has_its_reason() {
     let world = World::stocked();
-    let reasons = readiness_at(world.room(), QueryId::new(uuid(0xf, 9)), &Asked { runner: None, now_ms: world.now_ms, run: None });
+    let reasons = readiness_at(
+        world.room(),
+        QueryId::new(uuid(0xf, 9)),
+        &Asked { runner: None, now_ms: world.now_ms, run: None },
+    );
     assert_eq!(reasons.iter().map(|reason| reason.code).collect::<Vec<_>>(), [Code::QueryNotFound]);
 }
 

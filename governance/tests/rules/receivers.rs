@@ -32,7 +32,10 @@ fn drafted(receivers: &[Receiver]) -> World {
 fn proposed(receivers: &[Receiver]) -> Tried {
     let mut world = drafted(receivers);
     let query = Subject::Query(crate::support::fixtures::query_id());
-    world.fabrikam().does(query, chancery_governance::command::ProposeQuery { votes_until_ms: None, runs_until_ms: None })
+    world.fabrikam().does(
+        query,
+        chancery_governance::command::ProposeQuery { votes_until_ms: None, runs_until_ms: None },
+    )
 }
 
 fn organisation(name: &str) -> Receiver {

@@ -106,7 +106,11 @@ fn an_author_takes_drafts_and_proposals_along() {
         kinds(&leave(&mut world, Who::Fabrikam)),
         ["CollaboratorRemoved", "DatasetRetired", "QuerySuperseded", "RunCancelled"]
     );
-    let reasons = readiness_at(world.room(), query_id(), &Asked { runner: None, now_ms: world.now_ms, run: None });
+    let reasons = readiness_at(
+        world.room(),
+        query_id(),
+        &Asked { runner: None, now_ms: world.now_ms, run: None },
+    );
     let told: Vec<_> = reasons.iter().map(|reason| reason.code).collect();
     assert_eq!(told, [Code::QueryNotAccepted, Code::MemberRemoved]);
     world.check_replay();

@@ -215,7 +215,11 @@ fn an_approval_for_one_runner_is_for_no_other() {
     let vote = proposal.votes[&Who::Contosso.member()];
     assert_eq!((vote.rule, vote.runner), (Some(rule_id()), Some(Who::Litware.member())));
     let told = |runner: Who| {
-        let reasons = readiness_at(world.room(), query_id(), &Asked { runner: Some(runner.member()), now_ms: world.now_ms, run: None });
+        let reasons = readiness_at(
+            world.room(),
+            query_id(),
+            &Asked { runner: Some(runner.member()), now_ms: world.now_ms, run: None },
+        );
         reasons.iter().map(|reason| reason.code).collect::<Vec<_>>()
     };
     assert_eq!(told(Who::Fabrikam), [Code::RunnerNotApproved]);

@@ -6,20 +6,12 @@ use std::path::Path;
 
 use chancery_governance::change::Change;
 use chancery_governance::command::{
-<<<<<<< HEAD
     AcceptInvitation, AdmitRun, ApproveQuery, CancelRun, CloseCollaboration, Command,
-    CreateCollaboration, DraftQuery, EnableWorkload, ErasePersonal, FailRun, Invite,
-    PauseCollaboration, ProposeQuery, PublishDataset, RejectQuery, RequestRun, RestoreConsent,
-    ResumeCollaboration, RetireDataset, ReviseQuery, SetCleanRoomPolicy, StartRun, SubmitRun,
-    SucceedRun, WithdrawConsent, WithdrawInvitation, WithdrawQuery,
-=======
-    AcceptInvitation, AdmitRun, ApproveQuery, CancelRun, Command, CreateCollaboration, DraftQuery,
-    EnableWorkload, ErasePersonal, FailRun, GrantAbility, Invite, LeaveCollaboration,
-    ProposeChange, ProposeQuery, PublishDataset, RejectQuery, RemoveAutoApprovalRule, RequestRun,
-    RestoreConsent, RetireDataset, ReviseQuery, RevokeAbility, SetAutoApprovalRule,
-    SetCleanRoomPolicy, StartRun, SubmitRun, SucceedRun, WithdrawChange, WithdrawConsent,
-    WithdrawInvitation, WithdrawQuery,
->>>>>>> rules-a
+    CreateCollaboration, DraftQuery, EnableWorkload, ErasePersonal, FailRun, GrantAbility, Invite,
+    LeaveCollaboration, PauseCollaboration, ProposeChange, ProposeQuery, PublishDataset,
+    RejectQuery, RemoveAutoApprovalRule, RequestRun, RestoreConsent, ResumeCollaboration,
+    RetireDataset, ReviseQuery, RevokeAbility, SetAutoApprovalRule, SetCleanRoomPolicy, StartRun,
+    SubmitRun, SucceedRun, WithdrawChange, WithdrawConsent, WithdrawInvitation, WithdrawQuery,
 };
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::{

@@ -172,8 +172,7 @@ impl Played {
 
 pub fn ops() -> impl Strategy<Value = (Start, Vec<Op>)> {
     use Start::{Accepted, Asked, Begun, Limited, Proposed, Requested, Ruled, Started, Stocked};
-    let starts =
-        vec![Begun, Stocked, Proposed, Accepted, Requested, Started, Limited, Limited];
+    let starts = vec![Begun, Stocked, Proposed, Accepted, Requested, Started, Limited, Limited];
     let start = prop_oneof![
         8 => prop::sample::select(starts),
         3 => (0..agree::CHANGES).prop_map(Asked),
