@@ -142,18 +142,21 @@ impl Hash for Reached {
     }
 }
 
+/// Whether a state is one that must be reached.
+type Reaches = fn(&Story, &Reached) -> bool;
+
 /// Where it begins and what can be done.
 struct Story {
     begin: State,
     steps: Vec<Step>,
     /// What must be reached, by name.
-    reaches: Vec<(&'static str, fn(&Story, &Reached) -> bool)>,
+    reaches: Vec<(&'static str, Reaches)>,
 }
 
 fn reach(
     name: &'static str,
-    is: fn(&Story, &Reached) -> bool,
-) -> (&'static str, fn(&Story, &Reached) -> bool) {
+    is: Reaches,
+) -> (&'static str, Reaches) {
     (name, is)
 }
 
@@ -356,7 +359,7 @@ impl Model for Story {
             ),
             Property::<Self>::always("an owner is left", |_, reached| reached.room().owners() > 0),
         ];
-        properties.extend(self.reaches.iter().map(|(name, is)| Property::sometimes(*name, *is)));
+        properties.extend(self.reaches.iter().map(|(name, is)| Property::sometimes(name, *is)));
         properties
     }
 }

@@ -63,7 +63,7 @@ fn publish(room: &Room, owner: &Person, name: &str, columns: &[(&str, &str)], mo
 
 #[test]
 fn a_query_over_six_tables_is_answered_as_duckdb_answers_it() {
-    let room = Room::start(Shape::Embedded);
+    let mut room = Room::start(Shape::Embedded);
     room.gather();
     let source = room.folder.path().join("tpch");
     std::fs::create_dir_all(&source).unwrap();

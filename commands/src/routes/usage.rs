@@ -20,6 +20,7 @@ use crate::extract::{Path, id};
 use crate::problem::Problem;
 use crate::refusal;
 
+/// The routes of this file.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(budget)).routes(routes!(result))
 }

@@ -85,13 +85,11 @@ async fn judge(
         return Err(refusal::collaboration_not_found());
     }
     let read;
-    let carried = match &request.carried {
-        Some(carried) => carried,
-        None => {
-            read =
-                carried(&request.authority).map_err(|rejection| refusal::rejection(&rejection))?;
-            &read
-        }
+    let carried = if let Some(carried) = &request.carried {
+        carried
+    } else {
+        read = carried(&request.authority).map_err(|rejection| refusal::rejection(&rejection))?;
+        &read
     };
     same_caller(now, sender, carried)?;
     let (facts, beside) = facts(app, now, request, carried).await?;

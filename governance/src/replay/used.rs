@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn ids_in_order_leave_full_blocks() {
-        let used = check(0..4 * BLOCK_IDS_MAX as u128 + 1);
+        let used = check(0..=4 * BLOCK_IDS_MAX as u128);
         let lens: Vec<_> = used.blocks.values().map(Vec::len).collect();
         assert_eq!(lens, [BLOCK_IDS_MAX, BLOCK_IDS_MAX, BLOCK_IDS_MAX, BLOCK_IDS_MAX, 1]);
     }

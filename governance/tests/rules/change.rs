@@ -259,6 +259,7 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn vote_cases() -> Vec<Case> {
     vec![
         case("a stranger proposes a change", Code::NotAMember, || {

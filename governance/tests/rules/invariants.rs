@@ -337,10 +337,10 @@ proptest! {
                     prop_assert!(!closed);
                     live.insert(at.subject);
                 }
-                Event::RunCancelled(_) | Event::RunFailed(_) | Event::RunSucceeded(_) => {
-                    live.remove(&at.subject);
-                }
-                Event::RunRefused(_) => {
+                Event::RunCancelled(_)
+                | Event::RunFailed(_)
+                | Event::RunSucceeded(_)
+                | Event::RunRefused(_) => {
                     live.remove(&at.subject);
                 }
                 Event::SubjectErased(_) | Event::ServiceKeyRotated(_) => {}

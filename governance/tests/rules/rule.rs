@@ -249,6 +249,7 @@ fn reads(inputs: Vec<AllowedInput>) -> Shape {
     Shape::Reads(inputs)
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub fn cases() -> Vec<Case> {
     vec![
         case("a rule of who votes on nothing", Code::NotAnApprover, || {

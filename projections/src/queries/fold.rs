@@ -115,7 +115,7 @@ pub(crate) fn approved_by_rule(
         runner: event.runner.map(|runner| runner.to_string()),
     };
     let (member, digest) = (event.member.to_string(), event.digest.to_string());
-    vote(query, at, (&member, &digest), Vote::Approved, Some(rule))
+    vote(query, at, (&member, &digest), Vote::Approved, Some(&rule))
 }
 
 /// An approver says no.
@@ -191,7 +191,7 @@ fn vote(
     at: &Recorded,
     (member, digest): (&str, &str),
     vote: Vote,
-    by_rule: Option<ByRule>,
+    by_rule: Option<&ByRule>,
 ) -> Result<(), Illegal> {
     let proposal = query.proposal.as_mut().ok_or("there is no proposal")?;
     if proposal.digest != digest {
@@ -211,7 +211,7 @@ fn vote(
         seat.vote = vote;
         seat.voted = Some(Moment::of(at));
         seat.leaf = Some(at.leaf.to_string());
-        seat.by_rule.clone_from(&by_rule);
+        seat.by_rule = by_rule.cloned();
     }
     proposal.pending.retain(|pending| pending != member);
     Ok(())

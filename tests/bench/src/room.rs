@@ -277,7 +277,7 @@ impl Room {
         let create = CreateCollaboration {
             name: "Benchmark".to_owned(),
             organisation: "Organisation 0".to_owned(),
-            terms: Terms { member_signed: Vec::new(), insecure_virtual: true },
+            terms: Terms { insecure_virtual: true, ..Terms::default() },
         };
         let facts = Facts {
             service: Some(Service {

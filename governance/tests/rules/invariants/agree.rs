@@ -63,8 +63,11 @@ pub fn acts() -> impl Strategy<Value = Agree> {
 /// Somebody who is likely to be let do it.
 pub fn fit(act: Agree) -> Who {
     match act {
-        Agree::Leave(n) | Agree::Yes(_, n) | Agree::No(_, n) => Who::MEMBERS[usize::from(n) % 3],
-        Agree::SetRule(n, _) | Agree::RemoveRule(n) => Who::MEMBERS[usize::from(n) % 3],
+        Agree::Leave(n)
+        | Agree::Yes(_, n)
+        | Agree::No(_, n)
+        | Agree::SetRule(n, _)
+        | Agree::RemoveRule(n) => Who::MEMBERS[usize::from(n) % 3],
         Agree::Grant(..)
         | Agree::Revoke(..)
         | Agree::Ask(..)

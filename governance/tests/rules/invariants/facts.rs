@@ -84,10 +84,10 @@ impl Facts {
             (Event::RunAdmitted(_), run) => {
                 self.counted.get_mut(&run).unwrap().3 = true;
             }
-            (Event::RunRefused(_) | Event::RunCancelled(_), run) => {
-                if self.counted.get(&run).is_some_and(|(.., admitted)| !admitted) {
-                    self.counted.remove(&run);
-                }
+            (Event::RunRefused(_) | Event::RunCancelled(_), run)
+                if self.counted.get(&run).is_some_and(|(.., admitted)| !admitted) =>
+            {
+                self.counted.remove(&run);
             }
             (Event::CollaborationCreated(event), subject) => {
                 self.room = Some(subject);
