@@ -153,10 +153,7 @@ struct Story {
     reaches: Vec<(&'static str, Reaches)>,
 }
 
-fn reach(
-    name: &'static str,
-    is: Reaches,
-) -> (&'static str, Reaches) {
+fn reach(name: &'static str, is: Reaches) -> (&'static str, Reaches) {
     (name, is)
 }
 

@@ -1,5 +1,5 @@
 //! TPC-H query 5 through the API: six tables of two providers, voted on by three organisations, run on
-//! real Spark, against DuckDB's answer. All 22 are compared in `executor/spark/tests/test_tpch.py`.
+//! real Spark, against `DuckDB`'s answer. All 22 are compared in `executor/spark/tests/test_tpch.py`.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on says why")]
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 const NAME: &str = "TPC-H 5";
 const TABLES: [&str; 6] = ["customer", "orders", "lineitem", "supplier", "nation", "region"];
-/// DuckDB over the files of a folder, with exact amounts: rows as JSON.
+/// `DuckDB` over the files of a folder, with exact amounts: rows as JSON.
 const ORACLE: &str = r#"
 import duckdb, json, sys
 folder, tables, query = sys.argv[1], json.loads(open(sys.argv[2]).read()), open(sys.argv[3]).read()

@@ -7,6 +7,7 @@ macro_rules! views {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty),* $(,)? })*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+        #[allow(clippy::struct_field_names, reason = "the names are the service's")]
         pub struct $name { $($(#[$field_doc])* pub $field: $kind),* }
     )*};
 }

@@ -35,6 +35,7 @@ fn begin(
     command
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "tests make it where they call")]
 fn ask(room: &Room, change: Json) -> (Command, ChangeId) {
     let of = |id| Subject::Change(ChangeId::new(id));
     let body = json!({"change": change, "expires_ms": null});

@@ -9,7 +9,7 @@ async fn a_proposal_tells_the_sources_of_its_output_and_the_policies_of_its_inpu
     let room = Room::at(Stage::Proposed).await;
     let path = room.path(&format!("/queries/{}/lineage", room.query));
     let told = room.contosso.reads(&path).await;
-    assert_eq!(told.json["digest"], room.digest.to_string());
+    assert_eq!(told.json["digest"], room.digest.clone());
     let source = |input: &str, column: &str| json!({"input": input, "column": column});
     assert_eq!(
         told.json["columns"],

@@ -208,7 +208,7 @@ pub fn cases() -> Vec<Case> {
             published(&[runs(Period::Day, 1), runs(Period::Day, 2)])
         }),
         case("more budgets than there are kinds", Code::LimitExceeded, || {
-            published(&vec![runs(Period::Day, 1); BUDGETS_MAX + 1])
+            published(&[runs(Period::Day, 1); BUDGETS_MAX + 1])
         }),
     ]
 }

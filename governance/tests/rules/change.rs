@@ -196,7 +196,7 @@ fn a_lost_key_is_replaced_by_the_members_and_a_token_together() {
     let events = registers(&mut world, registration);
     assert_eq!(kinds(&events), ["SigningKeyRegistered", "SigningKeyRevoked"]);
     let member = &world.room().members[&Who::Fabrikam.member()];
-    let active: Vec<_> = member.active_keys().map(|key| key.id()).collect();
+    let active: Vec<_> = member.active_keys().map(chancery_ledger::key::PublicKey::id).collect();
     assert_eq!(active, [key(70).public().id()]);
     assert_eq!((member.replacement, member.invited_key), (None, Some(key(70).public().id())));
     world.check_replay();

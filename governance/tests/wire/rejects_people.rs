@@ -17,7 +17,7 @@ fn with(kind: &str, change: impl FnOnce(&mut BTreeMap<Key, Value>)) -> Vec<u8> {
     let Value::Map(mut payload) = v1::encode_event(&event) else { unreachable!() };
     change(&mut payload);
     let mut entry = good();
-    entry.kind = kind.to_owned();
+    kind.clone_into(&mut entry.kind);
     entry.payload = Value::Map(payload);
     seal(entry, &samples::service()).into_bytes()
 }

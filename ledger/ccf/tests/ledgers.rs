@@ -484,7 +484,7 @@ fn the_services_state_changes_as_it_may() {
     let with = |statuses: &[&'static str]| {
         let mut network = Network::genesis();
         for status in statuses {
-            let table = network.set_status(*status);
+            let table = network.set_status(status);
             network.write(vec![table], None);
         }
         network.sign();

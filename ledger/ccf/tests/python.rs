@@ -1,4 +1,4 @@
-//! Receipts and ledgers of ours in the hands of implementations that are not: PyPI's `ccf` and
+//! Receipts and ledgers of ours in the hands of implementations that are not: `PyPI`'s `ccf` and
 //! `scitt-cose`. They take what ours takes and refuse what ours refuses, but for what is listed in
 //! [`theirs_is_more_lenient_where_it_is_known_to_be`].
 
@@ -287,7 +287,7 @@ fn they_take_and_refuse_the_same_ledgers() {
     assert!(accepted.is_empty(), "{accepted:?} of {}", answers.len());
 }
 
-/// What PyPI's `ccf` 6.0.28 accepts and ours refuses. Each is a hole in theirs, or a strictness of
+/// What `PyPI`'s `ccf` 6.0.28 accepts and ours refuses. Each is a hole in theirs, or a strictness of
 /// ours, that is known: this fails where one of them closes.
 #[test]
 fn theirs_is_more_lenient_where_it_is_known_to_be() {

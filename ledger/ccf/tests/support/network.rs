@@ -194,6 +194,7 @@ impl Network {
     }
 
     /// Writes a transaction.
+    #[allow(clippy::needless_pass_by_value, reason = "tests make them where they call")]
     pub fn write(&mut self, tables: Vec<Table>, claims: Option<Digest>) -> TxId {
         let id = self.next();
         let nonce = Digest::of(&id.seqno.to_be_bytes()).to_hex();
@@ -204,6 +205,7 @@ impl Network {
         id
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "tests make them where they call")]
     fn push(&mut self, raw: Vec<u8>, evidence: String, claims: Digest) {
         let write_set = Digest::of(&raw);
         self.leaves.push(hash(&write_set, &Digest::of(evidence.as_bytes()), &claims));
