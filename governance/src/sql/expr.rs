@@ -203,12 +203,11 @@ impl Walker<'_, '_, '_> {
 
     fn compound(&mut self, expr: &mut Expr, parts: &[Ident]) -> Facts {
         let at = parts.first().map_or(Span::empty(), |part| part.span);
-        match parts {
-            [alias, name] => self.qualified(expr, &alias.value, &name.value, at),
-            _ => {
-                let detail = "columns are written as name or relation.name";
-                self.refuse(RefusalCode::QualifiedName, at, detail)
-            }
+        if let [alias, name] = parts {
+            self.qualified(expr, &alias.value, &name.value, at)
+        } else {
+            let detail = "columns are written as name or relation.name";
+            self.refuse(RefusalCode::QualifiedName, at, detail)
         }
     }
 
