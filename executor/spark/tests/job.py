@@ -68,7 +68,8 @@ def segment(order: int, view: str, sql: str, original: str | None = None, **chan
 def declare(inputs: list[dict], segments: list[dict]) -> list[dict]:
     """The segments with what they read and give, where a test says nothing else of it.
 
-    Told by words: enough for the texts of the tests, where a column's name is in no other use.
+    Told by words, or by qualified names where an alias has any: enough for the texts of the tests,
+    where a column's name is in no other use and no relation stands twice.
     """
     columns = {i["alias"]: [*i["allowed_columns"], f"__chancery_row_{i['alias']}"] for i in inputs}
     declared = dict.fromkeys(range(len(segments)))
@@ -76,9 +77,13 @@ def declare(inputs: list[dict], segments: list[dict]) -> list[dict]:
         one = segments[place]
         sql = re.sub("'[^']*'", "", one["sql"])
         words = set(re.findall(r"\w+", sql))
-        relations = set(re.findall(r"(?i)\b(?:from|join)\s+(\w+)", sql))
         if one["reads"] is None:
-            reads = [{"relation": r, "columns": sorted(set(c) & words)} for r, c in columns.items() if r in relations]
+            reads = []
+            for relation, alias in re.findall(r"(?i)\b(?:from|join)\s+(\w+)(?:\s+(?:as\s+)?(\w+))?", sql):
+                qualified = set(re.findall(rf"\b{alias or relation}\.(\w+)", sql))
+                read = set(columns.get(relation, ())) & (qualified or words)
+                if relation in columns:
+                    reads.append({"relation": relation, "columns": sorted(read)})
             one = one | {"reads": reads}
         if one["output"] is None:
             one = one | {"output": output(sql)}
