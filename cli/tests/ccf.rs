@@ -241,7 +241,7 @@ fn mirror(
         (checkpoint.size, checkpoint.root) = (tree.size(), tree.root());
         let key = [&collaboration[..], &first.to_be_bytes()].concat();
         let claims = Digest::of(checkpoint.text().as_bytes());
-        network.write(vec![table, one("public:chancery.batches", key, "{}")], Some(claims));
+        network.write(&[table, one("public:chancery.batches", key, "{}")], Some(claims));
         network.records(1);
     }
     network.sign();

@@ -102,7 +102,7 @@ fn a_made_up_ledger_of_many_files_verifies() {
 fn what_is_observed_is_what_was_written() {
     let mut network = Network::genesis();
     network.records(3);
-    network.write(vec![("public:t".to_owned(), vec![(b"k".to_vec(), None)])], None);
+    network.write(&[("public:t".to_owned(), vec![(b"k".to_vec(), None)])], None);
     network.sign();
     let files = network.files();
     let chunks = files.values().map(|bytes| (Range { first: 1, last: 9 }, Ok(bytes.as_slice())));
@@ -301,7 +301,7 @@ fn with_tables(change: impl FnOnce(&mut Network, &mut Vec<Table>)) -> Report {
     network.records(2);
     let mut tables = network.signature_tables();
     change(&mut network, &mut tables);
-    network.write(tables, None);
+    network.write(&tables, None);
     of(&network)
 }
 
@@ -440,7 +440,7 @@ fn nodes_must_be_of_the_network_and_its_service() {
         let mut network = Network::genesis();
         let id = node_of(&network);
         let tables = tables(&network, &id);
-        network.write(tables, None);
+        network.write(&tables, None);
         network.sign();
         told(&of(&network))
     };
@@ -485,7 +485,7 @@ fn the_services_state_changes_as_it_may() {
         let mut network = Network::genesis();
         for status in statuses {
             let table = network.set_status(status);
-            network.write(vec![table], None);
+            network.write(&[table], None);
         }
         network.sign();
         told(&of(&network))
@@ -497,7 +497,7 @@ fn the_services_state_changes_as_it_may() {
     let with = |table: fn(&Network) -> Table| {
         let mut network = Network::genesis();
         let table = table(&network);
-        network.write(vec![table], None);
+        network.write(&[table], None);
         network.sign();
         told(&of(&network))
     };
@@ -581,7 +581,7 @@ fn an_earlier_service_must_be_endorsed_for_what_it_signed() {
             let name = "public:ccf.internal.previous_service_identity_endorsement";
             tables.push(only(name, record.to_string()));
         }
-        network.write(tables, None);
+        network.write(&tables, None);
         network.sign();
         told(&of(&network))
     };

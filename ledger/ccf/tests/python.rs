@@ -1,4 +1,4 @@
-//! Receipts and ledgers of ours in the hands of implementations that are not: `PyPI`'s `ccf` and
+//! Receipts and ledgers of ours in the hands of implementations that are not: Microsoft's `ccf` and
 //! `scitt-cose`. They take what ours takes and refuse what ours refuses, but for what is listed in
 //! [`theirs_is_more_lenient_where_it_is_known_to_be`].
 
@@ -287,7 +287,7 @@ fn they_take_and_refuse_the_same_ledgers() {
     assert!(accepted.is_empty(), "{accepted:?} of {}", answers.len());
 }
 
-/// What `PyPI`'s `ccf` 6.0.28 accepts and ours refuses. Each is a hole in theirs, or a strictness of
+/// What Microsoft's `ccf` 6.0.28 accepts and ours refuses. Each is a hole in theirs, or a strictness of
 /// ours, that is known: this fails where one of them closes.
 #[test]
 fn theirs_is_more_lenient_where_it_is_known_to_be() {
@@ -351,7 +351,7 @@ fn theirs_is_more_lenient_where_it_is_known_to_be() {
     let pem = Template::node(&forged.identity().node, &Key::new(50)).pem();
     let id = forged.identity().node.id().to_hex();
     let table = "public:ccf.gov.nodes.endorsed_certificates";
-    forged.write(vec![support::network::one(table, id, pem)], None);
+    forged.write(&[support::network::one(table, id, pem)], None);
     forged.sign();
     assert_eq!(verdict(&forged).as_str(), "tampered");
     requests.push(ledger(&forged.files()));
@@ -366,7 +366,7 @@ fn theirs_is_more_lenient_where_it_is_known_to_be() {
     );
     let cose = json!(base64(&cose)).to_string();
     tables[1].1[0].1 = Some(cose.into_bytes());
-    moved.write(tables, None);
+    moved.write(&tables, None);
     assert_eq!(verdict(&moved).as_str(), "tampered");
     requests.push(ledger(&moved.files()));
     // A table of positions that names an entry twice and leaves one out at the unsigned end.
@@ -381,7 +381,7 @@ fn theirs_is_more_lenient_where_it_is_known_to_be() {
     unendorsed.recover();
     unendorsed.rewind(7);
     let info = unendorsed.set_status("Open");
-    unendorsed.write(vec![info], None);
+    unendorsed.write(&[info], None);
     unendorsed.sign();
     assert_eq!(verdict(&unendorsed).as_str(), "incomplete");
     requests.push(ledger(&unendorsed.files()));
