@@ -245,37 +245,6 @@ pub fn is_plain(char: char) -> bool {
         )
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use chancery_governance::event::Event;
-
-    #[test]
-    fn times_read_as_dates() {
-        assert_eq!(utc(0), "1970-01-01T00:00:00Z");
-        assert_eq!(utc(951_782_400_000), "2000-02-29T00:00:00Z");
-        assert_eq!(utc(1_767_225_599_999), "2025-12-31T23:59:59Z");
-        assert!(!utc(u64::MAX).is_empty());
-    }
-
-    #[test]
-    fn every_event_type_has_its_words() {
-        for kind in Event::KINDS {
-            assert_ne!(deed(kind), *kind);
-        }
-    }
-
-    #[test]
-    fn places_say_how_many_and_where() {
-        let mut some = Places::default();
-        assert_eq!(places(&some), "none");
-        (1..=2).for_each(|position| some.add(position));
-        assert_eq!(places(&some), "at 1, 2");
-        (3..=9).for_each(|position| some.add(position));
-        assert_eq!(places(&some), "9 entries, the first at 1, 2, 3, 4, 5, 6, 7, 8");
-    }
-}
-
 /// What a policy lets queries do with its dataset, one thing a line.
 pub fn policy(policy: &AccessPolicy) -> Vec<String> {
     let AccessPolicy { allowed_columns, minimum_group, column_rules } = policy;
@@ -319,5 +288,36 @@ pub fn lineage(column: &OutputColumn) -> String {
         (true, false) => "a constant".to_owned(),
         (false, true) => format!("an aggregate of {}", sources.join(", ")),
         (false, false) => format!("from {}", sources.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chancery_governance::event::Event;
+
+    #[test]
+    fn times_read_as_dates() {
+        assert_eq!(utc(0), "1970-01-01T00:00:00Z");
+        assert_eq!(utc(951_782_400_000), "2000-02-29T00:00:00Z");
+        assert_eq!(utc(1_767_225_599_999), "2025-12-31T23:59:59Z");
+        assert!(!utc(u64::MAX).is_empty());
+    }
+
+    #[test]
+    fn every_event_type_has_its_words() {
+        for kind in Event::KINDS {
+            assert_ne!(deed(kind), *kind);
+        }
+    }
+
+    #[test]
+    fn places_say_how_many_and_where() {
+        let mut some = Places::default();
+        assert_eq!(places(&some), "none");
+        (1..=2).for_each(|position| some.add(position));
+        assert_eq!(places(&some), "at 1, 2");
+        (3..=9).for_each(|position| some.add(position));
+        assert_eq!(places(&some), "9 entries, the first at 1, 2, 3, 4, 5, 6, 7, 8");
     }
 }

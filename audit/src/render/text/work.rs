@@ -80,7 +80,9 @@ fn text(page: &mut Page, bound: &Bound, names: &Names<'_>) {
     }
     for (alias, policy) in &bound.policies {
         page.line(4, &format!("policy of {alias}"));
-        words::policy(policy).iter().for_each(|line| page.line(6, line));
+        for line in words::policy(policy) {
+            page.line(6, &line);
+        }
     }
     for column in &bound.lineage {
         page.line(4, &format!("gives {}, {}", column.name, words::lineage(column)));
