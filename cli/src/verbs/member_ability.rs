@@ -40,7 +40,7 @@ pub struct Args {
     /// The member's organisation or id
     member: String,
     /// What
-    #[arg(long, value_enum, hide_possible_values = true)]
+    #[arg(long, value_enum, value_name = "WHAT", hide_possible_values = true)]
     ability: Ability,
 }
 

@@ -25,11 +25,11 @@ use support::{Key, vector};
 /// The Python that `./test` installed the requirements into.
 fn python() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let python = std::env::var_os("CHANCERY_TEST_PYTHON")
+    let python = std::env::var_os("CHANCERY_CCF_PYTHON")
         .map_or_else(|| root.join(".venv/bin/python"), PathBuf::from);
     assert!(
         python.exists(),
-        "{} is missing: run ./test, which installs it, or set CHANCERY_TEST_PYTHON to a Python with \
+        "{} is missing: run ./test, which installs it, or set CHANCERY_CCF_PYTHON to a Python with \
          ledger/ccf/tests/python/requirements.txt",
         python.display()
     );
