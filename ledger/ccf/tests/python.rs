@@ -26,7 +26,7 @@ use support::{Key, vector};
 fn python() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let python = std::env::var_os("CHANCERY_CCF_PYTHON")
-        .map_or_else(|| root.join(".venv/bin/python"), PathBuf::from);
+        .map_or_else(|| root.join(".venv-ccf/bin/python"), PathBuf::from);
     assert!(
         python.exists(),
         "{} is missing: run ./test, which installs it, or set CHANCERY_CCF_PYTHON to a Python with \
