@@ -20,7 +20,7 @@ const EXPIRES_MS: u64 = 4_102_444_800_000;
 /// The run's id in the vector. Nothing runs under it.
 const RUN: &str = "01932b6c-7d3a-7c1e-8f00-0123456789ab";
 /// SHA-256 of the payload, with `/data` for the data root and names for what others hash.
-const VECTOR: &str = "sha256:4bbaae1e63902a39881aa3dc5dc3e1840fcdd25ca87cdae1563252c18afc51c6";
+const VECTOR: &str = "sha256:5e0924a0f1e0c044b376755bb7b2ef09a16c165497cbe29ecbd9f34d643df6de";
 
 fn key() -> SigningKey {
     SigningKey::from_seed(&[9; 32]).unwrap()

@@ -37,11 +37,14 @@ fn a_query_shows_its_votes_and_both_texts() {
             "approvers",
             "demands",
             "digest",
+            "groups",
             "inputs",
             "output",
             "pending",
             "proposed",
-            "texts"
+            "runs_until_ms",
+            "texts",
+            "votes_until_ms"
         ]
     );
     assert!(proposal["digest"].as_str().unwrap().starts_with("sha256:"));

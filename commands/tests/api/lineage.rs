@@ -17,7 +17,7 @@ async fn a_proposal_tells_the_sources_of_its_output_and_the_policies_of_its_inpu
             {"name": "region", "type": "string", "aggregated": false,
              "sources": [source("orders", "region")]},
             {"name": "total", "type": "long", "aggregated": true, "sources": []},
-            {"name": "spend", "type": "long", "aggregated": true,
+            {"name": "spend", "type": "long", "aggregated": false,
              "sources": [source("campaigns", "spend")]},
         ])
     );

@@ -65,6 +65,13 @@ def segment(order: int, view: str, sql: str, original: str | None = None, **chan
     } | changes
 
 
+# A relation and its alias, if it has one that is no keyword.
+RELATION = (
+    r"(?i)\b(?:from|join)\s+(\w+)"
+    r"(?:\s+(?:as\s+)?(?!(?:join|inner|left|right|full|cross|on|using|where|group|order|having|limit)\b)(\w+))?"
+)
+
+
 def declare(inputs: list[dict], segments: list[dict]) -> list[dict]:
     """The segments with what they read and give, where a test says nothing else of it.
 
@@ -79,7 +86,7 @@ def declare(inputs: list[dict], segments: list[dict]) -> list[dict]:
         words = set(re.findall(r"\w+", sql))
         if one["reads"] is None:
             reads = []
-            for relation, alias in re.findall(r"(?i)\b(?:from|join)\s+(\w+)(?:\s+(?:as\s+)?(\w+))?", sql):
+            for relation, alias in re.findall(RELATION, sql):
                 qualified = set(re.findall(rf"\b{alias or relation}\.(\w+)", sql))
                 read = set(columns.get(relation, ())) & (qualified or words)
                 if relation in columns:

@@ -461,8 +461,9 @@ proptest! {
         let room = played.world.room();
         for query in room.queries.keys() {
             for runner in room.members.keys() {
-                let told: BTreeSet<_> =
-                    readiness_at(room, *query, &Asked { runner: Some(*runner), now_ms: played.world.now_ms, run: None }).iter().map(|reason| reason.code).collect();
+                let asked = Asked { runner: Some(*runner), now_ms: facts.now_ms, run: None };
+                let told = readiness_at(room, *query, &asked);
+                let told: BTreeSet<_> = told.iter().map(|reason| reason.code).collect();
                 let mut against: BTreeSet<_> = facts.against(*query, *runner).into_iter().collect();
                 if facts.is_spent(*query, *runner, facts.now_ms) {
                     against.insert(Code::RunBudgetSpent);
