@@ -185,6 +185,6 @@ async fn a_refused_text_comes_with_its_code_and_place() {
     // All at once.
     let two = with("SELECT secret AS region, java_method('a') AS total FROM orders");
     let answer = room.fabrikam.refused(&two, 422, "sql_unknown_column").await;
-    assert_eq!(answer.reasons(), ["sql_unknown_column", "sql_function_not_allowed"]);
+    assert_eq!(answer.reasons(), ["sql_unknown_column", "sql_function_reflects"]);
     room.finish().await;
 }
