@@ -83,9 +83,19 @@ pub fn of(state: &Collaboration, query: QueryId, asked: &Asked, reasons: &[Reaso
     let each = reasons.iter().map(|reason| {
         let nth = seen.entry((reason.code, reason.subject.as_deref())).or_default();
         *nth += 1;
-        one(state, found, asked, reason, *nth - 1)
+        by_members(state, one(state, found, asked, reason, *nth - 1))
     });
     each.collect()
+}
+
+/// Whoever left can do nothing any more.
+fn by_members(state: &Collaboration, mut remedy: Remedy) -> Remedy {
+    remedy.who.retain(|id| state.members.contains_key(id));
+    if remedy.who.is_empty() && remedy.at_ms.is_none() && remedy.step != Step::Nothing {
+        let detail = "whoever could change this is no member any more".to_owned();
+        return Remedy { step: Step::Nothing, who: Vec::new(), detail, at_ms: None };
+    }
+    remedy
 }
 
 fn one(
@@ -161,10 +171,13 @@ fn one(
             owner(),
             "publish a version whose receivers include the output's owner",
         ),
-        Code::DatasetRetired | Code::DatasetVersionChanged => does(
+        Code::DatasetRetired
+        | Code::DatasetVersionChanged
+        | Code::MemberRemoved
+        | Code::TermsChanged => does(
             Step::ReviseQuery,
             author(),
-            "revise the query for the datasets as they are now, and propose it",
+            "revise the query for what stands now, and propose it",
         ),
         Code::CleanRoomPolicyChanged => does(
             Step::ProposeAgain,

@@ -51,7 +51,7 @@ fn a_query_shows_its_votes_and_both_texts() {
     assert_eq!(proposal["pending"], json!([]));
     assert_eq!(proposal["approvers"].as_array().unwrap().len(), 3);
     let first = &proposal["approvers"][0];
-    assert_eq!(keys(first), ["leaf", "member", "organisation", "vote", "voted"]);
+    assert_eq!(keys(first), ["by_rule", "leaf", "member", "organisation", "vote", "voted"]);
     assert_eq!((&first["organisation"], &first["vote"]), (&json!("Litware"), &json!("approved")));
     assert!(first["voted"]["time_ms"].is_u64() && first["voted"]["position"].is_u64());
     let text = &proposal["texts"][0];
