@@ -66,14 +66,25 @@ install_node_modules() {
   printf '%s' "$wanted" >"$stamp"
 }
 
-# A virtual environment of our own, kept in step with the pinned requirements.
+# Virtual environments of our own, kept in step with the pinned requirements. Two, as the last
+# release of CCF's tools for this Python wants older libraries than the application.
 install_python() {
+  install_venv "$VENV" "PySpark and friends into .venv (a few hundred megabytes, once)" "$@"
+}
+
+install_ccf_tools() {
+  install_venv "$VENV-ccf" "Microsoft's tools for CCF ledgers into .venv-ccf (once)" "$@"
+}
+
+install_venv() {
+  local VENV=$1 what=$2
+  shift 2
   local stamp="$VENV/.requirements" wanted
   wanted=$(cat "$@" | sha256sum | cut -d' ' -f1)
   [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && return
   local python=python3
   command -v python3 >/dev/null && python3 -m venv --help >/dev/null 2>&1 || install_packages python3 python3-venv
-  say "installing PySpark and friends into .venv (a few hundred megabytes, once)"
+  say "installing $what"
   rm -rf "$VENV"
   "$python" -m venv "$VENV" 2>/dev/null || { install_packages python3-venv; "$python" -m venv "$VENV"; }
   local arguments=()

@@ -3,6 +3,7 @@
 //! Whatever the log's size, each collection here ends at a bound of [`crate::report`], but for what
 //! is kept of a query's votes: a few words for each query, of which the state holds far more.
 
+mod agreed;
 pub mod found;
 mod moment;
 mod release;
@@ -29,7 +30,7 @@ use chancery_ledger::merkle::Frontier;
 use chancery_ledger::note::Checkpoint;
 
 use crate::report::{By, Contents, Found, Listed, Service, Stamp};
-use crate::report::{KEYS_MAX, MEMBERS_MAX, QUERIES_MAX};
+use crate::report::{KEYS_MAX, QUERIES_MAX};
 use crate::standing::Witnessed;
 use crate::view::View;
 
@@ -42,6 +43,7 @@ pub struct Collector {
     unnamed_first_key: bool,
     texts: texts::Texts,
     votes: votes::Votes,
+    agreed: agreed::Agreed,
     runs: runs::Runs,
     releases: release::Releases,
     service_word: service_word::Words,
@@ -116,6 +118,7 @@ impl Collector {
         self.timeline.record(&seen);
         self.texts.record(&seen);
         self.votes.record(&seen);
+        self.agreed.record(&seen);
         self.releases.record(&seen);
         self.runs.record(&seen);
         match event {
@@ -163,15 +166,16 @@ impl Collector {
         let (first_time_ms, last_time_ms) = self.times.unwrap_or_default();
         // Before the votes are given away: those that stood are found among them.
         let at = self.moment.told(state, &self.votes);
-        let members = state.members.iter();
         let queries = state.queries.iter();
         let (bound, bound_left_out) = self.texts.told();
         let (releases, secrets, code) = self.releases.told();
+        let (changes, rules) = self.agreed.told(state);
         Contents {
             hardware,
             collaboration: state.id,
             name: state.name.clone(),
             terms: state.terms.clone(),
+            lifecycle: state.lifecycle.clone(),
             service: Service {
                 name: state.service.clone(),
                 // The first one: whose log it is. Those after it stand in `Standing`.
@@ -185,15 +189,14 @@ impl Collector {
             first_time_ms,
             last_time_ms,
             exported_at_ms: ending.exported_at_ms,
-            members: Listed::of(
-                members.map(|(id, member)| state::member(*id, member, &self.keys)),
-                MEMBERS_MAX,
-            ),
+            members: state::members(state, &self.keys),
             datasets: state::datasets(state),
             queries: Listed::of(
                 queries.map(|(id, query)| self.votes.query(*id, query)),
                 QUERIES_MAX,
             ),
+            changes,
+            rules,
             bound,
             bound_left_out,
             runs: self.runs.told(state),

@@ -59,9 +59,11 @@ impl FromStr for Scope {
             Subject::Query(id) => Ok(Self::Query(id)),
             Subject::Run(id) => Ok(Self::Run(id)),
             Subject::Member(id) => Ok(Self::Member(id)),
-            Subject::Collaboration(_) | Subject::Invitation(_) | Subject::Dataset(_) => {
-                Err(ParseIdError)
-            }
+            Subject::Collaboration(_)
+            | Subject::Invitation(_)
+            | Subject::Dataset(_)
+            | Subject::Change(_)
+            | Subject::Rule(_) => Err(ParseIdError),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The report for people and for programs: text, one page to print, JSON.
 
+mod agreed;
 mod html;
 mod json;
 mod partial;

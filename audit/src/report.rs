@@ -1,5 +1,6 @@
 //! What a verified log says. There are no contents without the verdict `Verified`.
 
+mod agreed;
 mod listed;
 mod moment;
 mod people;
@@ -8,6 +9,7 @@ mod work;
 use std::collections::BTreeMap;
 
 use chancery_governance::member::Terms;
+use chancery_governance::state::lifecycle::Lifecycle;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::CollaborationId;
 use chancery_ledger::note::Checkpoint;
@@ -16,6 +18,7 @@ use crate::check::Verdict;
 use crate::partial::PartialContents;
 use crate::standing::Standing;
 
+pub use agreed::*;
 pub use listed::*;
 pub use moment::*;
 pub use people::*;
@@ -45,6 +48,8 @@ pub struct Contents {
     pub name: String,
     /// Its terms.
     pub terms: Terms,
+    /// Whether it is open, paused or closed at the end, by whom and why.
+    pub lifecycle: Lifecycle,
     /// The service that sealed the log.
     pub service: Service,
     /// The checkpoint: origin, size and root.
@@ -63,6 +68,10 @@ pub struct Contents {
     pub datasets: Listed<Dataset>,
     /// The queries, by id.
     pub queries: Listed<Query>,
+    /// The change requests, by id.
+    pub changes: Listed<Change>,
+    /// The auto-approval rules, by id.
+    pub rules: Listed<Rule>,
     /// What was proposed or run, by digest.
     pub bound: BTreeMap<Digest, Bound>,
     /// How many proposals `bound` has no room for.

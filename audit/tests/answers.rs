@@ -60,7 +60,7 @@ fn a_run_is_told_with_the_text_and_votes_that_it_ran_under() {
     story.send(right, subject, WithdrawQuery {});
     definition.segments[0].sql = sql.replace("AVG(f.delay)", "MAX(f.delay)");
     story.send(right, subject, ReviseQuery { definition });
-    story.send(right, subject, ProposeQuery {});
+    story.send(right, subject, ProposeQuery { votes_until_ms: None, runs_until_ms: None });
     let contents = report(&story, View::default()).contents.unwrap();
     let run = &contents.runs[0];
     let bound = &contents.bound[&run.query_digest.unwrap()];

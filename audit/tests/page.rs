@@ -29,7 +29,11 @@ fn hostile() -> Story {
     let definition = Definition { name: HOSTILE.into(), segments, ..definition };
     let subject = Subject::Query(story::id(0x66));
     story.send(Right::Key(Person::Fabrikam), subject, DraftQuery { definition });
-    story.send(Right::Key(Person::Fabrikam), subject, ProposeQuery {});
+    story.send(
+        Right::Key(Person::Fabrikam),
+        subject,
+        ProposeQuery { votes_until_ms: None, runs_until_ms: None },
+    );
     story
 }
 

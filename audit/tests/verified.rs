@@ -85,7 +85,7 @@ fn votes_on_a_proposal_that_was_taken_back_are_void() {
     let digest = story.digest(story::delays());
     story.send(right, subject, WithdrawQuery {});
     story.send(right, subject, ReviseQuery { definition });
-    story.send(right, subject, ProposeQuery {});
+    story.send(right, subject, ProposeQuery { votes_until_ms: None, runs_until_ms: None });
     assert_eq!(story.digest(story::delays()), digest);
     story.approve(Right::Key(Person::Litware), story::delays());
     let contents = verify(&story.bundle()[..], &pinned()).contents.unwrap();

@@ -6,7 +6,9 @@ use clap::{Parser, Subcommand};
 
 use crate::output::Format;
 use crate::server;
-use crate::verbs::{audit, collaboration, dataset, key, query, run, service, sign_in};
+use crate::verbs::{
+    audit, change, collaboration, dataset, key, query, rule, run, service, sign_in,
+};
 
 const EXAMPLES: &str = "\
 Try it out, on this machine only:
@@ -93,6 +95,12 @@ pub enum Command {
     /// Queries: draft, propose, vote
     #[command(subcommand)]
     Query(query::Command),
+    /// Terms and membership, by the members' vote
+    #[command(subcommand)]
+    Change(change::Command),
+    /// Queries that you approve in advance
+    #[command(subcommand)]
+    Rule(rule::Command),
     /// Runs of accepted queries, and their results
     #[command(subcommand)]
     Run(run::Command),

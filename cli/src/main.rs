@@ -21,6 +21,11 @@ use failure::{Exit, Failure, Result};
 use output::Format;
 use serde_json::json;
 
+/// What the log's work asks of an allocator is many small, short-lived trees on several threads:
+/// measured, the views are rebuilt a quarter faster than with the system's (docs/performance.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     // Fails only where one is installed already, which is as good.
@@ -55,6 +60,8 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Collaboration(command) => verbs::collaboration::run(global, command).await,
         Command::Dataset(command) => verbs::dataset::run(global, command).await,
         Command::Query(command) => verbs::query::run(global, command).await,
+        Command::Change(command) => verbs::change::run(global, command).await,
+        Command::Rule(command) => verbs::rule::run(global, command).await,
         Command::Run(command) => return Ok(verbs::run::run(global, command).await?.into()),
         Command::Audit(command) => return verbs::audit::run(global, command).await,
         Command::Serve(args) => return Ok(server::serve::run(args).await?),

@@ -4,12 +4,17 @@
 //! `chancery_governance::wire`; `tests/api/contract.rs` holds these types to that form.
 
 pub use chancery_projections::document::{
-    AccessPolicy, Attested, Column, DatasetVersion, Definition, Descriptor, Engine, File, Format,
-    GroupIdentity, Input, InputRows, Literal, Manifest, MinimumGroup, Parameter, PostFilter,
-    PreCondition, Segment, SegmentRows, Statistics, Store, Terms,
+    AccessPolicy, AllowedInput, ApprovalGroup, ApprovalRule, Attested, Change, Column, ColumnRule,
+    DatasetVersion, Definition, Demands, Descriptor, Engine, File, Format, GroupIdentity, Input,
+    InputRows, Literal, Manifest, MinimumGroup, Only, Parameter, PostFilter, PreCondition,
+    Receiver, RuleShape, RunBudget, Segment, SegmentRows, Statistics, Store, Tcb, Terms, Usage,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+fn is_default(demands: &Demands) -> bool {
+    *demands == Demands::default()
+}
 
 macro_rules! bodies {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty),* $(,)? })*) => {$(
@@ -41,6 +46,17 @@ bodies! {
     SetCleanRoomPolicy {
         /// Measurements of the applications that may run queries: `sha256:...`, 1 to 64.
         applications: Vec<String>,
+        /// What is demanded of the platform beside.
+        #[serde(default, skip_serializing_if = "is_default")]
+        demands: Demands,
+        /// Applications that may run some queries only; each query at most 1,000.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        only: Vec<Only>,
+    }
+    /// `collaboration.pause` and `collaboration.close`.
+    Stop {
+        /// Why, 1 to 500 characters.
+        reason: String,
     }
     /// `member.invite`. The signed content has `email_commitment` in place of the last two fields.
     Invite {
@@ -78,6 +94,51 @@ bodies! {
     DraftQuery {
         /// The query.
         definition: Definition,
+    }
+    /// `query.propose`. Both fields may be left out.
+    ProposeQuery {
+        /// Until when votes count, milliseconds since the Unix epoch: at most 90 days ahead.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        votes_until_ms: Option<u64>,
+        /// Until when it may run once accepted, milliseconds since the Unix epoch.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        runs_until_ms: Option<u64>,
+    }
+    /// `member.grant-ability` and `member.revoke-ability`.
+    Ability {
+        /// `data_provider`, `analyst`, `runner`, `result_receiver`, `auditor`; `owner` to give up
+        /// one's own.
+        ability: String,
+    }
+    /// `change.propose`.
+    ProposeChange {
+        /// What to change.
+        change: Change,
+        /// Until when votes count, milliseconds since the Unix epoch: at most 90 days ahead; or
+        /// null.
+        expires_ms: Option<u64>,
+    }
+    /// `change.approve`.
+    ApproveChange {
+        /// The digest of what you vote on.
+        digest: String,
+    }
+    /// `change.reject`.
+    RejectChange {
+        /// The digest of what you vote on.
+        digest: String,
+        /// Why, up to 2,000 characters.
+        comment: String,
+    }
+    /// `change.commit`.
+    CommitChange {
+        /// The digest of what was voted on.
+        digest: String,
+    }
+    /// `rule.set`.
+    SetAutoApprovalRule {
+        /// What you approve in advance.
+        rule: ApprovalRule,
     }
     /// `query.approve`.
     ApproveQuery {

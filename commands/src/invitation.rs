@@ -1,7 +1,7 @@
 //! The e-mail side of invitations: sealing, finding and matching addresses.
 
 use chancery_governance::state::{InvitationStage, State};
-use chancery_governance::subject::Subject;
+use chancery_governance::subject::{Subject, member_of};
 use chancery_ledger::id::{CollaborationId, InvitationId};
 
 use crate::App;
@@ -39,7 +39,10 @@ pub fn seal(email: &Email, incoming: &Incoming) -> Result<SealedEmail, Problem> 
 pub async fn is_known(app: &App, state: &State, email: &Email) -> Result<bool, Problem> {
     let Some(state) = state.collaboration() else { return Ok(false) };
     for (id, invitation) in &state.invitations {
-        if invitation.stage == InvitationStage::Withdrawn {
+        // Somebody who left or was removed can be invited again.
+        if invitation.stage == InvitationStage::Withdrawn
+            || state.former.contains_key(&member_of(*id))
+        {
             continue;
         }
         let opened = open(app, state.id, *id, &invitation.email.ciphertext).await?;

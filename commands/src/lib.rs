@@ -34,7 +34,7 @@ use crate::identity::Verifier;
 use crate::logs::Logs;
 use crate::writer::Writers;
 
-pub use routes::{openapi, router};
+pub use routes::{openapi, router, usage};
 
 /// What the handlers share. Cheap to clone.
 #[derive(Clone)]

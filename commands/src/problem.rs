@@ -21,7 +21,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use reason::ReasonItem;
+pub use reason::{ReasonItem, RemedyItem};
 
 /// The media type of a problem document.
 pub const MEDIA_TYPE: &str = "application/problem+json";

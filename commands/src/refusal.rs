@@ -1,12 +1,13 @@
 //! From the errors of the layers below to problem documents: one match for each.
 
 use chancery_governance::reason::{Family, Reason, Rejection};
+use chancery_governance::remedy::Remedy;
 use chancery_store::{AppendError, Fault, ReadError};
 
 use chancery_projections::ViewsError;
 
 use crate::logs::LoadError;
-use crate::problem::{Problem, ReasonItem};
+use crate::problem::{Problem, ReasonItem, RemedyItem};
 
 /// A refusal by the rules.
 pub fn rejection(rejection: &Rejection) -> Problem {
@@ -35,6 +36,16 @@ pub fn reason(reason: &Reason) -> ReasonItem {
     match &reason.subject {
         Some(subject) => item.about(subject.clone()),
         None => item,
+    }
+}
+
+/// What to do about a reason, as a document shows it.
+pub fn remedy(remedy: &Remedy) -> RemedyItem {
+    RemedyItem {
+        step: remedy.step.as_str().into(),
+        who: remedy.who.iter().map(ToString::to_string).collect(),
+        detail: remedy.detail.clone(),
+        at_ms: remedy.at_ms,
     }
 }
 

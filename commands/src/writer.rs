@@ -19,7 +19,7 @@ mod rotate;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use chancery_governance::submission::preverify;
+use chancery_governance::submission::{Carried, carried, preverify};
 use chancery_ledger::cose::Verified;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::Authority;
@@ -44,6 +44,9 @@ pub const WRITERS_MAX: usize = 4096;
 /// Public keys held to check signatures before they queue, at most. A key that is not held costs
 /// its command a check in the queue.
 pub const KEYS_MAX: usize = 65_536;
+/// Bytes of a command's content that is read before it queues, at most: read, it may take some
+/// thirty times as much memory. A longer one is read when its turn comes.
+const CARRIED_LEN_MAX: usize = 4 << 10;
 /// How often a lost race for the next position is run again.
 const RACES_MAX: u32 = 4;
 
@@ -67,6 +70,8 @@ struct Request {
     sender: Sender,
     incoming: Incoming,
     authority: Authority,
+    /// What the authority carries, where that was read before the command queued.
+    carried: Option<Carried>,
     /// Proof that the authority's signature was checked.
     verified: Option<Verified>,
     /// What the command's id stands for.
@@ -122,7 +127,14 @@ impl Writers {
         incoming: Incoming,
         authority: Authority,
     ) -> Result<Outcome, Problem> {
-        let verified = preverify(&authority, &|id| self.key(id));
+        let carried = match size(&authority) {
+            ..=CARRIED_LEN_MAX => carried(&authority).ok(),
+            _ => None,
+        };
+        let verified = match &carried {
+            Some(carried) => carried.preverify(&|id| self.key(id)),
+            None => preverify(&authority, &|id| self.key(id)),
+        };
         let kib = u32::try_from(size(&authority) / 1024 + 1).unwrap_or(QUEUE_KIB_MAX);
         let room = Arc::clone(&self.room).try_acquire_many_owned(kib).map_err(|_| busy())?;
         let collaboration = incoming.collaboration;
@@ -132,6 +144,7 @@ impl Writers {
             digest: incoming.digest(),
             incoming,
             authority,
+            carried,
             verified,
             races: 0,
             known: Known::New,

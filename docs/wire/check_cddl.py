@@ -18,7 +18,7 @@ HERE = pathlib.Path(__file__).parent
 BEYOND = (
     "trailing-byte", "indefinite-array", "by-another-key", "signature-flipped", "map-head-too-long",
     "duplicate-key", "first-with-previous", "later-without-previous", "by-the-key-that-it-brings",
-    "path-cut", "path-of-another-leaf", "index-is-size",
+    "is-empty", "are-empty", "path-cut", "path-of-another-leaf", "index-is-size",
 )
 
 

@@ -3,11 +3,13 @@
 //! A canonical CBOR map with text keys in a `COSE_Sign1`; `executor/spark/chancery_app/spec.py`
 //! reads it and refuses anything else. The same run, state and expiry give the same bytes.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_governance::binding;
+use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::Format;
 use chancery_governance::query::{Binding, Definition, Input, Segment};
 use chancery_governance::sql::{AnalysedSegment, Analysis};
@@ -113,7 +115,7 @@ fn payload(request: &Request<'_>, key: &PublicKey) -> Result<Value, Refusal> {
         .output(output_home, &output.descriptor.store, &id.to_string())
         .map_err(|error| Refusal::path("the output", &error))?;
     let segments = analysis.segments.iter().map(|segment| encode_segment(segment, definition));
-    Ok(Value::map([
+    let mut fields = vec![
         ("v", Value::from(VERSION)),
         ("audience", Value::text(AUDIENCE)),
         ("collaboration", Value::text(state.id.to_string())),
@@ -133,7 +135,19 @@ fn payload(request: &Request<'_>, key: &PublicKey) -> Result<Value, Refusal> {
             ])
         }),
         ("segments", Value::Array(segments.collect())),
-    ]))
+    ];
+    let withheld = withheld(state, run);
+    if !withheld.is_empty() {
+        fields.push(("withheld", Value::Array(withheld.into_iter().map(Value::text).collect())));
+    }
+    Ok(Value::map(fields))
+}
+
+/// What the application may not tell of the run, as consent stands now.
+fn withheld(state: &Collaboration, run: &Run) -> Vec<&'static str> {
+    let kinds = [ConsentKind::Logging, ConsentKind::Telemetry];
+    let withheld = kinds.into_iter().filter(|kind| state.is_withheld(run.query, *kind));
+    withheld.map(|kind| kind.as_str()).collect()
 }
 
 /// Analyses the bound texts again: it must give what was voted on.
@@ -220,10 +234,35 @@ fn encode_segment(segment: &AnalysedSegment, definition: &Definition) -> Value {
         ("sql", Value::text(&segment.rewritten)),
         ("text_digest", digest(&segment.text)),
         ("sql_digest", digest(&segment.rewritten)),
+        ("reads", encode_reads(segment)),
+        ("output", encode_output(segment)),
         ("pre_conditions", Value::Array(pre.collect())),
         ("post_filters", Value::Array(post.collect())),
         ("groups", Value::Array(groups.collect())),
     ])
+}
+
+/// What Spark must find that the text reads: the columns of each relation, hidden ones too.
+fn encode_reads(segment: &AnalysedSegment) -> Value {
+    let mut reads = segment.reads.clone();
+    for (relation, columns) in &segment.hidden {
+        reads.entry(relation.clone()).or_default().extend(columns.iter().cloned());
+    }
+    let relation = |(relation, columns): (&String, &BTreeSet<String>)| {
+        Value::map([
+            ("relation", Value::text(relation)),
+            ("columns", Value::Array(columns.iter().map(Value::text).collect())),
+        ])
+    };
+    Value::Array(reads.iter().map(relation).collect())
+}
+
+/// The columns that Spark must find that the text gives, in their order, hidden ones last.
+fn encode_output(segment: &AnalysedSegment) -> Value {
+    let shown = segment.output.iter().map(|column| &column.name);
+    let carried = segment.carries.iter().map(|carried| &carried.column);
+    let counted = segment.groups.iter().map(|group| &group.column);
+    Value::Array(shown.chain(carried).chain(counted).map(Value::text).collect())
 }
 
 const fn format_name(format: &Format) -> &'static str {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use chancery_executor::{Client, Executor, StartError, measurement};
 use chancery_feed::{FileCursors, Subscription, Wakeup};
+use chancery_governance::consent::ConsentKind;
 use chancery_governance::state::run::{Outcome, Stage};
 use chancery_ledger::digest::Digest;
 use support::bench::{Bench, SWEEP};
@@ -74,6 +75,54 @@ async fn withdrawn_consent_kills_the_job_and_leaves_no_result() {
     bench.until_cleared().await;
     running.kill().await;
     assert_eq!((bench.results(), bench.outcomes()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_pause_kills_the_job_and_leaves_no_result() {
+    let bench = Bench::new().await;
+    bench.engine.set("hold");
+    let running = bench.start().await;
+    bench.until_stage("started").await;
+    bench.service.lock().room.pause();
+    assert_eq!(bench.stage().name(), "cancelled");
+    bench.until_cleared().await;
+    running.kill().await;
+    assert_eq!((bench.results(), bench.outcomes()), (0, 1));
+}
+
+#[tokio::test]
+async fn telemetry_that_is_withdrawn_while_the_engine_runs_leaves_the_statistics_out() {
+    let bench = Bench::new().await;
+    bench.engine.set("hold");
+    let running = bench.start().await;
+    bench.until_stage("started").await;
+    bench.service.lock().room.withdraw(ConsentKind::Telemetry);
+    bench.engine.unset("hold");
+    bench.until_cleared().await;
+    running.kill().await;
+    let Stage::Ended(Outcome::Succeeded { result, .. }) = bench.stage() else {
+        panic!("{:?}", bench.stage())
+    };
+    let told = &result.statistics;
+    assert!(told.inputs.is_empty() && told.segments.is_empty(), "{told:?}");
+    assert_eq!((told.rows_written, result.manifest.rows), (1, 1));
+}
+
+#[tokio::test]
+async fn logging_that_is_withdrawn_leaves_the_code_of_a_failure_and_keeps_no_output() {
+    let bench = Bench::new().await;
+    bench.engine.set("hold");
+    bench.engine.set("fail");
+    let running = bench.start().await;
+    bench.until_stage("started").await;
+    bench.service.lock().room.withdraw(ConsentKind::Logging);
+    bench.engine.unset("hold");
+    bench.until_cleared().await;
+    running.kill().await;
+    let detail = "withheld: consent to logging is withdrawn";
+    assert_eq!(bench.failure(), ("minimum_group_violated".into(), detail.into()));
+    let kept = fs::read_dir(bench.config.state_dir.join("failures")).unwrap().count();
+    assert_eq!(kept, 0);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use chancery_executor::DataRoot;
 use chancery_executor::spec::{self, Request};
+use chancery_governance::consent::ConsentKind;
 use chancery_governance::state::run::Run;
 use chancery_ledger::codec::{self, Key, Value};
 use chancery_ledger::cose::{self, ContentType};
@@ -19,7 +20,7 @@ const EXPIRES_MS: u64 = 4_102_444_800_000;
 /// The run's id in the vector. Nothing runs under it.
 const RUN: &str = "01932b6c-7d3a-7c1e-8f00-0123456789ab";
 /// SHA-256 of the payload, with `/data` for the data root and names for what others hash.
-const VECTOR: &str = "sha256:4bbaae1e63902a39881aa3dc5dc3e1840fcdd25ca87cdae1563252c18afc51c6";
+const VECTOR: &str = "sha256:5e0924a0f1e0c044b376755bb7b2ef09a16c165497cbe29ecbd9f34d643df6de";
 
 fn key() -> SigningKey {
     SigningKey::from_seed(&[9; 32]).unwrap()
@@ -47,6 +48,26 @@ fn data(folder: &Path) -> DataRoot {
     )
     .unwrap();
     DataRoot::open(folder).unwrap()
+}
+
+#[test]
+fn a_spec_names_what_consent_is_withdrawn_to_and_nothing_where_none_is() {
+    let application = Digest::of(b"application");
+    let (mut room, run) = requested(application);
+    let folder = tempfile::tempdir().unwrap();
+    let root = data(folder.path());
+    let withheld = |room: &Room| {
+        let bytes = build(room, run, application, &root);
+        let message = cose::parse(ContentType::JobSpec, &bytes).unwrap();
+        let Value::Map(map) = codec::decode(message.payload()).unwrap() else { panic!("no map") };
+        map.get(&Key::from("withheld")).cloned()
+    };
+    assert_eq!(withheld(&room), None);
+    room.withdraw(ConsentKind::Telemetry);
+    assert_eq!(withheld(&room), Some(Value::Array(vec![Value::text("telemetry")])));
+    room.withdraw(ConsentKind::Logging);
+    let both = ["logging", "telemetry"].map(Value::text).to_vec();
+    assert_eq!(withheld(&room), Some(Value::Array(both)));
 }
 
 fn replaced(value: Value, from: &str, to: &str) -> Value {

@@ -94,6 +94,18 @@ fn check_authority(
             "the terms ask for the member's own signature; register a key and sign",
         ));
     }
+    if let Command::RegisterSigningKey(command) = command
+        && member.replacement == Some(command.key.id())
+    {
+        // The members voted for that key, and a token of the member's own issuer came with it.
+        return Ok(());
+    }
+    if matches!(command, Command::ApproveChange(_) | Command::RejectChange(_)) {
+        return Err(Rejection::new(
+            Code::MemberSignatureRequired,
+            "what all agreed on changes by signed votes only; register a key and sign",
+        ));
+    }
     if !member.keys.is_empty() {
         return Err(Rejection::new(
             Code::MemberSignatureRequired,
@@ -112,7 +124,11 @@ fn check_authority(
 
 const fn signed_act(command: &Command) -> Option<SignedAct> {
     match command {
-        Command::ApproveQuery(_) | Command::RejectQuery(_) => Some(SignedAct::Votes),
+        Command::ApproveQuery(_)
+        | Command::RejectQuery(_)
+        | Command::ApproveChange(_)
+        | Command::RejectChange(_)
+        | Command::SetAutoApprovalRule(_) => Some(SignedAct::Votes),
         Command::WithdrawConsent(_) | Command::RestoreConsent(_) => Some(SignedAct::Consents),
         Command::RequestRun(_) | Command::CancelRun(_) => Some(SignedAct::Runs),
         Command::CreateCollaboration(_)
@@ -135,7 +151,17 @@ const fn signed_act(command: &Command) -> Option<SignedAct> {
         | Command::SucceedRun(_)
         | Command::FailRun(_)
         | Command::RotateServiceKey(_)
-        | Command::ErasePersonal(_) => None,
+        | Command::ErasePersonal(_)
+        | Command::PauseCollaboration(_)
+        | Command::ResumeCollaboration(_)
+        | Command::CloseCollaboration(_)
+        | Command::LeaveCollaboration(_)
+        | Command::GrantAbility(_)
+        | Command::RevokeAbility(_)
+        | Command::ProposeChange(_)
+        | Command::WithdrawChange(_)
+        | Command::CommitChange(_)
+        | Command::RemoveAutoApprovalRule(_) => None,
     }
 }
 
@@ -145,7 +171,11 @@ const fn requirement(command: &Command) -> Requirement {
         Command::EnableWorkload(_)
         | Command::SetCleanRoomPolicy(_)
         | Command::Invite(_)
-        | Command::WithdrawInvitation(_) => Requirement::AnyOf(&[Ability::Owner]),
+        | Command::WithdrawInvitation(_)
+        | Command::PauseCollaboration(_)
+        | Command::ResumeCollaboration(_)
+        | Command::CloseCollaboration(_)
+        | Command::GrantAbility(_) => Requirement::AnyOf(&[Ability::Owner]),
         Command::RegisterSigningKey(_)
         | Command::RevokeSigningKey(_)
         | Command::ApproveQuery(_)
@@ -153,7 +183,16 @@ const fn requirement(command: &Command) -> Requirement {
         | Command::WithdrawConsent(_)
         | Command::RestoreConsent(_)
         | Command::CancelRun(_)
-        | Command::ErasePersonal(_) => Requirement::Member,
+        | Command::ErasePersonal(_)
+        | Command::LeaveCollaboration(_)
+        | Command::RevokeAbility(_)
+        | Command::ProposeChange(_)
+        | Command::ApproveChange(_)
+        | Command::RejectChange(_)
+        | Command::WithdrawChange(_)
+        | Command::CommitChange(_)
+        | Command::SetAutoApprovalRule(_)
+        | Command::RemoveAutoApprovalRule(_) => Requirement::Member,
         Command::RotateServiceKey(_) => Requirement::Service,
         Command::PublishDataset(_) | Command::RetireDataset(_) => {
             Requirement::AnyOf(&[Ability::DataProvider, Ability::ResultReceiver])

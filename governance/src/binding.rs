@@ -67,6 +67,9 @@ pub fn bind(state: &Collaboration, definition: &Definition) -> Result<Binding, V
             .collect(),
         output: DatasetVersion { dataset: definition.output, digest: output.digest },
         applications: state.applications.clone(),
+        demands: state.demands.clone(),
+        votes_until_ms: None,
+        runs_until_ms: None,
     })
 }
 
@@ -120,6 +123,15 @@ pub fn analyse(
             })
             .collect()
     })
+}
+
+/// Where each column of a bound query's output comes from, as its approvers were told: the analysis
+/// of the bound texts over the bound versions. Nothing where the log lacks one of these versions.
+pub fn lineage(state: &Collaboration, binding: &Binding) -> Option<Vec<sql::OutputColumn>> {
+    let versions: Vec<_> =
+        binding.inputs.iter().map(|version| state.dataset_at(version)).collect::<Option<_>>()?;
+    let analysis = analyse(&binding.definition, &versions).ok()?;
+    analysis.segments.into_iter().next_back().map(|last| last.output)
 }
 
 fn lookup(

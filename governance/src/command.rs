@@ -1,13 +1,16 @@
 //! What somebody can ask for. Imperative; the wire form is in [`crate::wire::v1`].
 
+use crate::clean_room::{Demands, Only};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::QueryId;
 use chancery_ledger::key::{KeyId, PublicKey};
 
+use crate::change::Change;
 use crate::consent::ConsentKind;
 use crate::dataset::Descriptor;
 use crate::member::{Ability, Terms};
 use crate::query::Definition;
+use crate::rule::ApprovalRule;
 use crate::run::{Attested, Evidence};
 
 macro_rules! commands {
@@ -70,6 +73,25 @@ commands! {
     SetCleanRoomPolicy {
         /// Their measurements.
         applications: Vec<Digest>,
+        /// What is demanded of the platform beside.
+        demands: Demands,
+        /// Applications that may run some queries only.
+        only: Vec<Only>,
+    }
+    "collaboration.pause"
+    /// Let nothing run until it is resumed.
+    PauseCollaboration {
+        /// Why, up to 500 characters.
+        reason: String,
+    }
+    "collaboration.resume"
+    /// Let queries run again.
+    ResumeCollaboration {}
+    "collaboration.close"
+    /// End it for good.
+    CloseCollaboration {
+        /// Why, up to 500 characters.
+        reason: String,
     }
     "member.invite"
     /// Invite somebody by e-mail.
@@ -129,7 +151,12 @@ commands! {
     }
     "query.propose"
     /// Ask for votes.
-    ProposeQuery {}
+    ProposeQuery {
+        /// Until when votes count, milliseconds since the Unix epoch.
+        votes_until_ms: Option<u64>,
+        /// Until when it may run once accepted, milliseconds since the Unix epoch.
+        runs_until_ms: Option<u64>,
+    }
     "query.approve"
     /// Vote yes.
     ApproveQuery {
@@ -217,4 +244,59 @@ commands! {
     "personal.erase"
     /// Destroy the key that the e-mail of an invitation is sealed under.
     ErasePersonal {}
+    "member.leave"
+    /// Be a member no more.
+    LeaveCollaboration {}
+    "member.grant-ability"
+    /// Let a member do something; making an owner takes a change request.
+    GrantAbility {
+        /// What.
+        ability: Ability,
+    }
+    "member.revoke-ability"
+    /// Let a member do something no more, or give it up oneself.
+    RevokeAbility {
+        /// What.
+        ability: Ability,
+    }
+    "change.propose"
+    /// Ask the members to vote on a change of the terms or the membership.
+    ProposeChange {
+        /// What.
+        change: Change,
+        /// Until when votes count, milliseconds since the Unix epoch.
+        expires_ms: Option<u64>,
+    }
+    "change.approve"
+    /// Vote yes on a change.
+    ApproveChange {
+        /// The digest of what is voted on.
+        digest: Digest,
+    }
+    "change.reject"
+    /// Vote no on a change.
+    RejectChange {
+        /// The digest of what is voted on.
+        digest: Digest,
+        /// Why, up to 2,000 characters.
+        comment: String,
+    }
+    "change.withdraw"
+    /// Take a change request back.
+    WithdrawChange {}
+    "change.commit"
+    /// Carry out a change that came to have its votes because somebody left.
+    CommitChange {
+        /// The digest of what was voted on.
+        digest: Digest,
+    }
+    "rule.set"
+    /// Approve in advance.
+    SetAutoApprovalRule {
+        /// What.
+        rule: ApprovalRule,
+    }
+    "rule.remove"
+    /// Take a rule back. Votes that it cast stand.
+    RemoveAutoApprovalRule {}
 }

@@ -1,5 +1,7 @@
 //! What a provider publishes: a schema, where the bytes lie, and the policy on their use.
 
+use crate::usage::Usage;
+
 /// A column type that a dataset may declare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ColumnType {
@@ -44,13 +46,47 @@ pub struct MinimumGroup {
     pub count: u64,
 }
 
+/// Which comparisons of a column with literals a query may make. Ordered by strictness.
+///
+/// There is no form for ranges alone: two ranges make an equality.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LiteralComparisons {
+    /// All of them.
+    #[default]
+    Any,
+    /// Whole values only: `=`, `<>` and `IN`. No ranges, patterns or parts of a value.
+    Equality,
+    /// None: it is compared with stored columns only.
+    None,
+}
+
+/// What queries may do with one column, beyond what holds for its dataset.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ColumnRule {
+    /// The column.
+    pub column: String,
+    /// The least group that it may have a part in, in the place of the dataset's. Of the columns of a
+    /// dataset that have a part in a group, the one that asks for the most decides.
+    pub minimum: Option<u64>,
+    /// Only an aggregate of it may be shown or decide anything; `MIN` and `MAX` are none.
+    pub aggregate_only: bool,
+    /// No column of the output may be computed from it.
+    pub output_forbidden: bool,
+    /// It may stand only where two relations are joined by its equality with another stored column.
+    pub join_only: bool,
+    /// Which literals it may be compared with.
+    pub literals: LiteralComparisons,
+}
+
 /// What queries may do with a dataset.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessPolicy {
     /// The columns that a query may read at all; the others are not even loaded.
     pub allowed_columns: Vec<String>,
     /// The floor under every output group, if there is one.
     pub minimum_group: Option<MinimumGroup>,
+    /// Rules on single columns, each column once.
+    pub column_rules: Vec<ColumnRule>,
 }
 
 /// How a dataset's files are written.
@@ -102,6 +138,8 @@ pub struct Descriptor {
     pub access_mode: AccessMode,
     /// What queries may do with it.
     pub policy: AccessPolicy,
+    /// How often it may be used, and who may receive what comes of it.
+    pub usage: Usage,
 }
 
 /// Most columns of a dataset.

@@ -1,17 +1,26 @@
 //! Decisions: synchronous and pure. A command, the state and outside facts give events or reasons.
 
+mod ability;
+pub mod change;
+mod clean_room;
 pub mod collaboration;
+mod column_rules;
 pub mod consent;
 pub mod dataset;
 mod in_flight;
+pub mod lifecycle;
 pub mod member;
 mod personal;
 pub mod query;
+mod removal;
+pub mod rule;
 pub mod run;
 pub mod service;
+pub mod terms;
+mod usage;
 
 use chancery_ledger::entry::Actor;
-use chancery_ledger::id::{DatasetId, InvitationId, MemberId, QueryId, RunId};
+use chancery_ledger::id::{ChangeId, DatasetId, InvitationId, MemberId, QueryId, RuleId, RunId};
 
 use crate::authorise::Action;
 use crate::command::Command;
@@ -29,6 +38,7 @@ pub(crate) type Events = Vec<(Subject, Event)>;
 /// # Errors
 ///
 /// [`Rejection`].
+#[expect(clippy::too_many_lines, reason = "one arm for each command, and nothing else")]
 pub fn decide(
     state: &State,
     action: &Action<'_>,
@@ -41,6 +51,9 @@ pub fn decide(
         return Ok(Decision { actor: Actor::Member(owner_of(submission.collaboration)), events });
     }
     let state = present(state)?;
+    lifecycle::gate(state, action.command)?;
+    // The time that the entry will be sealed with: a replay sees that one only.
+    let now_ms = submission.now_ms.max(state.last_time_ms);
     if let (Command::AcceptInvitation(_), Subject::Invitation(invitation)) =
         (action.command, subject)
     {
@@ -48,7 +61,7 @@ pub fn decide(
         return Ok(Decision { actor: Actor::Member(member_of(invitation)), events });
     }
     if let Caller::Executor(key) = action.caller {
-        let events = run::report(state, run_id(subject)?, action.command, facts)?;
+        let events = run::report(state, run_id(subject)?, action.command, (facts, now_ms))?;
         return Ok(Decision { actor: Actor::Executor(key.id()), events });
     }
     if let (Caller::Service(key), Command::RotateServiceKey(rotate)) =
@@ -57,7 +70,7 @@ pub fn decide(
         let events = service::rotate_key(state, subject, rotate, facts)?;
         return Ok(Decision { actor: Actor::Service(key), events });
     }
-    let Caller::Member { id: caller, .. } = action.caller else {
+    let Caller::Member { id: caller, signed, .. } = action.caller else {
         return Err(Rejection::new(
             Code::NotAMember,
             "the caller is no member of the collaboration",
@@ -82,19 +95,52 @@ pub fn decide(
         Command::RetireDataset(_) => dataset::retire(state, dataset_id(subject)?, caller),
         Command::DraftQuery(command) => query::draft(state, query_id(subject)?, command),
         Command::ReviseQuery(command) => query::revise(state, query_id(subject)?, caller, command),
-        Command::ProposeQuery(_) => query::propose(state, query_id(subject)?, caller),
-        Command::ApproveQuery(command) => {
-            query::approve(state, query_id(subject)?, caller, command)
+        Command::ProposeQuery(command) => {
+            query::propose(state, query_id(subject)?, caller, command, now_ms)
         }
-        Command::RejectQuery(command) => query::reject(state, query_id(subject)?, caller, command),
+        Command::ApproveQuery(command) => {
+            query::approve(state, query_id(subject)?, caller, command, now_ms)
+        }
+        Command::RejectQuery(command) => {
+            query::reject(state, query_id(subject)?, caller, command, now_ms)
+        }
         Command::WithdrawQuery(_) => query::withdraw(state, query_id(subject)?, caller),
         Command::WithdrawConsent(command) => {
             consent::withdraw(state, subject, caller, command.kind)
         }
         Command::RestoreConsent(command) => consent::restore(state, subject, caller, command.kind),
-        Command::RequestRun(command) => run::request(state, run_id(subject)?, caller, command),
+        Command::RequestRun(command) => {
+            run::request(state, run_id(subject)?, (caller, now_ms), command)
+        }
+        Command::PauseCollaboration(command) => lifecycle::pause(state, subject, command),
+        Command::ResumeCollaboration(_) => lifecycle::resume(state, subject),
+        Command::CloseCollaboration(command) => lifecycle::close(state, subject, command),
         Command::CancelRun(_) => run::cancel(state, run_id(subject)?, caller),
         Command::ErasePersonal(_) => personal::erase(state, invitation_id(subject)?, caller),
+        Command::LeaveCollaboration(_) => removal::leave(state, own(subject, caller)?),
+        Command::GrantAbility(command) => {
+            ability::grant(state, member_id(subject)?, command.ability)
+        }
+        Command::RevokeAbility(command) => {
+            ability::revoke(state, member_id(subject)?, caller, command.ability)
+        }
+        Command::ProposeChange(command) => {
+            change::propose(state, change_id(subject)?, caller, command, now_ms)
+        }
+        Command::ApproveChange(command) => {
+            change::approve(state, change_id(subject)?, caller, command, now_ms)
+        }
+        Command::RejectChange(command) => {
+            change::reject(state, change_id(subject)?, caller, command, now_ms)
+        }
+        Command::WithdrawChange(_) => change::withdraw(state, change_id(subject)?, caller),
+        Command::CommitChange(command) => {
+            change::commit(state, change_id(subject)?, command, now_ms)
+        }
+        Command::SetAutoApprovalRule(command) => {
+            rule::set(state, rule_id(subject)?, (caller, signed), command, now_ms)
+        }
+        Command::RemoveAutoApprovalRule(_) => rule::remove(state, rule_id(subject)?, caller),
         Command::CreateCollaboration(_)
         | Command::RotateServiceKey(_)
         | Command::AcceptInvitation(_)
@@ -114,11 +160,24 @@ fn wrong_subject(needed: &str) -> Rejection {
 fn own(subject: Subject, caller: MemberId) -> Result<MemberId, Rejection> {
     match subject {
         Subject::Member(id) if id == caller => Ok(id),
-        Subject::Member(_) => {
-            Err(Rejection::new(Code::NotYourself, "only the member itself manages its keys"))
-        }
+        Subject::Member(_) => Err(Rejection::new(
+            Code::NotYourself,
+            "only the member itself manages its keys, and leaves",
+        )),
         _ => Err(wrong_subject("a member")),
     }
+}
+
+fn member_id(subject: Subject) -> Result<MemberId, Rejection> {
+    if let Subject::Member(id) = subject { Ok(id) } else { Err(wrong_subject("a member")) }
+}
+
+fn change_id(subject: Subject) -> Result<ChangeId, Rejection> {
+    if let Subject::Change(id) = subject { Ok(id) } else { Err(wrong_subject("a change request")) }
+}
+
+fn rule_id(subject: Subject) -> Result<RuleId, Rejection> {
+    if let Subject::Rule(id) = subject { Ok(id) } else { Err(wrong_subject("a rule")) }
 }
 
 fn invitation_id(subject: Subject) -> Result<InvitationId, Rejection> {

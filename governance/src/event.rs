@@ -1,14 +1,17 @@
 //! Everything that can have happened. Past tense; the wire form is in [`crate::wire::v1`].
 
+use crate::clean_room::{Claims, Demands, Only};
 use chancery_ledger::digest::Digest;
-use chancery_ledger::id::{MemberId, QueryId};
+use chancery_ledger::id::{MemberId, QueryId, RuleId};
 use chancery_ledger::key::{KeyId, PublicKey};
 
+use crate::change::Change;
 use crate::consent::ConsentKind;
 use crate::dataset::Descriptor;
-use crate::member::{Ability, Identity, SealedPersonal, Terms};
+use crate::member::{Ability, ApprovalGroup, Departure, Identity, SealedPersonal, Terms};
 use crate::query::{Binding, Definition};
 use crate::reason::Reason;
+use crate::rule::ApprovalRule;
 use crate::run::{Attested, Evidence, Platform, RefusedAt};
 
 macro_rules! events {
@@ -39,6 +42,7 @@ macro_rules! events {
                     Self::RunRefused(event) => &mut event.reasons,
                     Self::RunCancelled(event) => &mut event.reasons,
                     Self::QuerySuperseded(event) => std::slice::from_mut(&mut event.reason),
+                    Self::ChangeSuperseded(event) => std::slice::from_mut(&mut event.reason),
                     _ => &mut [],
                 };
                 for reason in reasons {
@@ -98,6 +102,22 @@ events! {
         CleanRoomPolicySet {
             /// Their measurements, sorted.
             applications: Vec<Digest>,
+            /// What is demanded of the platform beside.
+            demands: Demands,
+            /// Applications that may run some queries only, sorted.
+            only: Vec<Only>,
+        }
+        /// Nothing runs until it is resumed.
+        CollaborationPaused {
+            /// Why, in the member's words.
+            reason: String,
+        }
+        /// Queries can run again.
+        CollaborationResumed {}
+        /// It is over: nothing is left but reading, export and erasure.
+        CollaborationClosed {
+            /// Why, in the member's words.
+            reason: String,
         }
         /// Entries after this one are sealed by another key of the service.
         ServiceKeyRotated {
@@ -149,6 +169,73 @@ events! {
             /// The key's id.
             key: KeyId,
         }
+        /// A member is one no more.
+        CollaboratorRemoved {
+            /// Why.
+            departure: Departure,
+        }
+        /// A member can do something more from now on.
+        AbilityGranted {
+            /// What.
+            ability: Ability,
+        }
+        /// A member can do something no more.
+        AbilityRevoked {
+            /// What.
+            ability: Ability,
+        }
+    }
+    "change" {
+        /// A member asks for a change of the terms or the membership.
+        ChangeProposed {
+            /// What.
+            change: Change,
+            /// Until when votes count, milliseconds since the Unix epoch.
+            expires_ms: Option<u64>,
+            /// The digest of the terms in force, which say how many votes it takes.
+            terms: Digest,
+            /// The digest of all that the votes are about.
+            digest: Digest,
+        }
+        /// A member said yes to this digest.
+        ChangeApproved {
+            /// The digest of the change.
+            digest: Digest,
+        }
+        /// A member said no to this digest.
+        ChangeRejected {
+            /// The digest of the change.
+            digest: Digest,
+            /// Why.
+            comment: String,
+            /// Whether the change can't get its votes any more.
+            ends: bool,
+        }
+        /// Its proposer took it back.
+        ChangeWithdrawn {}
+        /// It can't be made any more.
+        ChangeSuperseded {
+            /// Why.
+            reason: Reason,
+        }
+        /// It is made: what follows from it comes right after.
+        ChangeCommitted {
+            /// The digest of the change.
+            digest: Digest,
+            /// The positions of the votes in favour.
+            votes: Vec<u64>,
+        }
+    }
+    "rule" {
+        /// A member approves queries of a shape in advance.
+        AutoApprovalRuleSet {
+            /// Which.
+            rule: ApprovalRule,
+            /// Whether the member signed that: where votes must be signed, no other rule votes.
+            member_signed: bool,
+        }
+        /// The rule votes no more.
+        AutoApprovalRuleRemoved {}
     }
     "dataset" {
         /// A version of a dataset.
@@ -180,11 +267,26 @@ events! {
             digest: Digest,
             /// Whose votes it takes: computed from ownership, sorted.
             approvers: Vec<MemberId>,
+            /// The groups of which so many must approve beside them: computed from the terms.
+            groups: Vec<ApprovalGroup>,
         }
         /// An approver said yes to this digest.
         QueryApproved {
             /// The digest of the binding.
             digest: Digest,
+        }
+        /// A rule that an approver set before says yes to this digest in its name.
+        QueryApprovedByRule {
+            /// The digest of the binding.
+            digest: Digest,
+            /// Whose vote it is.
+            member: MemberId,
+            /// The rule.
+            rule: RuleId,
+            /// The position at which the member set it.
+            rule_position: u64,
+            /// Who alone may run the query on this vote, where the rule says so.
+            runner: Option<MemberId>,
         }
         /// An approver said no, which ends the proposal.
         QueryRejected {
@@ -219,6 +321,13 @@ events! {
             /// Of what kind of use.
             kind: ConsentKind,
         }
+        /// The mark of somebody who is a member no more is gone.
+        ConsentLapsed {
+            /// Of what kind of use.
+            kind: ConsentKind,
+            /// Whose it was.
+            member: MemberId,
+        }
     }
     "run" {
         /// A member asked for a run, and nothing stood against it.
@@ -245,6 +354,8 @@ events! {
             platform: Platform,
             /// The application's measurement.
             measurement: Digest,
+            /// What the evidence says beside.
+            claims: Claims,
             /// The evidence.
             evidence: Evidence,
         }

@@ -1,6 +1,7 @@
 //! Who takes part: identities, abilities, personal data under seal.
 
 use chancery_ledger::digest::Digest;
+use chancery_ledger::id::MemberId;
 
 /// Who somebody is to an OIDC issuer. Never an e-mail address alone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,13 +43,42 @@ pub struct SealedPersonal {
     pub ciphertext: String,
 }
 
-/// What the members agreed on when the collaboration began.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the members agreed on: when the collaboration began, and by change requests since.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Terms {
     /// Acts that only a signature of the member's own key can make.
     pub member_signed: Vec<SignedAct>,
     /// Whether evidence of kind `insecure-virtual` is accepted: no hardware stands behind it.
     pub insecure_virtual: bool,
+    /// How many members carry a change request; none means all of them.
+    pub change_threshold: Option<u64>,
+    /// Whether nobody becomes a member before the members voted for it.
+    pub admission_by_vote: bool,
+    /// The groups whose approval every query takes, beside that of the datasets' owners.
+    pub groups: Vec<ApprovalGroup>,
+    /// How long an accepted query may run, counted from its proposal, in milliseconds; none means
+    /// for as long as nothing it rests on changes.
+    pub acceptance_lifetime_ms: Option<u64>,
+}
+
+/// Members of whom so many must approve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovalGroup {
+    /// What people call it: `[a-z][a-z0-9_-]{0,63}`, unique.
+    pub name: String,
+    /// Who is in it, sorted.
+    pub members: Vec<MemberId>,
+    /// How many of them must say yes.
+    pub needed: u64,
+}
+
+/// Why somebody is a member no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Departure {
+    /// It left.
+    Left,
+    /// The members voted for it.
+    Removed,
 }
 
 /// An act that terms can demand a member's own signature for.

@@ -3,6 +3,7 @@
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::DatasetId;
 
+use crate::clean_room::Demands;
 use crate::sql::Literal;
 
 /// Most segments of a query.
@@ -91,6 +92,12 @@ pub struct Binding {
     pub output: DatasetVersion,
     /// The application measurements that may run it: the clean room policy at the proposal.
     pub applications: Vec<Digest>,
+    /// What the policy demands of a platform beside, at the proposal.
+    pub demands: Demands,
+    /// Until when votes count, milliseconds since the Unix epoch; none means for ever.
+    pub votes_until_ms: Option<u64>,
+    /// Until when it may run once accepted, milliseconds since the Unix epoch; none means for ever.
+    pub runs_until_ms: Option<u64>,
 }
 
 /// A segment's text after the policies were written into it.

@@ -3,19 +3,41 @@
 use std::collections::BTreeSet;
 
 use chancery_ledger::digest::Digest;
-use chancery_ledger::id::{MemberId, QueryId};
+use chancery_ledger::id::{MemberId, QueryId, RunId};
 
 use crate::binding;
+use crate::budget;
+use crate::clean_room;
 use crate::consent::{ConsentKind, Scope};
 use crate::member::Ability;
 use crate::reason::{Code, Reason};
+use crate::receivers;
 use crate::state::Collaboration;
+use crate::state::lifecycle::Lifecycle;
 use crate::state::query::{Proposal, Query, Stage};
 use crate::subject::Subject;
 
-/// Every reason against a run of `query` now, by `runner` where one is named; none means ready.
+/// By whom and when a run is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// Who would run it, where somebody is named.
+    pub runner: Option<MemberId>,
+    /// When, milliseconds since the Unix epoch.
+    pub now_ms: u64,
+    /// The run itself, where it was requested already: it has its place in the budgets then.
+    pub run: Option<RunId>,
+}
+
+/// As [`readiness_at`], at the time of the last entry.
 pub fn readiness(state: &Collaboration, query: QueryId, runner: Option<MemberId>) -> Vec<Reason> {
+    readiness_at(state, query, &Asked { runner, now_ms: state.last_time_ms, run: None })
+}
+
+/// Every reason against a run of `query` now, by a runner where one is named; none means ready.
+pub fn readiness_at(state: &Collaboration, query: QueryId, asked: &Asked) -> Vec<Reason> {
+    let runner = asked.runner;
     let mut reasons = Vec::new();
+    reasons.extend(lifecycle_reason(state));
     if state.workload.is_none() {
         reasons.push(Reason::new(Code::WorkloadNotEnabled, "no workload is enabled yet"));
     }
@@ -46,11 +68,40 @@ pub fn readiness(state: &Collaboration, query: QueryId, runner: Option<MemberId>
         return reasons;
     };
     reasons.extend(approval_reasons(state, query, found));
-    reasons.extend(consent_reasons(state, query, found));
+    reasons.extend(limit_reasons(state, query, found, runner, asked.now_ms));
+    reasons.extend(consent_reasons(state, query));
+    reasons.extend(budget::reasons(state, &found.definition, asked));
     if let Some(proposal) = found.live_proposal() {
+        reasons.extend(receivers::reasons(state, &proposal.binding));
         reasons.extend(binding_reasons(state, proposal));
     }
+    let policy = clean_room::Policy::of(state);
+    if !policy.applications.is_empty()
+        && !policy.applications.iter().any(|application| policy.lets(application, query))
+    {
+        reasons.push(Reason::new(
+            Code::ApplicationNotForQuery,
+            "the clean room policy lets no application run this query",
+        ));
+    }
     reasons
+}
+
+fn lifecycle_reason(state: &Collaboration) -> Option<Reason> {
+    let subject = Subject::Collaboration(state.id);
+    match &state.lifecycle {
+        Lifecycle::Open => None,
+        Lifecycle::Paused(standing) => Some(Reason::about(
+            Code::CollaborationPaused,
+            subject,
+            format!("{} paused the collaboration", organisation(state, standing.by)),
+        )),
+        Lifecycle::Closed(standing) => Some(Reason::about(
+            Code::CollaborationClosed,
+            subject,
+            format!("{} closed the collaboration", organisation(state, standing.by)),
+        )),
+    }
 }
 
 /// The runnable digest of a query: that of its accepted binding.
@@ -80,19 +131,58 @@ fn approval_reasons(state: &Collaboration, id: QueryId, query: &Query) -> Vec<Re
                     format!("{} has not voted yet", organisation(state, member)),
                 )
             });
-            std::iter::once(not_accepted("not every approver has voted")).chain(missing).collect()
+            let groups = proposal.short_groups(None).map(|(group, more)| {
+                Reason::about(
+                    Code::ApprovalMissing,
+                    subject,
+                    format!("the group {} lacks {more} of {} votes", group.name, group.needed),
+                )
+            });
+            std::iter::once(not_accepted("not every approver has voted"))
+                .chain(missing)
+                .chain(groups)
+                .collect()
         }
     }
 }
 
-fn consent_reasons(state: &Collaboration, id: QueryId, query: &Query) -> Vec<Reason> {
-    let mut scopes = vec![Scope::Collaboration(state.id), Scope::Query(id)];
-    scopes.extend(query.definition.inputs.iter().map(|input| Scope::Dataset(input.dataset)));
-    scopes.push(Scope::Dataset(query.definition.output));
-    let mut told = BTreeSet::new();
-    scopes
+/// An acceptance may end, and an approval by rule may be for one runner only.
+fn limit_reasons(
+    state: &Collaboration,
+    id: QueryId,
+    query: &Query,
+    runner: Option<MemberId>,
+    now_ms: u64,
+) -> Vec<Reason> {
+    let Stage::Accepted(proposal) = &query.stage else { return Vec::new() };
+    let mut reasons = Vec::new();
+    if proposal.binding.runs_until_ms.is_some_and(|until_ms| now_ms > until_ms) {
+        reasons.push(Reason::about(
+            Code::AcceptanceExpired,
+            Subject::Query(id),
+            "the time in which the query may run is over; withdraw it and propose it again",
+        ));
+    }
+    let Some(runner) = runner else { return reasons };
+    reasons.extend(proposal.votes.iter().filter_map(|(member, vote)| {
+        let named = vote.runner.filter(|named| *named != runner)?;
+        Some(Reason::about(
+            Code::RunnerNotApproved,
+            Subject::Member(*member),
+            format!(
+                "{} approves runs by {} only",
+                organisation(state, *member),
+                organisation(state, named)
+            ),
+        ))
+    }));
+    reasons
+}
+
+fn consent_reasons(state: &Collaboration, id: QueryId) -> Vec<Reason> {
+    state
+        .consent_scopes(id)
         .into_iter()
-        .filter(|scope| told.insert(*scope))
         .flat_map(|scope| {
             state.marks_on(scope, ConsentKind::Execution).map(move |member| {
                 Reason::about(
@@ -135,15 +225,19 @@ fn binding_reasons(state: &Collaboration, proposal: &Proposal) -> Vec<Reason> {
             }
         })
         .collect();
-    if !state.applications.is_empty() && bound.applications != state.applications {
+    let same = bound.applications == state.applications && bound.demands == state.demands;
+    if !state.applications.is_empty() && !same {
         reasons.push(Reason::new(
             Code::CleanRoomPolicyChanged,
             "the clean room policy is not the one that was voted on; propose the query again",
         ));
     }
     if reasons.is_empty() {
-        let again =
-            binding::bind(state, &bound.definition).map(|binding| binding::digest(&binding));
+        let again = binding::bind(state, &bound.definition).map(|mut binding| {
+            binding.votes_until_ms = bound.votes_until_ms;
+            binding.runs_until_ms = bound.runs_until_ms;
+            binding::digest(&binding)
+        });
         if again != Ok(proposal.digest) {
             reasons.push(Reason::new(
                 Code::QueryDigestMismatch,
@@ -155,10 +249,7 @@ fn binding_reasons(state: &Collaboration, proposal: &Proposal) -> Vec<Reason> {
 }
 
 fn organisation(state: &Collaboration, member: MemberId) -> String {
-    state
-        .members
-        .get(&member)
-        .map_or_else(|| format!("member {member}"), |member| member.organisation.clone())
+    state.organisation(member).map_or_else(|| format!("member {member}"), ToOwned::to_owned)
 }
 
 fn scope_name(state: &Collaboration, scope: Scope) -> String {

@@ -105,6 +105,12 @@ codes! {
         UnknownAction "unknown_action";
         /// The content has unknown, missing or mistyped fields.
         InvalidContent "invalid_content";
+        /// Terms contradict themselves or name somebody who is no member.
+        InvalidTerms "invalid_terms";
+        /// A time is not after now, or further away than the bound.
+        InvalidExpiry "invalid_expiry";
+        /// An auto-approval rule contradicts itself or names what is not there.
+        InvalidRule "invalid_rule";
     }
     Forbidden {
         /// The caller is no member of the collaboration.
@@ -163,6 +169,24 @@ codes! {
         MeasurementNotAllowed "measurement_not_allowed";
         /// The terms do not accept evidence without hardware.
         InsecureVirtualNotAllowed "insecure_virtual_not_allowed";
+        /// The clean room policy lets the application run other queries only.
+        ApplicationNotForQuery "application_not_for_query";
+        /// The evidence holds none of the host data that the policy names.
+        HostDataNotAllowed "host_data_not_allowed";
+        /// The evidence holds none of the engine images that the policy names.
+        EngineNotAllowed "engine_not_allowed";
+        /// The platform's trusted computing base is too old, or unknown.
+        TcbTooOld "tcb_too_old";
+        /// The platform can be debugged, or the evidence does not say.
+        DebugNotAllowed "debug_not_allowed";
+        /// The result goes to others.
+        NotAReceiver "not_a_receiver";
+        /// The member has no vote on the change.
+        NotAnElector "not_an_elector";
+        /// Only the member who proposed the change may.
+        NotTheProposer "not_the_proposer";
+        /// Only the member who set the rule may.
+        NotTheRuleOwner "not_the_rule_owner";
     }
     NotFound {
         /// No such collaboration, or the caller is not in it.
@@ -179,6 +203,10 @@ codes! {
         QueryNotFound "query_not_found";
         /// No such run.
         RunNotFound "run_not_found";
+        /// No such change request.
+        ChangeNotFound "change_not_found";
+        /// No such auto-approval rule.
+        RuleNotFound "rule_not_found";
     }
     Conflict {
         /// The collaboration exists already.
@@ -251,8 +279,52 @@ codes! {
         ResultMismatch "result_mismatch";
         /// A member asked for the run to stop.
         CancelledByMember "cancelled_by_member";
+        /// The collaboration is paused.
+        CollaborationPaused "collaboration_paused";
+        /// The collaboration is not paused.
+        CollaborationNotPaused "collaboration_not_paused";
+        /// The collaboration is closed for good.
+        CollaborationClosed "collaboration_closed";
+        /// A budget of runs of a dataset is spent.
+        RunBudgetSpent "run_budget_spent";
+        /// An input does not let the output's owner receive.
+        ReceiverNotAllowed "receiver_not_allowed";
+        /// The statistics tell what consent to telemetry was withdrawn for.
+        TelemetryWithheld "telemetry_withheld";
         /// The command id was used for another command.
         CommandIdReused "command_id_reused";
+        /// The id is in use.
+        ChangeExists "change_exists";
+        /// The change request is settled.
+        ChangeNotOpen "change_not_open";
+        /// The time to vote on the change is over.
+        ChangeExpired "change_expired";
+        /// The vote names another digest than the change has.
+        ChangeDigestMismatch "change_digest_mismatch";
+        /// The change does not have the votes that it takes.
+        ChangeVotesMissing "change_votes_missing";
+        /// It is so already.
+        NothingToChange "nothing_to_change";
+        /// The act takes a change request that the members vote on.
+        ChangeVoteRequired "change_vote_required";
+        /// The terms were changed since.
+        TermsChanged "terms_changed";
+        /// It is the last member with the ability of the owner.
+        LastOwner "last_owner";
+        /// The member has the ability already.
+        AbilityAlreadyGranted "ability_already_granted";
+        /// The member does not have the ability.
+        AbilityNotGranted "ability_not_granted";
+        /// Somebody that it rested on is a member no more.
+        MemberRemoved "member_removed";
+        /// The time to vote on the query is over.
+        ProposalExpired "proposal_expired";
+        /// The time in which the accepted query may run is over.
+        AcceptanceExpired "acceptance_expired";
+        /// An approval by rule is for runs by another member.
+        RunnerNotApproved "runner_not_approved";
+        /// The id is in use.
+        RuleExists "rule_exists";
     }
     Stale {
         /// The subject has another version than the caller expected.

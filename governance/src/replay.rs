@@ -5,7 +5,9 @@
 //! over and releases may word differently. What a decision took from outside the log is lifted from
 //! the stored event, and what that means is the caller's to say.
 
-use std::collections::{BTreeSet, VecDeque};
+mod used;
+
+use std::collections::VecDeque;
 
 use chancery_ledger::cose::Verified;
 use chancery_ledger::entry::{Actor, Authority, Sealed};
@@ -85,7 +87,7 @@ pub struct Replay {
     state: State,
     due: VecDeque<(Subject, Event)>,
     cause: Option<(u64, CommandId, Actor)>,
-    commands: BTreeSet<CommandId>,
+    commands: used::Used,
 }
 
 impl Replay {

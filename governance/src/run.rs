@@ -2,6 +2,7 @@
 
 use chancery_ledger::digest::Digest;
 
+use crate::clean_room::Claims;
 use crate::dataset::Column;
 use crate::query::DatasetVersion;
 
@@ -23,6 +24,8 @@ pub struct Verdict {
     pub measurement: Digest,
     /// What the evidence binds.
     pub report_data: Digest,
+    /// What it says of the platform beside.
+    pub claims: Claims,
 }
 
 /// What stands behind evidence.

@@ -3,27 +3,33 @@
 //! Stages are enums that hold their data. [`evolve`] moves them by one event and calls an event
 //! that is illegal in its state [`Corrupt`]: never skipped, never a panic.
 
+pub mod change;
 mod evolve;
+pub mod lifecycle;
 pub mod query;
 pub mod run;
+pub mod spent;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::Actor;
 use chancery_ledger::id::{
-    CollaborationId, CommandId, DatasetId, InvitationId, MemberId, QueryId, RunId,
+    ChangeId, CollaborationId, CommandId, DatasetId, InvitationId, MemberId, QueryId, RuleId, RunId,
 };
 use chancery_ledger::key::{KeyId, PublicKey};
 
+use change::ChangeRequest;
 pub use evolve::{Corrupt, evolve};
 use query::Query;
 use run::Run;
 
+use crate::clean_room::{Demands, Only};
 use crate::consent::{ConsentKind, Scope};
 use crate::dataset::Descriptor;
-use crate::member::{Ability, Identity, SealedPersonal, Terms};
+use crate::member::{Ability, Departure, Identity, SealedPersonal, Terms};
 use crate::query::DatasetVersion;
+use crate::rule::ApprovalRule;
 use crate::subject::Subject;
 
 /// One collaboration, or that there is none yet.
@@ -73,12 +79,20 @@ pub struct Collaboration {
     /// The keys that seal the log, each with the first position that it seals: the first at 0, the
     /// last is [`Collaboration::service_key`].
     pub service_keys: Vec<(u64, PublicKey)>,
+    /// The kind of the evidence behind the service's key, as in `insecure-virtual`.
+    pub service_evidence: String,
     /// The workload, once enabled.
     pub workload: Option<String>,
     /// The application measurements that may run queries, sorted; none before the policy is set.
     pub applications: Vec<Digest>,
     /// Its members.
     pub members: BTreeMap<MemberId, Member>,
+    /// Those who were members. They can do nothing, and their keys are nobody else's.
+    pub former: BTreeMap<MemberId, FormerMember>,
+    /// Its change requests.
+    pub changes: BTreeMap<ChangeId, ChangeRequest>,
+    /// The auto-approval rules that vote.
+    pub rules: BTreeMap<RuleId, Rule>,
     /// Its invitations.
     pub invitations: BTreeMap<InvitationId, Invitation>,
     /// Its datasets.
@@ -91,6 +105,14 @@ pub struct Collaboration {
     pub marks: BTreeMap<(Scope, ConsentKind), BTreeSet<MemberId>>,
     /// The version of each subject: the position of the last event about it.
     pub versions: BTreeMap<Subject, u64>,
+    /// Whether it is open, paused or closed.
+    pub lifecycle: lifecycle::Lifecycle,
+    /// The runs that count against budgets.
+    pub spent: spent::Spent,
+    /// What the clean room policy demands of a platform beside the application.
+    pub demands: Demands,
+    /// Applications that may run some queries only.
+    pub only: Vec<Only>,
     /// The number of entries in the log.
     pub size: u64,
     /// The leaf hash of the last one.
@@ -112,6 +134,33 @@ pub struct Member {
     pub invited_key: Option<KeyId>,
     /// Their keys, with whether each still signs.
     pub keys: BTreeMap<KeyId, MemberKey>,
+    /// The key that the members voted to put in the place of lost ones: it can be registered
+    /// without a signature, and ends them.
+    pub replacement: Option<KeyId>,
+}
+
+/// Somebody who was a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormerMember {
+    /// As it was then.
+    pub member: Member,
+    /// Why it is one no more.
+    pub departure: Departure,
+    /// Where it ceased to be one.
+    pub position: u64,
+}
+
+/// An auto-approval rule that votes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Whose votes it casts.
+    pub owner: MemberId,
+    /// What it approves.
+    pub rule: ApprovalRule,
+    /// Whether its owner signed it.
+    pub member_signed: bool,
+    /// Where it was set.
+    pub position: u64,
 }
 
 /// A member's key.
@@ -147,6 +196,8 @@ pub struct Invitation {
     pub tenant: Option<String>,
     /// The key that the invited will sign with, where the inviter knew it.
     pub key: Option<KeyId>,
+    /// Whether the members voted to let them in.
+    pub admitted: bool,
     /// What became of it.
     pub stage: InvitationStage,
 }
@@ -191,6 +242,24 @@ impl Collaboration {
             .iter()
             .find(|(_, member)| member.identity == *identity)
             .map(|(id, member)| (*id, member))
+    }
+
+    /// Whether a key was ever registered here, by a member or a former one.
+    pub fn knows_key(&self, key: KeyId) -> bool {
+        self.member_by_key(key).is_some()
+            || self.former.values().any(|former| former.member.keys.contains_key(&key))
+    }
+
+    /// How many owners there are.
+    pub fn owners(&self) -> usize {
+        self.members.values().filter(|member| member.abilities.contains(&Ability::Owner)).count()
+    }
+
+    /// The organisation of somebody who is or was a member.
+    pub fn organisation(&self, id: MemberId) -> Option<&str> {
+        let member = self.members.get(&id);
+        let member = member.or_else(|| self.former.get(&id).map(|former| &former.member));
+        member.map(|member| member.organisation.as_str())
     }
 
     /// The member that a key is registered to, revoked or not.

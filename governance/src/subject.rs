@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use chancery_ledger::id::{
-    CollaborationId, DatasetId, InvitationId, MemberId, ParseIdError, QueryId, RunId,
+    ChangeId, CollaborationId, DatasetId, InvitationId, MemberId, ParseIdError, QueryId, RuleId,
+    RunId,
 };
 
 use crate::consent::Scope;
@@ -24,6 +25,10 @@ pub enum Subject {
     Query(QueryId),
     /// A run.
     Run(RunId),
+    /// A change request.
+    Change(ChangeId),
+    /// An auto-approval rule.
+    Rule(RuleId),
 }
 
 impl fmt::Display for Subject {
@@ -35,6 +40,8 @@ impl fmt::Display for Subject {
             Self::Dataset(id) => write!(f, "dataset/{id}"),
             Self::Query(id) => write!(f, "query/{id}"),
             Self::Run(id) => write!(f, "run/{id}"),
+            Self::Change(id) => write!(f, "change/{id}"),
+            Self::Rule(id) => write!(f, "rule/{id}"),
         }
     }
 }
@@ -51,6 +58,8 @@ impl FromStr for Subject {
             "dataset" => id.parse().map(Self::Dataset),
             "query" => id.parse().map(Self::Query),
             "run" => id.parse().map(Self::Run),
+            "change" => id.parse().map(Self::Change),
+            "rule" => id.parse().map(Self::Rule),
             _ => Err(ParseIdError),
         }
     }

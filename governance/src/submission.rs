@@ -139,8 +139,12 @@ pub fn handle(state: &State, submission: &Submission<'_>) -> Result<Decision, Re
     handle_carried(state, submission, &carried(submission.authority)?)
 }
 
-/// As [`handle`], where the authority's command was read before.
-pub(crate) fn handle_carried(
+/// As [`handle`], where what the submission's authority carries was read before, by [`carried`].
+///
+/// # Errors
+///
+/// As [`handle`].
+pub fn handle_carried(
     state: &State,
     submission: &Submission<'_>,
     carried: &Carried,
@@ -355,6 +359,20 @@ fn check_signature(
     match signed.message.verify(key) {
         Ok(_) => Ok(()),
         Err(error) => Err(Rejection::new(Code::SignatureInvalid, error.to_string())),
+    }
+}
+
+impl Carried {
+    /// As [`preverify`], of what was read already.
+    pub fn preverify(&self, key: &dyn Fn(KeyId) -> Option<PublicKey>) -> Option<Verified> {
+        let message = &self.signed.as_ref()?.message;
+        let brought = match &self.command {
+            Command::AdmitRun(admit) => Some(&admit.executor),
+            Command::RotateServiceKey(rotate) => Some(&rotate.key),
+            _ => None,
+        };
+        let key = key(message.key_id()).or_else(|| brought.cloned())?;
+        message.verify(&key).ok()
     }
 }
 

@@ -193,4 +193,4 @@ macro_rules! id_wire {
     )*};
 }
 
-id_wire! { CollaborationId MemberId InvitationId DatasetId QueryId RunId CommandId }
+id_wire! { CollaborationId MemberId InvitationId DatasetId QueryId RunId CommandId ChangeId RuleId }

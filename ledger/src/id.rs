@@ -72,6 +72,10 @@ ids! {
     QueryId;
     /// A run of a query.
     RunId;
+    /// A change request: terms or membership that the members vote on.
+    ChangeId;
+    /// An auto-approval rule.
+    RuleId;
     /// A command: the idempotency key, UUIDv7, and the nonce of the signed bytes.
     CommandId;
 }

@@ -1,8 +1,9 @@
-//! Keys that sign entries, commands and evidence: Ed25519 (RFC 8032) and, to verify, ES256.
+//! Keys that sign entries, commands and evidence: Ed25519 (RFC 8032) and, to verify, ES256. By
+//! AWS-LC, whose Ed25519 is the fastest that was measured (docs/adr/0012).
 
+use aws_lc_rs::signature::{self, Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::signature::{self, Ed25519KeyPair, KeyPair as _};
 
 use crate::digest::Digest;
 
@@ -55,7 +56,7 @@ pub struct PublicKey {
     algorithm: Algorithm,
     bytes: Vec<u8>,
     id: KeyId,
-    /// A point of small order, which verifies nothing.
+    /// A point of small order, or not in its one canonical form: it verifies nothing.
     weak: bool,
 }
 
@@ -80,7 +81,8 @@ impl PublicKey {
     /// [`ParseKeyError`] where the length is not the algorithm's.
     pub fn new(algorithm: Algorithm, bytes: &[u8]) -> Result<Self, ParseKeyError> {
         if bytes.len() == algorithm.public_key_len() {
-            let weak = algorithm == Algorithm::EdDsa && is_small_order(bytes);
+            let weak =
+                algorithm == Algorithm::EdDsa && (is_small_order(bytes) || !is_canonical(bytes));
             Ok(Self { algorithm, bytes: bytes.to_vec(), id: Digest::of(bytes), weak })
         } else {
             Err(ParseKeyError)
@@ -106,7 +108,7 @@ impl PublicKey {
     ///
     /// # Errors
     ///
-    /// [`BadSignature`]; ring says no more, on purpose.
+    /// [`BadSignature`]; the library says no more, on purpose.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
         if self.weak {
             return Err(BadSignature);
@@ -132,14 +134,31 @@ const SMALL_ORDER: [&str; 7] = [
     "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 ];
 
-/// Whether an Ed25519 key is a point of small order. ring takes such keys, and one signature of
-/// theirs verifies for many messages: whoever registered one could disown all that it signed.
-fn is_small_order(key: &[u8]) -> bool {
+/// The y coordinate of an Ed25519 key, without the sign bit of x.
+fn y_of(key: &[u8]) -> Vec<u8> {
     let mut y = key.to_vec();
     if let Some(last) = y.last_mut() {
         *last &= 0x7f;
     }
-    SMALL_ORDER.contains(&crate::digest::hex(&y).as_str())
+    y
+}
+
+/// Whether an Ed25519 key is a point of small order. Libraries take such keys, and one signature of
+/// theirs verifies for many messages: whoever registered one could disown all that it signed.
+fn is_small_order(key: &[u8]) -> bool {
+    SMALL_ORDER.contains(&crate::digest::hex(&y_of(key)).as_str())
+}
+
+/// Whether the y coordinate of an Ed25519 key is below 2^255 - 19, as RFC 8032 section 5.1.3 asks.
+/// Libraries differ about the others; a log must verify the same with each of them.
+fn is_canonical(key: &[u8]) -> bool {
+    const P: [u8; 32] = {
+        let mut p = [0xff; 32];
+        p[0] = 0xed;
+        p[31] = 0x7f;
+        p
+    };
+    y_of(key).iter().rev().lt(P.iter().rev())
 }
 
 impl std::fmt::Display for PublicKey {
@@ -248,6 +267,23 @@ mod tests {
             let key = PublicKey::new(Algorithm::EdDsa, &identity).unwrap();
             assert_eq!(key.verify(b"any message", &signature), Err(BadSignature));
         }
+    }
+
+    #[test]
+    fn only_the_canonical_form_of_a_key_counts() {
+        let least = |first: u8| {
+            let mut key = [0xff; 32];
+            (key[0], key[31]) = (first, 0x7f);
+            key
+        };
+        // 2^255 - 20 is the greatest y that stands; from 2^255 - 19 on it is another's second form.
+        assert!(is_canonical(&least(0xec)));
+        for first in 0xed..=0xff {
+            assert!(!is_canonical(&least(first)), "{first:#x}");
+            let key = PublicKey::new(Algorithm::EdDsa, &least(first)).unwrap();
+            assert!(key.weak);
+        }
+        assert!(!SigningKey::from_seed(&[7; 32]).unwrap().public().weak);
     }
 
     #[test]

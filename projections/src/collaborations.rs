@@ -1,15 +1,16 @@
 //! The collaborations view: one row for each log, with its terms, policy and marks.
 
 use chancery_governance::event::{
-    CleanRoomPolicySet, CollaborationCreated, ServiceKeyRotated, WorkloadEnabled,
+    CleanRoomPolicySet, CollaborationClosed, CollaborationCreated, CollaborationPaused,
+    ServiceKeyRotated, WorkloadEnabled,
 };
 use chancery_governance::state::Recorded;
 use chancery_governance::subject::{Subject, owner_of};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::document::Terms;
-use crate::fold::{Illegal, Row, Rows, SUBJECT};
+use crate::document::{Demands, Only, Terms};
+use crate::fold::{Illegal, Row, Rows, SUBJECT, actor};
 use crate::marks::Mark;
 use crate::members;
 use crate::mirror::document;
@@ -40,6 +41,14 @@ pub struct CollaborationView {
     pub workload: Option<String>,
     /// Measurements of the applications that may run queries; none before the policy is set.
     pub applications: Vec<String>,
+    /// What the clean room policy demands of a platform beside.
+    pub demands: Demands,
+    /// Applications that may run some queries only.
+    pub only: Vec<Only>,
+    /// Whether queries can run in it.
+    pub lifecycle: Lifecycle,
+    /// Who paused or closed it, and why.
+    pub stopped: Option<Stopped>,
     /// Marks against use of everything in it.
     pub marks: Vec<Mark>,
     /// When it began.
@@ -48,6 +57,31 @@ pub struct CollaborationView {
     pub updated: Moment,
     /// Its version, for `If-Match`: the position of the last event about it.
     pub version: u64,
+}
+
+/// Whether queries can run in a collaboration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Lifecycle {
+    /// They can.
+    Open,
+    /// Not until it is resumed.
+    Paused,
+    /// Never again.
+    Closed,
+}
+
+/// Who paused or closed a collaboration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Stopped {
+    /// The member's id.
+    pub member: String,
+    /// The member's organisation.
+    pub organisation: String,
+    /// Why, in the member's words.
+    pub reason: String,
+    /// When.
+    pub at: Moment,
 }
 
 impl Row for CollaborationView {
@@ -90,6 +124,10 @@ pub(crate) fn created(
         service_evidence: event.evidence.kind.clone(),
         workload: None,
         applications: Vec::new(),
+        demands: Demands::default(),
+        only: Vec::new(),
+        lifecycle: Lifecycle::Open,
+        stopped: None,
         marks: Vec::new(),
         created: moment,
         updated: moment,
@@ -113,7 +151,55 @@ pub(crate) fn policy_set(
     at: &Recorded,
     event: &CleanRoomPolicySet,
 ) -> Result<(), Illegal> {
-    about(rows, at)?.applications = event.applications.iter().map(ToString::to_string).collect();
+    let demands = document(&event.demands)?;
+    let only = event.only.iter().map(document).collect::<Result<_, _>>()?;
+    let row = about(rows, at)?;
+    row.applications = event.applications.iter().map(ToString::to_string).collect();
+    (row.demands, row.only) = (demands, only);
+    Ok(())
+}
+
+/// Nothing runs until it is resumed.
+pub(crate) fn paused(
+    rows: &mut Rows,
+    at: &Recorded,
+    event: &CollaborationPaused,
+) -> Result<(), Illegal> {
+    stop(rows, at, &event.reason, Lifecycle::Paused)
+}
+
+/// It is over.
+pub(crate) fn closed(
+    rows: &mut Rows,
+    at: &Recorded,
+    event: &CollaborationClosed,
+) -> Result<(), Illegal> {
+    stop(rows, at, &event.reason, Lifecycle::Closed)
+}
+
+/// Queries can run again.
+pub(crate) fn resumed(rows: &mut Rows, at: &Recorded) -> Result<(), Illegal> {
+    let row = about(rows, at)?;
+    if row.lifecycle != Lifecycle::Paused {
+        return Err("the collaboration is not paused");
+    }
+    (row.lifecycle, row.stopped) = (Lifecycle::Open, None);
+    Ok(())
+}
+
+fn stop(rows: &mut Rows, at: &Recorded, reason: &str, to: Lifecycle) -> Result<(), Illegal> {
+    let member = actor(at)?;
+    let stopped = Stopped {
+        organisation: rows.organisation(&member)?,
+        member,
+        reason: reason.to_owned(),
+        at: Moment::of(at),
+    };
+    let row = about(rows, at)?;
+    if row.lifecycle == to || row.lifecycle == Lifecycle::Closed {
+        return Err("the collaboration is paused or closed");
+    }
+    (row.lifecycle, row.stopped) = (to, Some(stopped));
     Ok(())
 }
 

@@ -22,6 +22,51 @@ documents! {
         member_signed: Vec<String>,
         /// Whether evidence without hardware is accepted.
         insecure_virtual: bool,
+        /// How many members carry a change request, 2 or more; left out for all of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        change_threshold: Option<u64>,
+        /// Whether nobody becomes a member before the members voted for it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        admission_by_vote: bool,
+        /// The groups whose approval every query takes beside the owners'.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        groups: Vec<ApprovalGroup>,
+        /// How long an accepted query may run, from its proposal on, in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        acceptance_lifetime_ms: Option<u64>,
+    }
+    /// Members of whom so many must approve.
+    ApprovalGroup {
+        /// `[a-z][a-z0-9_-]{0,63}`, unique.
+        name: String,
+        /// The ids of its members, sorted.
+        members: Vec<String>,
+        /// How many of them must say yes.
+        needed: u64,
+    }
+    /// What a member approves in advance. What is null is not asked.
+    ApprovalRule {
+        /// What people call it, 1 to 200 characters.
+        name: String,
+        /// The id of the member who must have written the query, or null.
+        author: Option<String>,
+        /// The id of the member who alone may run it on this approval, or null.
+        runner: Option<String>,
+        /// The id of the dataset that it must write, or null.
+        output: Option<String>,
+        /// What it may say.
+        shape: RuleShape,
+        /// Until when the rule votes, milliseconds since the Unix epoch, or null.
+        expires_ms: Option<u64>,
+    }
+    /// What a query may read of a dataset.
+    AllowedInput {
+        /// The dataset's id.
+        dataset: String,
+        /// Columns that it may read and show.
+        columns: Vec<String>,
+        /// Columns that it may read, and show inside aggregates only.
+        aggregates: Vec<String>,
     }
     /// Who somebody is to an OIDC issuer.
     Identity {
@@ -41,6 +86,72 @@ documents! {
         /// One sentence for people.
         detail: String,
     }
+    /// How often a dataset may be used, and who may receive results.
+    #[derive(Default)]
+    Usage {
+        /// Numbers of runs in a period; all hold at once. None means without limit.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        budgets: Vec<RunBudget>,
+        /// Who may receive results of queries that read it. None means whoever owns their output.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        receivers: Vec<Receiver>,
+    }
+    /// A number of runs in a period.
+    RunBudget {
+        /// `day`, `week` (from Monday), `month` or `life`, of the calendar in UTC.
+        period: String,
+        /// The most runs in it, 1 or more.
+        runs: u64,
+        /// Whether each runner has that many, or all runners together.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        each_runner: bool,
+    }
+    /// What is demanded of a platform beside the application.
+    #[derive(Default)]
+    Demands {
+        /// Host data, one of which the evidence must hold; none means any.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        host_data: Vec<String>,
+        /// Engine images, one of which the evidence must hold; none means any.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        engines: Vec<String>,
+        /// The least trusted computing base.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        minimum_tcb: Option<Tcb>,
+    }
+    /// The security version numbers of AMD SEV-SNP's parts.
+    Tcb {
+        /// The boot loader.
+        bootloader: u64,
+        /// The security processor's operating system.
+        tee: u64,
+        /// The SNP firmware.
+        snp: u64,
+        /// The microcode.
+        microcode: u64,
+    }
+    /// An application that may run some queries only.
+    Only {
+        /// Its measurement.
+        application: String,
+        /// The ids of the queries.
+        queries: Vec<String>,
+    }
+    /// What evidence says of a platform beside the application.
+    Claims {
+        /// Its host data.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host_data: Option<String>,
+        /// The engine's image.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        engine: Option<String>,
+        /// Its trusted computing base.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tcb: Option<Tcb>,
+        /// Whether its memory can be debugged.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        debug: Option<bool>,
+    }
     /// A dataset's descriptor. Its digest is the version's identity.
     Descriptor {
         /// `[a-z][a-z0-9_-]{0,63}`, unique in the collaboration.
@@ -55,6 +166,9 @@ documents! {
         access_mode: String,
         /// What queries may do with it.
         policy: AccessPolicy,
+        /// How often it may be used, and who may receive results.
+        #[serde(default, skip_serializing_if = "Usage::is_unlimited")]
+        usage: Usage,
     }
     /// A column.
     Column {
@@ -69,6 +183,29 @@ documents! {
         allowed_columns: Vec<String>,
         /// The floor under every output group, or null.
         minimum_group: Option<MinimumGroup>,
+        /// Rules on single columns, each column once; left out where there is none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        column_rules: Vec<ColumnRule>,
+    }
+    /// What queries may do with one column. What is left out is not ruled.
+    ColumnRule {
+        /// The column.
+        column: String,
+        /// The least group that it may have a part in, in the place of the dataset's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        minimum: Option<u64>,
+        /// Whether only an aggregate of it, other than `MIN` and `MAX`, may be shown or decide anything.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        aggregate_only: bool,
+        /// Whether no column of an output may be computed from it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        output_forbidden: bool,
+        /// Whether it may stand only where an equality joins two relations.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        join_only: bool,
+        /// Which literals it may be compared with: `any`, `equality` or `none`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        literals: Option<String>,
     }
     /// The least number of individuals behind every output group.
     MinimumGroup {
@@ -207,6 +344,88 @@ documents! {
         /// Milliseconds.
         duration_ms: u64,
     }
+}
+
+impl Usage {
+    /// Whether it says nothing.
+    pub fn is_unlimited(&self) -> bool {
+        self.budgets.is_empty() && self.receivers.is_empty()
+    }
+}
+
+/// Somebody who may receive results.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Receiver {
+    /// A member.
+    Member {
+        /// Its id.
+        member: String,
+    },
+    /// Every member who speaks for an organisation.
+    Organisation {
+        /// Its name, to the letter.
+        organisation: String,
+    },
+    /// Every member with an ability.
+    Ability {
+        /// The ability.
+        ability: String,
+    },
+}
+
+/// A change that takes the members' vote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Change {
+    /// Other terms, in place of all of those in force.
+    SetTerms {
+        /// The terms.
+        terms: Terms,
+    },
+    /// A member is one no more.
+    RemoveMember {
+        /// The member's id.
+        member: String,
+    },
+    /// A member becomes an owner.
+    GrantOwner {
+        /// The member's id.
+        member: String,
+    },
+    /// A member is an owner no more.
+    RevokeOwner {
+        /// The member's id.
+        member: String,
+    },
+    /// A member that lost its keys may register this one.
+    ReplaceKey {
+        /// The member's id.
+        member: String,
+        /// The id of the key, `sha256:...`.
+        key: String,
+    },
+    /// An invitation may be accepted.
+    AdmitMember {
+        /// The invitation's id.
+        invitation: String,
+    },
+}
+
+/// What a query may say to be approved by a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum RuleShape {
+    /// These segments, inputs and parameters to the letter.
+    Text {
+        /// Their digest, `sha256:...`.
+        digest: String,
+    },
+    /// Any text that reads no more than this.
+    Reads {
+        /// What.
+        inputs: Vec<AllowedInput>,
+    },
 }
 
 /// How a dataset's files are written.

@@ -13,12 +13,14 @@ use chancery_ledger::id::InvitationId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::changes::{self, ChangeView};
 use crate::collaborations::{self, CollaborationView};
 use crate::datasets::{self, DatasetView};
 use crate::marks::{self, Mark};
 use crate::members::{self, InvitationView, MemberView};
 use crate::moment::Moment;
 use crate::queries::{self, QueryView};
+use crate::rules::{self, RuleView};
 use crate::runs::{self, RunView};
 
 /// What does not fit.
@@ -50,6 +52,8 @@ pub struct Rows {
     pub(crate) datasets: Table<DatasetView>,
     pub(crate) queries: Table<QueryView>,
     pub(crate) runs: Table<RunView>,
+    pub(crate) changes: Table<ChangeView>,
+    pub(crate) rules: Table<RuleView>,
 }
 
 /// Rows of one table by id, and which of them changed since they were last stored.
@@ -129,6 +133,9 @@ impl Rows {
             Event::WorkloadEnabled(event) => collaborations::workload_enabled(self, at, event),
             Event::CleanRoomPolicySet(event) => collaborations::policy_set(self, at, event),
             Event::ServiceKeyRotated(event) => collaborations::key_rotated(self, at, event),
+            Event::CollaborationPaused(event) => collaborations::paused(self, at, event),
+            Event::CollaborationResumed(_) => collaborations::resumed(self, at),
+            Event::CollaborationClosed(event) => collaborations::closed(self, at, event),
             Event::SubjectErased(_) => members::erased(self, at),
             Event::CollaboratorInvited(event) => members::invited(self, at, event),
             Event::InvitationWithdrawn(_) => members::withdrawn(self, at),
@@ -136,6 +143,21 @@ impl Rows {
             Event::CollaboratorActivated(event) => members::activated(self, at, event),
             Event::SigningKeyRegistered(event) => members::key_registered(self, at, event),
             Event::SigningKeyRevoked(event) => members::key_revoked(self, at, event),
+            Event::CollaboratorRemoved(event) => members::removed(self, at, event),
+            Event::AbilityGranted(event) => members::granted(self, at, event.ability),
+            Event::AbilityRevoked(event) => members::revoked(self, at, event.ability),
+            Event::ChangeProposed(event) => changes::proposed(self, at, event),
+            Event::ChangeApproved(event) => changes::approved(self, at, event),
+            Event::ChangeRejected(event) => changes::rejected(self, at, event),
+            Event::ChangeWithdrawn(_) => changes::withdrawn(self, at),
+            Event::ChangeSuperseded(event) => changes::superseded(self, at, event),
+            Event::ChangeCommitted(event) => changes::committed(self, at, event),
+            Event::AutoApprovalRuleSet(event) => rules::set(self, at, event),
+            Event::AutoApprovalRuleRemoved(_) => rules::removed(self, at),
+            Event::QueryApprovedByRule(event) => {
+                rules::voted(self, event)?;
+                queries::approved_by_rule(self, at, event)
+            }
             Event::DatasetPublished(event) => datasets::published(self, at, event),
             Event::DatasetRetired(_) => datasets::retired(self, at),
             Event::QueryDrafted(event) => queries::drafted(self, at, event),
@@ -150,7 +172,10 @@ impl Rows {
                 let mark = Mark::of(self, at, event.kind)?;
                 marks::set(self.marks(at)?, mark)
             }
-            Event::ConsentRestored(event) => marks::clear(self.marks(at)?, at, event.kind),
+            Event::ConsentRestored(event) => marks::clear(self.marks(at)?, &actor(at)?, event.kind),
+            Event::ConsentLapsed(event) => {
+                marks::clear(self.marks(at)?, &event.member.to_string(), event.kind)
+            }
             Event::RunRequested(event) => runs::requested(self, at, event),
             Event::RunRefused(event) => runs::refused(self, at, event),
             Event::RunAdmitted(event) => runs::admitted(self, at, event),
@@ -192,6 +217,16 @@ impl Rows {
         self.runs.by_position()
     }
 
+    /// The change requests, in the order of creation.
+    pub fn changes(&self) -> Vec<&ChangeView> {
+        self.changes.by_position()
+    }
+
+    /// The auto-approval rules, in the order of creation.
+    pub fn rules(&self) -> Vec<&RuleView> {
+        self.rules.by_position()
+    }
+
     /// How many rows are held.
     pub(crate) fn held(&self) -> usize {
         self.members.rows.len()
@@ -199,6 +234,8 @@ impl Rows {
             + self.datasets.rows.len()
             + self.queries.rows.len()
             + self.runs.rows.len()
+            + self.changes.rows.len()
+            + self.rules.rows.len()
     }
 
     /// The organisation of a member.
@@ -213,7 +250,11 @@ impl Rows {
             Subject::Collaboration(_) => Ok(&mut collaborations::about(self, at)?.marks),
             Subject::Dataset(id) => Ok(&mut self.datasets.touch(&id.to_string(), at)?.marks),
             Subject::Query(id) => Ok(&mut self.queries.touch(&id.to_string(), at)?.marks),
-            Subject::Invitation(_) | Subject::Member(_) | Subject::Run(_) => Err(SUBJECT),
+            Subject::Invitation(_)
+            | Subject::Member(_)
+            | Subject::Run(_)
+            | Subject::Change(_)
+            | Subject::Rule(_) => Err(SUBJECT),
         }
     }
 }
@@ -240,13 +281,21 @@ pub(crate) fn reads(at: &Recorded, event: &Event, mut read: impl FnMut(Subject))
             }
         }
         Event::QueryProposed(event) => {
-            event.approvers.iter().copied().map(Subject::Member).for_each(read);
+            let groups = event.groups.iter().flat_map(|group| &group.members);
+            event.approvers.iter().chain(groups).copied().map(Subject::Member).for_each(read);
         }
+        Event::ChangeCommitted(_) | Event::CollaboratorRemoved(_) => {
+            read(Subject::Collaboration(at.collaboration));
+        }
+        Event::QueryApprovedByRule(event) => read(Subject::Rule(event.rule)),
         Event::RunRequested(event) => read(Subject::Query(event.query)),
         Event::RunRefused(event) => read(Subject::Query(event.query)),
         Event::CollaborationCreated(_)
         | Event::WorkloadEnabled(_)
         | Event::CleanRoomPolicySet(_)
+        | Event::CollaborationPaused(_)
+        | Event::CollaborationResumed(_)
+        | Event::CollaborationClosed(_)
         | Event::ServiceKeyRotated(_)
         | Event::SubjectErased(_)
         | Event::CollaboratorInvited(_)
@@ -265,6 +314,16 @@ pub(crate) fn reads(at: &Recorded, event: &Event, mut read: impl FnMut(Subject))
         | Event::QuerySuperseded(_)
         | Event::ConsentWithdrawn(_)
         | Event::ConsentRestored(_)
+        | Event::ConsentLapsed(_)
+        | Event::AbilityGranted(_)
+        | Event::AbilityRevoked(_)
+        | Event::ChangeProposed(_)
+        | Event::ChangeApproved(_)
+        | Event::ChangeRejected(_)
+        | Event::ChangeWithdrawn(_)
+        | Event::ChangeSuperseded(_)
+        | Event::AutoApprovalRuleSet(_)
+        | Event::AutoApprovalRuleRemoved(_)
         | Event::RunAdmitted(_)
         | Event::RunSubmitted(_)
         | Event::RunStarted(_)

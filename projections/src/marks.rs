@@ -45,13 +45,8 @@ pub(crate) fn set(marks: &mut Vec<Mark>, mark: Mark) -> Result<(), Illegal> {
     Ok(())
 }
 
-/// Takes away the mark of the actor of `at`.
-pub(crate) fn clear(
-    marks: &mut Vec<Mark>,
-    at: &Recorded,
-    kind: ConsentKind,
-) -> Result<(), Illegal> {
-    let member = actor(at)?;
+/// Takes away the mark of `member`.
+pub(crate) fn clear(marks: &mut Vec<Mark>, member: &str, kind: ConsentKind) -> Result<(), Illegal> {
     let found = marks.iter().position(|mark| mark.kind == kind.as_str() && mark.member == member);
     marks.remove(found.ok_or("there is no mark")?);
     Ok(())

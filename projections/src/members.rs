@@ -2,8 +2,8 @@
 
 use chancery_governance::decide::collaboration::FOUNDER_ABILITIES;
 use chancery_governance::event::{
-    CollaborationCreated, CollaboratorActivated, CollaboratorInvited, InvitationAccepted,
-    SigningKeyRegistered, SigningKeyRevoked,
+    CollaborationCreated, CollaboratorActivated, CollaboratorInvited, CollaboratorRemoved,
+    InvitationAccepted, SigningKeyRegistered, SigningKeyRevoked,
 };
 use chancery_governance::member::Ability;
 use chancery_governance::state::Recorded;
@@ -29,12 +29,23 @@ pub struct MemberView {
     pub abilities: Vec<String>,
     /// Its keys, oldest first.
     pub keys: Vec<MemberKey>,
+    /// That it is a member no more.
+    pub removed: Option<Removed>,
     /// When it became a member.
     pub created: Moment,
     /// When it last changed.
     pub updated: Moment,
     /// Its version, for `If-Match`: the position of the last event about it.
     pub version: u64,
+}
+
+/// That somebody is a member no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Removed {
+    /// `left`, or `removed` by the members' vote.
+    pub departure: String,
+    /// When.
+    pub at: Moment,
 }
 
 /// A member's key.
@@ -140,6 +151,7 @@ pub(crate) fn founded(
         identity: document(&event.identity)?,
         abilities: names(&FOUNDER_ABILITIES),
         keys: Vec::new(),
+        removed: None,
         created: moment,
         updated: moment,
         version: at.position,
@@ -215,11 +227,47 @@ pub(crate) fn activated(
         identity,
         abilities: names(&event.abilities),
         keys: Vec::new(),
+        removed: None,
         created: moment,
         updated: moment,
         version: at.position,
     })?;
     rows.collaborations.change(&at.collaboration.to_string())?.member_count += 1;
+    Ok(())
+}
+
+/// Somebody is a member no more.
+pub(crate) fn removed(
+    rows: &mut Rows,
+    at: &Recorded,
+    event: &CollaboratorRemoved,
+) -> Result<(), Illegal> {
+    let member = about(rows, at)?;
+    let removed = Removed { departure: event.departure.as_str().to_owned(), at: Moment::of(at) };
+    if member.removed.replace(removed).is_some() {
+        return Err("the member is one no more");
+    }
+    let count = &mut rows.collaborations.change(&at.collaboration.to_string())?.member_count;
+    *count = count.checked_sub(1).ok_or("there is no member")?;
+    Ok(())
+}
+
+/// A member can do something more.
+pub(crate) fn granted(rows: &mut Rows, at: &Recorded, ability: Ability) -> Result<(), Illegal> {
+    let abilities = &mut about(rows, at)?.abilities;
+    let name = ability.as_str().to_owned();
+    if abilities.contains(&name) {
+        return Err("the member has the ability");
+    }
+    abilities.push(name);
+    Ok(())
+}
+
+/// A member can do something no more.
+pub(crate) fn revoked(rows: &mut Rows, at: &Recorded, ability: Ability) -> Result<(), Illegal> {
+    let abilities = &mut about(rows, at)?.abilities;
+    let place = abilities.iter().position(|name| name == ability.as_str());
+    abilities.remove(place.ok_or("the member does not have the ability")?);
     Ok(())
 }
 

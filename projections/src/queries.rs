@@ -5,13 +5,14 @@ mod fold;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::document::{DatasetVersion, Definition, Reason};
+use crate::document::{DatasetVersion, Definition, Demands, Reason};
 use crate::fold::Row;
 use crate::marks::Mark;
 use crate::moment::Moment;
 
 pub(crate) use fold::{
-    accepted, approved, drafted, proposed, rejected, revised, superseded, withdrawn,
+    accepted, approved, approved_by_rule, drafted, proposed, rejected, revised, superseded,
+    withdrawn,
 };
 
 /// A query.
@@ -68,6 +69,12 @@ pub struct Proposal {
     pub digest: String,
     /// Whose votes it takes, by member id.
     pub approvers: Vec<Approver>,
+    /// The groups of which so many must approve beside them.
+    pub groups: Vec<GroupVotes>,
+    /// Until when votes count, milliseconds since the Unix epoch, or null.
+    pub votes_until_ms: Option<u64>,
+    /// Until when it may run once accepted, milliseconds since the Unix epoch, or null.
+    pub runs_until_ms: Option<u64>,
     /// The ids of the approvers who have not voted.
     pub pending: Vec<String>,
     /// What runs, by execution order.
@@ -78,10 +85,23 @@ pub struct Proposal {
     pub output: DatasetVersion,
     /// Measurements of the applications that may run it.
     pub applications: Vec<String>,
+    /// What is demanded of a platform beside.
+    pub demands: Demands,
     /// When it was proposed.
     pub proposed: Moment,
     /// When the last approver's yes accepted it.
     pub accepted: Option<Moment>,
+}
+
+/// A group and its votes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GroupVotes {
+    /// Its name in the terms.
+    pub name: String,
+    /// How many of its members must say yes.
+    pub needed: u64,
+    /// Its members and what each said.
+    pub members: Vec<Approver>,
 }
 
 /// An approver and its vote.
@@ -97,6 +117,19 @@ pub struct Approver {
     pub voted: Option<Moment>,
     /// The leaf hash of the vote's entry.
     pub leaf: Option<String>,
+    /// The rule that cast the vote, where the member did not do so itself.
+    pub by_rule: Option<ByRule>,
+}
+
+/// A rule that cast a vote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ByRule {
+    /// The rule's id.
+    pub rule: String,
+    /// The position at which the member set it.
+    pub position: u64,
+    /// The id of the member who alone may run the query on the vote, or null.
+    pub runner: Option<String>,
 }
 
 /// What an approver said.

@@ -1,15 +1,19 @@
 //! The query API: rows by id, and lists in the order of creation.
 
 use chancery_governance::member::Identity;
-use chancery_ledger::id::{CollaborationId, DatasetId, InvitationId, MemberId, QueryId, RunId};
+use chancery_ledger::id::{
+    ChangeId, CollaborationId, DatasetId, InvitationId, MemberId, QueryId, RuleId, RunId,
+};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
+use crate::changes::ChangeView;
 use crate::collaborations::CollaborationView;
 use crate::datasets::DatasetView;
 use crate::fold::Row;
 use crate::members::{InvitationView, MemberView};
 use crate::queries::QueryView;
+use crate::rules::RuleView;
 use crate::runs::RunView;
 use crate::views::{Views, ViewsError};
 
@@ -65,7 +69,8 @@ impl Views {
             "SELECT logs.ordinal, collaborations.doc FROM logs
              JOIN collaborations USING (collaboration)
              WHERE logs.ordinal > ? AND logs.collaboration IN
-                 (SELECT collaboration FROM members WHERE subject = ? AND issuer = ? AND tenant IS ?)
+                 (SELECT collaboration FROM members
+                  WHERE subject = ? AND issuer = ? AND tenant IS ? AND doc ->> '$.removed' IS NULL)
              ORDER BY logs.ordinal LIMIT ?",
         )
         .bind(after)
@@ -242,6 +247,58 @@ impl Views {
         collaboration: CollaborationId,
         id: RunId,
     ) -> Result<Option<RunView>, ViewsError> {
+        self.row(collaboration, id.to_string()).await
+    }
+
+    /// The change requests of a collaboration.
+    ///
+    /// # Errors
+    ///
+    /// See [`ViewsError`].
+    pub async fn changes(
+        &self,
+        collaboration: CollaborationId,
+        page: PageRequest,
+    ) -> Result<Page<ChangeView>, ViewsError> {
+        self.list(collaboration, page).await
+    }
+
+    /// A change request.
+    ///
+    /// # Errors
+    ///
+    /// See [`ViewsError`].
+    pub async fn change(
+        &self,
+        collaboration: CollaborationId,
+        id: ChangeId,
+    ) -> Result<Option<ChangeView>, ViewsError> {
+        self.row(collaboration, id.to_string()).await
+    }
+
+    /// The auto-approval rules of a collaboration, ended ones too.
+    ///
+    /// # Errors
+    ///
+    /// See [`ViewsError`].
+    pub async fn rules(
+        &self,
+        collaboration: CollaborationId,
+        page: PageRequest,
+    ) -> Result<Page<RuleView>, ViewsError> {
+        self.list(collaboration, page).await
+    }
+
+    /// An auto-approval rule.
+    ///
+    /// # Errors
+    ///
+    /// See [`ViewsError`].
+    pub async fn rule(
+        &self,
+        collaboration: CollaborationId,
+        id: RuleId,
+    ) -> Result<Option<RuleView>, ViewsError> {
         self.row(collaboration, id.to_string()).await
     }
 

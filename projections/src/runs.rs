@@ -10,7 +10,7 @@ use chancery_ledger::id::QueryId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::document::{Attested, Reason};
+use crate::document::{Attested, Claims, Reason};
 use crate::fold::{Illegal, Row, Rows, SUBJECT, actor};
 use crate::mirror::document;
 use crate::moment::Moment;
@@ -101,6 +101,8 @@ pub struct Executor {
     pub platform: String,
     /// The application's measurement.
     pub measurement: String,
+    /// What the evidence says beside.
+    pub claims: Claims,
 }
 
 /// How a run failed.
@@ -167,12 +169,14 @@ pub(crate) fn refused(rows: &mut Rows, at: &Recorded, event: &RunRefused) -> Res
 
 /// An executor takes it. Another may take it again, until it has its outcome.
 pub(crate) fn admitted(rows: &mut Rows, at: &Recorded, event: &RunAdmitted) -> Result<(), Illegal> {
+    let claims = document(&event.claims)?;
     let run = step(rows, at, is_live, RunStage::Admitted)?;
     run.executor = Some(Executor {
         key_id: event.executor.id().to_string(),
         key: event.executor.to_string(),
         platform: event.platform.as_str().to_owned(),
         measurement: event.measurement.to_string(),
+        claims,
     });
     run.tracking = None;
     run.job_spec = None;

@@ -3,10 +3,19 @@
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 /// The version of tables and documents. Another one in the file means: make all rows anew.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
-const TABLES: [&str; 7] =
-    ["collaborations", "members", "invitations", "datasets", "queries", "runs", "cursors"];
+const TABLES: [&str; 9] = [
+    "collaborations",
+    "members",
+    "invitations",
+    "datasets",
+    "queries",
+    "runs",
+    "changes",
+    "rules",
+    "cursors",
+];
 
 /// Numbers collaborations in the order in which they were first seen, for lists over all of them.
 /// Outside the sets, so that a rebuild leaves the order as it is.

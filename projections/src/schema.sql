@@ -65,6 +65,24 @@ CREATE TABLE {set}runs (
     UNIQUE (collaboration, query, position)
 ) STRICT;
 
+CREATE TABLE {set}changes (
+    collaboration TEXT    NOT NULL,
+    id            TEXT    NOT NULL,
+    position      INTEGER NOT NULL,
+    doc           TEXT    NOT NULL,
+    PRIMARY KEY (collaboration, id),
+    UNIQUE (collaboration, position)
+) STRICT;
+
+CREATE TABLE {set}rules (
+    collaboration TEXT    NOT NULL,
+    id            TEXT    NOT NULL,
+    position      INTEGER NOT NULL,
+    doc           TEXT    NOT NULL,
+    PRIMARY KEY (collaboration, id),
+    UNIQUE (collaboration, position)
+) STRICT;
+
 -- size: how many entries of the log the rows show; last_leaf: the leaf hash of the last of them.
 CREATE TABLE {set}cursors (
     collaboration TEXT    NOT NULL PRIMARY KEY,

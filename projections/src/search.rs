@@ -57,7 +57,7 @@ impl Views {
              JOIN collaborations USING (collaboration)
              JOIN logs USING (collaboration)
              WHERE members.subject = ? AND members.issuer = ? AND members.tenant IS ?
-                 AND logs.ordinal > ?
+                 AND members.doc ->> '$.removed' IS NULL AND logs.ordinal > ?
              ORDER BY logs.ordinal LIMIT ?",
         )
         .bind(&identity.subject)

@@ -75,8 +75,8 @@ pub(crate) async fn load(
     rows: &mut Rows,
     subjects: &BTreeSet<Subject>,
 ) -> Result<(), ViewsError> {
-    let mut ids: [Vec<String>; 6] = Default::default();
-    let [collaborations, members, invitations, datasets, queries, runs] = &mut ids;
+    let mut ids: [Vec<String>; 8] = Default::default();
+    let [collaborations, members, invitations, datasets, queries, runs, changes, rules] = &mut ids;
     for subject in subjects {
         match subject {
             Subject::Collaboration(id) => collaborations.push(id.to_string()),
@@ -85,6 +85,8 @@ pub(crate) async fn load(
             Subject::Dataset(id) => datasets.push(id.to_string()),
             Subject::Query(id) => queries.push(id.to_string()),
             Subject::Run(id) => runs.push(id.to_string()),
+            Subject::Change(id) => changes.push(id.to_string()),
+            Subject::Rule(id) => rules.push(id.to_string()),
         }
     }
     load_rows(connection, place, &mut rows.collaborations, collaborations).await?;
@@ -92,6 +94,8 @@ pub(crate) async fn load(
     load_rows(connection, place, &mut rows.invitations, invitations).await?;
     load_rows(connection, place, &mut rows.datasets, datasets).await?;
     load_rows(connection, place, &mut rows.queries, queries).await?;
+    load_rows(connection, place, &mut rows.changes, changes).await?;
+    load_rows(connection, place, &mut rows.rules, rules).await?;
     load_rows(connection, place, &mut rows.runs, runs).await
 }
 
@@ -145,6 +149,8 @@ impl Rows {
             changed(&mut self.datasets)?,
             changed(&mut self.queries)?,
             changed(&mut self.runs)?,
+            changed(&mut self.changes)?,
+            changed(&mut self.rules)?,
         ];
         Ok(Changed { place: place.clone(), tables })
     }

@@ -29,6 +29,8 @@ fn version_of(rows: &Rows, subject: Subject) -> Option<u64> {
         }
         Subject::Query(_) => rows.queries().iter().find(|row| row.id == id).map(|row| row.version),
         Subject::Run(_) => rows.runs().iter().find(|row| row.id == id).map(|row| row.version),
+        Subject::Change(_) => rows.changes().iter().find(|row| row.id == id).map(|row| row.version),
+        Subject::Rule(_) => rows.rules().iter().find(|row| row.id == id).map(|row| row.version),
     }
 }
 
@@ -52,7 +54,14 @@ fn act(story: &mut Story, kind: u8, number: u64, person: Person) {
         17 => story.consent(person, Subject::Query(id(0x100)), number.is_multiple_of(2)),
         18 => story.consent(person, Subject::Dataset(id(FLIGHTS)), number.is_multiple_of(2)),
         19 => story.publish(person, if number < 3 { FLIGHTS } else { RESULTS }, number),
-        _ => number == 5 && story.retire(person, PLANES),
+        20 => number == 5 && story.leave(person),
+        21 => story.ability(person, number),
+        22 => story.rule(person, number),
+        23 => story.ask(person, number),
+        24 => number == 5 && story.retire(person, PLANES),
+        25 => number < 2 && story.pause(),
+        26 => story.resume(),
+        _ => number == 5 && person == Person::Litware && story.close(),
     };
 }
 
@@ -60,7 +69,16 @@ fn act(story: &mut Story, kind: u8, number: u64, person: Person) {
 async fn documents(path: &Path) -> Vec<String> {
     let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
     let mut all = Vec::new();
-    for table in ["collaborations", "members", "invitations", "datasets", "queries", "runs"] {
+    for table in [
+        "collaborations",
+        "members",
+        "invitations",
+        "datasets",
+        "queries",
+        "runs",
+        "changes",
+        "rules",
+    ] {
         let sql = format!("SELECT doc FROM {table} ORDER BY collaboration, id");
         let rows = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut connection).await;
         all.extend::<Vec<String>>(rows.unwrap());
@@ -75,8 +93,8 @@ proptest! {
     /// their stages are those of the rules' own state.
     #[test]
     fn rebuilt_followed_and_folded_rows_agree(
-        acts in prop::collection::vec((0u8..21, 0u64..6, 0usize..3), 1..120),
-        others in prop::collection::vec((0u8..21, 0u64..6, 0usize..3), 1..60),
+        acts in prop::collection::vec((0u8..28, 0u64..6, 0usize..3), 1..120),
+        others in prop::collection::vec((0u8..28, 0u64..6, 0usize..3), 1..60),
         cuts in prop::collection::vec(1usize..20, 1..8),
     ) {
         let mut story = Story::proposed(1);
@@ -102,10 +120,24 @@ proptest! {
             prop_assert_eq!(stage.as_str(), Some(held.stage.name()));
             prop_assert_eq!(run.ended, held.stage.ended());
         }
+        let lifecycle = serde_json::to_value(rows.collaboration().unwrap().lifecycle).unwrap();
+        prop_assert_eq!(lifecycle.as_str(), Some(state.lifecycle.name()));
         let marks = rows.collaboration().unwrap().marks.len()
             + rows.datasets().iter().map(|it| it.marks.len()).sum::<usize>()
             + rows.queries().iter().map(|it| it.marks.len()).sum::<usize>();
         prop_assert_eq!(marks, state.marks.values().map(BTreeSet::len).sum::<usize>());
+        let present = rows.members().into_iter().filter(|it| it.removed.is_none());
+        let present: BTreeSet<_> = present.map(|it| it.id.clone()).collect();
+        let members: BTreeSet<_> = state.members.keys().map(ToString::to_string).collect();
+        prop_assert_eq!(rows.collaboration().unwrap().member_count, members.len() as u64);
+        prop_assert_eq!(present, members);
+        for change in rows.changes() {
+            let held = &state.changes[&change.id.parse().unwrap()];
+            let stage = serde_json::to_value(change.stage).unwrap();
+            prop_assert_eq!(stage.as_str(), Some(held.stage.name()));
+        }
+        let standing = rows.rules().into_iter().filter(|it| it.removed.is_none()).count();
+        prop_assert_eq!(standing, state.rules.len());
         for (subject, version) in &state.versions {
             let held = version_of(&rows, *subject);
             prop_assert_eq!(held, Some(*version), "{}", subject);

@@ -35,12 +35,16 @@ fn a_query_shows_its_votes_and_both_texts() {
             "accepted",
             "applications",
             "approvers",
+            "demands",
             "digest",
+            "groups",
             "inputs",
             "output",
             "pending",
             "proposed",
-            "texts"
+            "runs_until_ms",
+            "texts",
+            "votes_until_ms"
         ]
     );
     assert!(proposal["digest"].as_str().unwrap().starts_with("sha256:"));
@@ -122,9 +126,30 @@ fn datasets_members_and_invitations_have_their_shapes() {
     assert_eq!(room["id"], story.room.to_string());
     assert_eq!((&room["member_count"], &room["marks"]), (&json!(3), &json!([])));
     assert_eq!(room["service_evidence"], "insecure-virtual");
+    assert_eq!((&room["lifecycle"], &room["stopped"]), (&json!("open"), &Value::Null));
+    assert_eq!((&room["demands"], &room["only"]), (&json!({}), &json!([])));
     let owner = serde_json::to_value(rows.members()[0]).unwrap();
     assert_eq!(owner["abilities"], json!(["owner", "data_provider"]));
     assert_eq!(owner["id"], room["owner"]);
+}
+
+#[test]
+fn a_pause_and_a_close_are_shown_with_who_and_why() {
+    let mut story = Story::proposed(1);
+    assert!(story.pause());
+    let room = |story: &Story| {
+        let rows = story.rows(story.entries.len());
+        serde_json::to_value(rows.collaboration().unwrap()).unwrap()
+    };
+    let shown = room(&story);
+    assert_eq!(shown["lifecycle"], "paused");
+    assert_eq!(shown["stopped"]["organisation"], "Litware");
+    assert_eq!(shown["stopped"]["reason"], "An incident.");
+    assert!(story.resume());
+    assert_eq!(room(&story)["stopped"], Value::Null);
+    assert!(story.close());
+    assert_eq!(room(&story)["lifecycle"], "closed");
+    assert_eq!(room(&story)["stopped"]["at"]["position"], story.entries.len() as u64 - 1);
 }
 
 #[test]

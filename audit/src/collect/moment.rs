@@ -91,6 +91,7 @@ fn standing(asked: Moment, state: &Collaboration, is_last: bool) -> StateAt {
         asked,
         stamp: Stamp { position: state.size.saturating_sub(1), time_ms: state.last_time_ms },
         is_last,
+        lifecycle: state.lifecycle.clone(),
         applications: state.applications.clone(),
         members: Listed::of(members, MEMBERS_MAX),
         datasets: Listed::of(datasets, DATASETS_MAX),

@@ -8,14 +8,15 @@ use chancery_ledger::id::MemberId;
 use chancery_ledger::key::KeyId;
 
 use crate::report::{
-    By, DATASETS_MAX, Dataset, KEYS_MAX, Listed, MARKS_MAX, Mark, Member, MemberKey, Published,
-    VERSIONS_MAX,
+    By, DATASETS_MAX, Dataset, Departed, KEYS_MAX, Listed, MARKS_MAX, MEMBERS_MAX, Mark, Member,
+    MemberKey, Published, VERSIONS_MAX,
 };
 
-pub fn member(
+fn member(
     id: MemberId,
     member: &state::Member,
     registered: &BTreeMap<KeyId, (u64, By)>,
+    departed: Option<Departed>,
 ) -> Member {
     let mut keys: Vec<_> = member
         .keys
@@ -37,7 +38,18 @@ pub fn member(
         identity: member.identity.clone(),
         abilities: member.abilities.iter().copied().collect(),
         keys,
+        departed,
     }
+}
+
+/// The members, and those who were: what they did stands in the log.
+pub fn members(state: &Collaboration, registered: &BTreeMap<KeyId, (u64, By)>) -> Listed<Member> {
+    let present = state.members.iter().map(|(id, one)| member(*id, one, registered, None));
+    let former = state.former.iter().map(|(id, former)| {
+        let departed = Departed { position: former.position, how: former.departure };
+        member(*id, &former.member, registered, Some(departed))
+    });
+    Listed::of(present.chain(former), MEMBERS_MAX)
 }
 
 pub fn datasets(state: &Collaboration) -> Listed<Dataset> {
@@ -52,6 +64,7 @@ pub fn datasets(state: &Collaboration) -> Listed<Dataset> {
             owner: dataset.owner,
             access_mode: newest.descriptor.access_mode,
             retired: dataset.retired,
+            usage: newest.descriptor.usage.clone(),
             versions: Listed::of(versions, VERSIONS_MAX),
         })
     });

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chancery_governance::binding;
 use chancery_governance::event::Event;
 use chancery_governance::query::{Binding, Definition};
+use chancery_governance::state::Collaboration;
 use chancery_governance::subject::Subject;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::QueryId;
@@ -26,17 +28,17 @@ impl Texts {
     pub fn record(&mut self, seen: &Seen<'_>) {
         match (seen.subject, seen.event) {
             (Subject::Query(query), Event::QueryProposed(event)) if seen.listed => {
-                self.keep(query, event.digest, &event.binding);
+                self.keep(query, event.digest, &event.binding, seen.state);
             }
             // A run where the lists begin can be of a query that was proposed before.
             (_, Event::RunRequested(event)) if seen.listed => {
                 if let Some(proposal) = super::live(seen.state, event.query, event.digest) {
-                    self.keep(event.query, event.digest, &proposal.binding);
+                    self.keep(event.query, event.digest, &proposal.binding, seen.state);
                 }
             }
             (Subject::Query(query), Event::QueryApproved(event)) if seen.listed => {
                 if let Some(proposal) = super::live(seen.state, query, event.digest) {
-                    self.keep(query, event.digest, &proposal.binding);
+                    self.keep(query, event.digest, &proposal.binding, seen.state);
                 }
             }
             _ => {}
@@ -47,11 +49,12 @@ impl Texts {
         (self.kept, self.left_out)
     }
 
-    fn keep(&mut self, query: QueryId, digest: Digest, binding: &Binding) {
+    fn keep(&mut self, query: QueryId, digest: Digest, binding: &Binding, state: &Collaboration) {
         if self.kept.contains_key(&digest) || self.without_room.contains(&digest) {
             return;
         }
-        let bytes = weight(binding);
+        let bound = bound(query, binding, state);
+        let bytes = weight(binding) + shown_weight(&bound);
         if self.bytes.saturating_add(bytes) > TEXT_BYTES_MAX {
             self.left_out = self.left_out.saturating_add(1);
             if self.without_room.len() < WITHOUT_ROOM_MAX {
@@ -60,7 +63,7 @@ impl Texts {
             return;
         }
         self.bytes += bytes;
-        self.kept.insert(digest, bound(query, binding));
+        self.kept.insert(digest, bound);
     }
 }
 
@@ -81,11 +84,29 @@ fn weight(binding: &Binding) -> usize {
     lists + digests + definition.name.len() + 256
 }
 
-fn bound(query: QueryId, binding: &Binding) -> Bound {
+/// About how many bytes policies and lineage take.
+fn shown_weight(bound: &Bound) -> usize {
+    let lineage = bound.lineage.iter().map(|column| {
+        let sources = column.sources.iter().map(|(input, name)| input.len() + name.len() + 64);
+        column.name.len() + sources.sum::<usize>() + 64
+    });
+    let policies = bound.policies.iter().map(|(_, policy)| {
+        let allowed = policy.allowed_columns.iter().map(|name| name.len() + 32);
+        let rules = policy.column_rules.iter().map(|rule| rule.column.len() + 64);
+        allowed.chain(rules).sum::<usize>() + 128
+    });
+    lineage.chain(policies).sum()
+}
+
+fn bound(query: QueryId, binding: &Binding, state: &Collaboration) -> Bound {
     let Definition { name, segments, inputs, parameters, output: _ } = &binding.definition;
     let mut segments = segments.clone();
     segments.sort_by_key(|segment| segment.order);
     let aliases = inputs.iter().map(|input| input.alias.clone());
+    let versions = aliases.clone().zip(&binding.inputs);
+    let policies = versions.filter_map(|(alias, version)| {
+        Some((alias, state.dataset_at(version)?.descriptor.policy.clone()))
+    });
     Bound {
         query,
         name: name.clone(),
@@ -95,5 +116,7 @@ fn bound(query: QueryId, binding: &Binding) -> Bound {
         inputs: aliases.zip(binding.inputs.iter().cloned()).collect(),
         output: binding.output.clone(),
         applications: binding.applications.clone(),
+        policies: policies.collect(),
+        lineage: binding::lineage(state, binding).unwrap_or_default(),
     }
 }

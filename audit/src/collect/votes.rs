@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chancery_governance::event::Event;
+use chancery_governance::event::{Event, QueryApprovedByRule};
 use chancery_governance::state::query::{Query as QueryState, Stage};
 use chancery_governance::subject::Subject;
 use chancery_ledger::digest::Digest;
@@ -10,7 +10,7 @@ use chancery_ledger::entry::Actor;
 use chancery_ledger::id::QueryId;
 
 use super::Seen;
-use crate::report::{By, Listed, Query, VOTES_MAX, Vote};
+use crate::report::{By, ByRule, Listed, Query, VOTES_MAX, Vote};
 
 #[derive(Debug, Default)]
 pub struct Votes {
@@ -28,25 +28,41 @@ impl Votes {
     pub fn record(&mut self, seen: &Seen<'_>) {
         match (seen.subject, seen.event) {
             (Subject::Query(query), Event::QueryApproved(event)) => {
-                self.vote(seen, query, true, event.digest);
+                self.vote(seen, query, true, event.digest, None);
+            }
+            (Subject::Query(query), Event::QueryApprovedByRule(event)) => {
+                self.vote(seen, query, true, event.digest, Some(event));
             }
             (Subject::Query(query), Event::QueryRejected(event)) => {
-                self.vote(seen, query, false, event.digest);
+                self.vote(seen, query, false, event.digest, None);
             }
             _ => {}
         }
     }
 
-    fn vote(&mut self, seen: &Seen<'_>, query: QueryId, approves: bool, digest: Digest) {
-        // The replay took no vote from anybody but a member.
-        let Actor::Member(member) = seen.sealed.entry().actor else { return };
+    fn vote(
+        &mut self,
+        seen: &Seen<'_>,
+        query: QueryId,
+        approves: bool,
+        digest: Digest,
+        by_rule: Option<&QueryApprovedByRule>,
+    ) {
+        // The replay took no vote from anybody but a member. A rule votes for the one who set it.
+        let Actor::Member(actor) = seen.sealed.entry().actor else { return };
+        let member = by_rule.map_or(actor, |event| event.member);
+        let rule = by_rule.map(|event| ByRule {
+            rule: event.rule,
+            set_at: event.rule_position,
+            runner: event.runner,
+        });
         let position = seen.stamp.position;
         let time_ms = seen.stamp.time_ms;
         let votes = self.of.entry(query).or_default();
         votes.last = Some(position);
         if seen.listed && self.kept < VOTES_MAX {
             let by = seen.by();
-            let vote = Vote { position, time_ms, member, approves, digest, by, void: true };
+            let vote = Vote { position, time_ms, member, approves, digest, by, rule, void: true };
             self.kept += usize::from(votes.listed.push(vote, VOTES_MAX));
         } else {
             votes.listed.leave_out();
@@ -81,6 +97,7 @@ impl Votes {
             approvers: proposal
                 .map(|proposal| proposal.approvers.iter().copied().collect())
                 .unwrap_or_default(),
+            groups: proposal.map(|proposal| proposal.groups.clone()).unwrap_or_default(),
             votes: listed,
         }
     }

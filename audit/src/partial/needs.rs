@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use chancery_governance::clean_room::Demands;
 use chancery_governance::event::Event;
 use chancery_governance::query::DatasetVersion;
 use chancery_governance::run::RefusedAt;
@@ -39,8 +40,8 @@ pub enum Need {
     Acceptance(Digest),
     /// The vote with this leaf hash.
     Vote(Digest),
-    /// The policy of these applications.
-    Policy(Vec<Digest>),
+    /// The policy of these applications and demands.
+    Policy(Vec<Digest>, Demands),
 }
 
 impl Need {
@@ -70,7 +71,7 @@ impl fmt::Display for Need {
             Self::Proposal(digest) => write!(f, "the proposal of {digest}"),
             Self::Acceptance(digest) => write!(f, "the acceptance of {digest}"),
             Self::Vote(leaf) => write!(f, "the vote with leaf hash {leaf}"),
-            Self::Policy(_) => f.write_str("the clean room policy that a proposal names"),
+            Self::Policy(..) => f.write_str("the clean room policy that a proposal names"),
         }
     }
 }
@@ -127,6 +128,8 @@ const fn begins(event: &Event) -> bool {
         | Event::CollaboratorInvited(_)
         | Event::DatasetPublished(_)
         | Event::QueryDrafted(_)
+        | Event::ChangeProposed(_)
+        | Event::AutoApprovalRuleSet(_)
         | Event::RunRequested(_) => true,
         Event::RunRefused(refused) => matches!(refused.stage, RefusedAt::Request),
         _ => false,
@@ -141,11 +144,22 @@ fn named(event: &Event, needs: &mut Vec<Need>) {
             let versions = event.binding.inputs.iter().chain([&event.binding.output]);
             needs.extend(versions.cloned().map(Need::Version));
             needs.extend(event.approvers.iter().copied().map(Need::Member));
+            let groups = event.groups.iter().flat_map(|group| &group.members);
+            needs.extend(groups.copied().map(Need::Member));
             if !event.binding.applications.is_empty() {
-                needs.push(Need::Policy(event.binding.applications.clone()));
+                let bound = &event.binding;
+                needs.push(Need::Policy(bound.applications.clone(), bound.demands.clone()));
             }
         }
         Event::QueryApproved(event) => needs.push(Need::Proposal(event.digest)),
+        Event::QueryApprovedByRule(event) => needs.extend([
+            Need::Proposal(event.digest),
+            Need::Member(event.member),
+            Need::Position(event.rule_position),
+        ]),
+        Event::ChangeCommitted(event) => {
+            needs.extend(event.votes.iter().copied().map(Need::Position));
+        }
         Event::QueryRejected(event) => needs.push(Need::Proposal(event.digest)),
         Event::QueryAccepted(event) => {
             needs.push(Need::Proposal(event.digest));
@@ -199,7 +213,7 @@ impl Index {
             }
             (Event::SigningKeyRegistered(event), _) => brought.push(Need::Key(event.key.id())),
             (Event::CleanRoomPolicySet(event), _) => {
-                brought.push(Need::Policy(event.applications.clone()));
+                brought.push(Need::Policy(event.applications.clone(), event.demands.clone()));
             }
             (Event::DatasetPublished(event), Subject::Dataset(dataset)) => {
                 let digest = event.digest;
@@ -207,7 +221,9 @@ impl Index {
             }
             (Event::QueryProposed(event), _) => brought.push(Need::Proposal(event.digest)),
             (Event::QueryAccepted(event), _) => brought.push(Need::Acceptance(event.digest)),
-            (Event::QueryApproved(_), _) => brought.push(Need::Vote(sealed.leaf())),
+            (Event::QueryApproved(_) | Event::QueryApprovedByRule(_), _) => {
+                brought.push(Need::Vote(sealed.leaf()));
+            }
             (Event::RunAdmitted(event), Subject::Run(run)) => {
                 brought.push(Need::Executor(run, event.executor.id()));
             }

@@ -54,9 +54,13 @@ impl Selection {
         let (entry, subject, position) = (sealed.entry(), recorded.subject, recorded.position);
         let chosen = self.is_in_scope(entry.actor, subject, &event);
         let against = match &event {
-            Event::ConsentWithdrawn(_) | Event::ConsentRestored(_) | Event::DatasetRetired(_) => {
-                Some(Against::Subject(subject))
-            }
+            Event::ConsentWithdrawn(_)
+            | Event::ConsentRestored(_)
+            | Event::ConsentLapsed(_)
+            | Event::DatasetRetired(_)
+            | Event::CollaboratorRemoved(_)
+            | Event::AbilityRevoked(_)
+            | Event::AutoApprovalRuleRemoved(_) => Some(Against::Subject(subject)),
             Event::SigningKeyRevoked(event) => {
                 self.index.find(&Need::Key(event.key)).map(Against::Key)
             }
@@ -80,7 +84,10 @@ impl Selection {
         if let Event::CollaborationCreated(_)
         | Event::ServiceKeyRotated(_)
         | Event::WorkloadEnabled(_)
-        | Event::CleanRoomPolicySet(_) = event
+        | Event::CleanRoomPolicySet(_)
+        | Event::CollaborationPaused(_)
+        | Event::CollaborationResumed(_)
+        | Event::CollaborationClosed(_) = event
         {
             return true;
         }

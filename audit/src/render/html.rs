@@ -177,6 +177,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("standing", "Which keys and witnesses stand behind it"),
     ("unverified", "What could not be verified, and why"),
     ("members", "Who takes part, with which keys"),
+    ("agreed", "What the members agreed on"),
     ("votes", "Who approved what, when, with which key"),
     ("queries", "What was voted on"),
     ("runs", "Runs"),
@@ -202,6 +203,7 @@ fn told(body: &mut Body, report: &Report, contents: &Contents) {
     }
     log::unverified(body, contents);
     people::members(body, contents);
+    people::agreed(body, contents, &names);
     work::votes(body, contents, &names);
     work::queries(body, contents, &names);
     work::runs(body, contents, &names);

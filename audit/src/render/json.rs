@@ -10,8 +10,10 @@ mod work;
 use std::fmt::Display;
 
 use chancery_governance::member::Identity;
+use chancery_governance::state::lifecycle::Lifecycle;
 use serde_json::{Value, json};
 
+use super::agreed;
 use crate::check::Verdict;
 use crate::report::{By, Contents, Member, NotChecked, Places, Report, ServiceWord, Stamp};
 
@@ -53,10 +55,8 @@ fn contents(contents: &Contents) -> Value {
     json!({
         "collaboration": text(&contents.collaboration),
         "name": contents.name,
-        "terms": {
-            "member_signed": list(&contents.terms.member_signed, |act| act.as_str().into()),
-            "insecure_virtual": contents.terms.insecure_virtual,
-        },
+        "terms": agreed::terms_json(&contents.terms),
+        "lifecycle": lifecycle(&contents.lifecycle),
         "service": {
             "name": service.name,
             "key": text(&service.key),
@@ -78,6 +78,10 @@ fn contents(contents: &Contents) -> Value {
         "datasets_left_out": contents.datasets.left_out(),
         "queries": list(&contents.queries, work::query),
         "queries_left_out": contents.queries.left_out(),
+        "changes": list(&contents.changes, |one| agreed::change_json(one, by)),
+        "changes_left_out": contents.changes.left_out(),
+        "rules": list(&contents.rules, |one| agreed::rule_json(one, by)),
+        "rules_left_out": contents.rules.left_out(),
         "proposals": contents
             .bound
             .iter()
@@ -103,6 +107,19 @@ fn contents(contents: &Contents) -> Value {
     })
 }
 
+fn lifecycle(lifecycle: &Lifecycle) -> Value {
+    let standing = match lifecycle {
+        Lifecycle::Open => None,
+        Lifecycle::Paused(standing) | Lifecycle::Closed(standing) => Some(json!({
+            "member": text(&standing.by),
+            "position": standing.position,
+            "time_ms": standing.time_ms,
+            "reason": standing.reason,
+        })),
+    };
+    json!({ "state": lifecycle.name(), "stopped": standing })
+}
+
 fn member(member: &Member) -> Value {
     json!({
         "id": text(&member.id),
@@ -118,6 +135,7 @@ fn member(member: &Member) -> Value {
             "revoked_at": key.revoked_at,
         })),
         "keys_left_out": member.keys.left_out(),
+        "departed": member.departed.as_ref().map(agreed::departed_json),
     })
 }
 

@@ -8,7 +8,8 @@ mod work;
 use chancery_governance::member::Ability;
 
 use self::page::Page;
-use super::words::{Names, count, label, places, right, short, utc, who};
+use super::agreed;
+use super::words::{Names, count, label, places, right, short, stopped, utc, who};
 use crate::check::{Check, Verdict};
 use crate::report::{Contents, Member, Report};
 
@@ -57,6 +58,9 @@ fn log(page: &mut Page, contents: &Contents, checks: &[Check]) {
         page.line(0, "INSECURE-VIRTUAL  no hardware stands behind this log's evidence");
     }
     let names = Names::of(contents);
+    if let Some(stopped) = stopped(&contents.lifecycle, &names) {
+        page.line(0, &format!("This clean room is {stopped}"));
+    }
     let service = &contents.service;
     page.heading("Log");
     page.line(2, &format!("name     {}", contents.name));
@@ -70,6 +74,7 @@ fn log(page: &mut Page, contents: &Contents, checks: &[Check]) {
     page.line(11, if service.pinned { "the expected one" } else { "as the bundle names it" });
     let checks: Vec<_> = checks.iter().map(|check| check.as_str()).collect();
     page.line(2, &format!("checks   {}", checks.join(", ")));
+    page.line(2, &format!("terms    {}", agreed::terms(&contents.terms, &names)));
 
     if let Some(at) = &contents.at {
         moment::at(page, at, contents, &names);
@@ -78,6 +83,21 @@ fn log(page: &mut Page, contents: &Contents, checks: &[Check]) {
     page.heading("Members");
     contents.members.iter().for_each(|one| member(page, one));
     page.left_out(2, &contents.members, "member", "");
+
+    page.heading_if(contents.changes.total() > 0, "Changes of terms and membership");
+    for one in &contents.changes {
+        for (at, line) in agreed::change_lines(one, &names) {
+            page.line(at, &line);
+        }
+    }
+    page.left_out(2, &contents.changes, "change", "");
+    page.heading_if(contents.rules.total() > 0, "Approved in advance");
+    for one in &contents.rules {
+        for (at, line) in agreed::rule_lines(one, &names) {
+            page.line(at, &line);
+        }
+    }
+    page.left_out(2, &contents.rules, "rule", "");
 
     work::datasets(page, contents, &names);
     work::queries(page, contents, &names);
@@ -101,12 +121,15 @@ fn member(page: &mut Page, member: &Member) {
     let abilities: Vec<_> = member.abilities.iter().map(Ability::as_str).collect();
     page.line(2, &format!("{}: {}", member.organisation, abilities.join(", ")));
     page.line(4, &who(&member.identity));
+    if let Some(departed) = &member.departed {
+        page.line(4, &format!("no member any more: {}", agreed::departed(departed)));
+    }
     for key in &member.keys {
         let revoked =
             key.revoked_at.map_or(String::new(), |position| format!(", revoked at {position}"));
         let algorithm = key.key.algorithm().name();
         let id = short(&key.key.id());
-        let right = if key.invited { "named in the invitation".to_owned() } else { right(&key.by) };
+        let right = if key.invited { "named by other members".to_owned() } else { right(&key.by) };
         let registered = format!("registered at {}, {right}", key.registered_at);
         page.line(4, &format!("key {id} {algorithm}, {registered}{revoked}"));
     }

@@ -6,10 +6,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use chancery_governance::budget;
+use chancery_governance::dataset::{AccessPolicy, ColumnRule, GroupIdentity, LiteralComparisons};
 use chancery_governance::member::Identity;
 use chancery_governance::run::Platform;
-use chancery_governance::sql::Literal;
+use chancery_governance::sql::{Literal, OutputColumn};
+use chancery_governance::state::lifecycle::Lifecycle;
 use chancery_governance::subject::Subject;
+use chancery_governance::usage::{Receiver, Usage};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::Actor;
 use chancery_ledger::id::{DatasetId, MemberId, QueryId};
@@ -45,7 +49,11 @@ impl<'a> Names<'a> {
                 Subject::Member(id) => drop(names.members.insert(*id, name)),
                 Subject::Dataset(id) => drop(names.datasets.insert(*id, name)),
                 Subject::Query(id) => drop(names.queries.insert(*id, name)),
-                Subject::Collaboration(_) | Subject::Invitation(_) | Subject::Run(_) => {}
+                Subject::Collaboration(_)
+                | Subject::Invitation(_)
+                | Subject::Run(_)
+                | Subject::Change(_)
+                | Subject::Rule(_) => {}
             }
         }
         names
@@ -85,6 +93,8 @@ impl<'a> Names<'a> {
             Subject::Dataset(id) => self.dataset(id),
             Subject::Query(id) => self.query(id),
             Subject::Run(id) => format!("run {id}"),
+            Subject::Change(id) => format!("change request {id}"),
+            Subject::Rule(id) => format!("rule {id}"),
         }
     }
 }
@@ -117,7 +127,23 @@ pub fn deed(kind: &str) -> &str {
         "QuerySuperseded" => "superseded, by this, query",
         "ConsentWithdrawn" => "withdrew consent to use",
         "ConsentRestored" => "restored consent to use",
+        "CollaborationPaused" => "paused",
+        "CollaborationResumed" => "resumed",
+        "CollaborationClosed" => "closed for good",
         "ServiceKeyRotated" => "took over the seal of",
+        "CollaboratorRemoved" => "ended the membership of",
+        "AbilityGranted" => "gave an ability to",
+        "AbilityRevoked" => "took an ability from",
+        "ConsentLapsed" => "let a former member\u{2019}s mark fall on",
+        "ChangeProposed" => "asked for the members\u{2019} vote on",
+        "ChangeApproved" => "voted yes on",
+        "ChangeRejected" => "voted no on",
+        "ChangeWithdrawn" => "took back",
+        "ChangeSuperseded" => "superseded, by this,",
+        "ChangeCommitted" => "made, with the votes that it takes,",
+        "AutoApprovalRuleSet" => "approved in advance, by",
+        "AutoApprovalRuleRemoved" => "ended",
+        "QueryApprovedByRule" => "had a rule of a member vote yes on query",
         "SubjectErased" => "erased the e-mail address of the invitation",
         "RunRequested" => "requested",
         "RunRefused" => "was refused",
@@ -129,6 +155,31 @@ pub fn deed(kind: &str) -> &str {
         "RunCancelled" => "cancelled",
         other => other,
     }
+}
+
+/// That a clean room is paused or closed, by whom and why; nothing while it is open.
+pub fn stopped(lifecycle: &Lifecycle, names: &Names<'_>) -> Option<String> {
+    let (how, standing) = match lifecycle {
+        Lifecycle::Open => return None,
+        Lifecycle::Paused(standing) => ("paused", standing),
+        Lifecycle::Closed(standing) => ("closed for good", standing),
+    };
+    let (who, position) = (names.member(standing.by), standing.position);
+    Some(format!("{how} by {who} at {position}: {}", standing.reason))
+}
+
+/// What a dataset's owner says of its use, one line each.
+pub fn usage(usage: &Usage, names: &Names<'_>) -> Vec<String> {
+    let budgets = usage.budgets.iter().map(|budget| format!("at most {}", budget::words(budget)));
+    let receivers = usage.receivers.iter().map(|receiver| match receiver {
+        Receiver::Member(id) => names.member(*id),
+        Receiver::Organisation(name) => name.clone(),
+        Receiver::Ability(ability) => format!("who has the ability {}", ability.as_str()),
+    });
+    let receivers: Vec<_> = receivers.collect();
+    let receivers =
+        (!receivers.is_empty()).then(|| format!("results may go to {} only", receivers.join(", ")));
+    budgets.chain(receivers).collect()
 }
 
 /// Who somebody is to an issuer.
@@ -242,6 +293,52 @@ pub fn is_plain(char: char) -> bool {
                 | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
                 | '\u{e0000}'..='\u{e007f}'
         )
+}
+
+/// What a policy lets queries do with its dataset, one thing a line.
+pub fn policy(policy: &AccessPolicy) -> Vec<String> {
+    let AccessPolicy { allowed_columns, minimum_group, column_rules } = policy;
+    let mut lines = vec![format!("columns {}", allowed_columns.join(", "))];
+    lines.extend(minimum_group.as_ref().map(|group| match &group.identity {
+        GroupIdentity::Row => format!("{} rows behind every group", group.count),
+        GroupIdentity::Column(column) => {
+            format!("{} distinct {column} behind every group", group.count)
+        }
+    }));
+    lines.extend(column_rules.iter().map(column_rule));
+    lines
+}
+
+fn column_rule(rule: &ColumnRule) -> String {
+    let ColumnRule { column, minimum, aggregate_only, output_forbidden, join_only, literals } =
+        rule;
+    let literals = match literals {
+        LiteralComparisons::Any => None,
+        LiteralComparisons::Equality => Some("compared with whole literals only"),
+        LiteralComparisons::None => Some("compared with no literal"),
+    };
+    let flags = [
+        aggregate_only.then_some("in aggregates only"),
+        output_forbidden.then_some("not for the output"),
+        join_only.then_some("for joins only"),
+        literals,
+    ];
+    let minimum = minimum.map(|minimum| format!("minimum {minimum}"));
+    let words: Vec<_> =
+        minimum.into_iter().chain(flags.into_iter().flatten().map(str::to_owned)).collect();
+    format!("{column}: {}", words.join(", "))
+}
+
+/// Where an output column comes from.
+pub fn lineage(column: &OutputColumn) -> String {
+    let sources: Vec<_> =
+        column.sources.iter().map(|(input, name)| format!("{input}.{name}")).collect();
+    match (sources.is_empty(), column.aggregated) {
+        (true, true) => "a count of rows".to_owned(),
+        (true, false) => "a constant".to_owned(),
+        (false, true) => format!("an aggregate of {}", sources.join(", ")),
+        (false, false) => format!("from {}", sources.join(", ")),
+    }
 }
 
 #[cfg(test)]

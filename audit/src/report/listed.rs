@@ -22,6 +22,10 @@ pub const RUNS_MAX: usize = 1_000;
 pub const RELEASES_MAX: usize = 2_000;
 /// Most groups of query, executor and measurement in a report.
 pub const CODE_MAX: usize = 1_000;
+/// Most change requests in a report.
+pub const CHANGES_MAX: usize = 1_000;
+/// Most auto-approval rules in a report.
+pub const RULES_MAX: usize = 1_000;
 /// Most marks against use in a report.
 pub const MARKS_MAX: usize = 1_000;
 /// Most entries in a timeline.

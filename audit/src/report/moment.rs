@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chancery_governance::member::Ability;
+use chancery_governance::state::lifecycle::Lifecycle;
 use chancery_governance::subject::Subject;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::Actor;
@@ -70,6 +71,8 @@ pub struct StateAt {
     pub stamp: Stamp,
     /// Whether that is the log's last entry.
     pub is_last: bool,
+    /// Whether it was open, paused or closed.
+    pub lifecycle: Lifecycle,
     /// The applications that may run queries.
     pub applications: Vec<Digest>,
     /// The members, by id.

@@ -9,7 +9,7 @@ use chancery_ledger::entry::{Authority, Entry};
 use chancery_ledger::id::MemberId;
 use chancery_ledger::key::{KeyId, PublicKey};
 
-use super::Listed;
+use super::{Departed, Listed};
 
 /// The service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct Member {
     pub abilities: Vec<Ability>,
     /// Its keys, by position.
     pub keys: Listed<MemberKey>,
+    /// That it is a member no more.
+    pub departed: Option<Departed>,
 }
 
 /// A key of a member.
@@ -51,7 +53,8 @@ pub struct MemberKey {
     /// By what right: a first key is its member's on the service's word only, if no invitation
     /// names it.
     pub by: By,
-    /// Whether the invitation named it: then it is the inviter who vouches for it.
+    /// Whether the invitation named it, or the members voted to put it in the place of lost ones:
+    /// then it is they who vouch for it.
     pub invited: bool,
     /// Where it was revoked, if it was.
     pub revoked_at: Option<u64>,

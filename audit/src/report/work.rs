@@ -1,16 +1,19 @@
 //! What they do: datasets, queries, votes, runs, and who got what by them.
 
 use chancery_governance::consent::ConsentKind;
-use chancery_governance::dataset::AccessMode;
+use chancery_governance::dataset::{AccessMode, AccessPolicy};
+use chancery_governance::member::ApprovalGroup;
 use chancery_governance::query::{self, DatasetVersion};
 use chancery_governance::reason::Reason;
 use chancery_governance::run::{Attested, Platform};
+use chancery_governance::sql::OutputColumn;
 use chancery_governance::subject::Subject;
+use chancery_governance::usage::Usage;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::{DatasetId, MemberId, QueryId, RunId};
 use chancery_ledger::key::KeyId;
 
-use super::{By, Listed};
+use super::{By, ByRule, Listed};
 
 /// Where and when something happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub struct Dataset {
     pub access_mode: AccessMode,
     /// Whether it is out of use.
     pub retired: bool,
+    /// How often its newest version may be used, and who may receive results.
+    pub usage: Usage,
     /// Its versions, newest first.
     pub versions: Listed<Published>,
 }
@@ -62,6 +67,8 @@ pub struct Query {
     pub digest: Option<Digest>,
     /// Whose votes that takes.
     pub approvers: Vec<MemberId>,
+    /// The groups of which so many must approve beside them.
+    pub groups: Vec<ApprovalGroup>,
     /// Every vote ever cast on it, by position.
     pub votes: Listed<Vote>,
 }
@@ -81,6 +88,8 @@ pub struct Vote {
     pub digest: Digest,
     /// By what right it stands there.
     pub by: By,
+    /// That it was cast by a rule that the member had set.
+    pub rule: Option<ByRule>,
     /// Whether it was on a proposal before the last one, or on one that was taken back.
     pub void: bool,
 }
@@ -104,6 +113,10 @@ pub struct Bound {
     pub output: DatasetVersion,
     /// The applications that may run it.
     pub applications: Vec<Digest>,
+    /// What each input's policy lets queries do, by its name in the text.
+    pub policies: Vec<(String, AccessPolicy)>,
+    /// Where each column of the output comes from, by the SQL analysis.
+    pub lineage: Vec<OutputColumn>,
 }
 
 /// A run.

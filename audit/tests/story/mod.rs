@@ -202,7 +202,7 @@ impl Story {
 
     /// The same, by the service of an empty story.
     pub fn founded_in(mut story: Self) -> Self {
-        let terms = Terms { member_signed: Vec::new(), insecure_virtual: true };
+        let terms = Terms { member_signed: Vec::new(), insecure_virtual: true, ..Terms::default() };
         let create = CreateCollaboration {
             name: "Flight delays".into(),
             organisation: Person::Litware.name().into(),
@@ -230,7 +230,7 @@ impl Story {
         let founder = Right::Key(Person::Litware);
         let spark = EnableWorkload { workload: "spark-sql".into() };
         story.send(founder, about_room(), spark);
-        let policy = SetCleanRoomPolicy { applications: vec![application()] };
+        let policy = SetCleanRoomPolicy::of(vec![application()]);
         story.send(founder, about_room(), policy);
         for (person, abilities) in [
             (Person::Contosso, vec![DataProvider]),
@@ -542,7 +542,11 @@ impl Story {
         };
         let right = Right::Key(Person::Fabrikam);
         self.send(right, Subject::Query(id), DraftQuery { definition });
-        self.send(right, Subject::Query(id), ProposeQuery {});
+        self.send(
+            right,
+            Subject::Query(id),
+            ProposeQuery { votes_until_ms: None, runs_until_ms: None },
+        );
     }
 
     /// The digest that votes on a query are about.
@@ -849,6 +853,7 @@ fn descriptor(
 ) -> Descriptor {
     Descriptor {
         name: name.into(),
+        usage: chancery_governance::usage::Usage::default(),
         format: Format::Csv { null_value: Some("NA".into()) },
         columns: columns.iter().copied().map(column).collect(),
         store: Store::Local { path: name.into() },
@@ -856,6 +861,7 @@ fn descriptor(
         policy: AccessPolicy {
             allowed_columns: columns.iter().map(|(name, _)| (*name).to_owned()).collect(),
             minimum_group,
+            column_rules: Vec::new(),
         },
     }
 }

@@ -18,6 +18,8 @@ pub enum Kind {
     Member,
     /// An invitation.
     Invitation,
+    /// An auto-approval rule.
+    Rule,
 }
 
 impl Kind {
@@ -28,6 +30,7 @@ impl Kind {
             Self::Query => "query",
             Self::Member => "member",
             Self::Invitation => "invitation",
+            Self::Rule => "rule",
         }
     }
 
@@ -38,6 +41,7 @@ impl Kind {
             Self::Query => "query_not_found",
             Self::Member => "member_not_found",
             Self::Invitation => "invitation_not_found",
+            Self::Rule => "rule_not_found",
         }
     }
 }
@@ -118,7 +122,8 @@ named! {
     Collaboration: |it| &it.name, |_| true;
     Dataset: |it| &it.descriptor.name, |it| it.retired.is_none();
     Query: |it| &it.definition.name, |it| it.stage != "withdrawn";
-    Member: |it| &it.organisation, |_| true;
+    Member: |it| &it.organisation, |it| it.removed.is_none();
+    Rule: |it| &it.rule.name, |it| it.removed.is_none();
     Invitation: |it| &it.organisation, |it| it.stage == "pending";
 }
 

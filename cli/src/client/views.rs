@@ -7,6 +7,7 @@ macro_rules! views {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty),* $(,)? })*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+        #[allow(clippy::struct_field_names, reason = "the names are the service's")]
         pub struct $name { $($(#[$field_doc])* pub $field: $kind),* }
     )*};
 }
@@ -92,12 +93,14 @@ views! {
         /// Since when.
         position: u64,
     }
-    /// What holds in a collaboration.
-    Terms {
-        /// Acts that take a signature.
-        member_signed: Vec<String>,
-        /// Whether evidence without hardware is accepted.
-        insecure_virtual: bool,
+    /// Who paused or closed a collaboration.
+    Stopped {
+        /// Its organisation.
+        organisation: String,
+        /// Why.
+        reason: String,
+        /// When.
+        at: Moment,
     }
     /// A collaboration.
     Collaboration {
@@ -110,7 +113,7 @@ views! {
         /// How many members it has.
         member_count: u64,
         /// Its terms.
-        terms: Terms,
+        terms: chancery_commands::api::Terms,
         /// The service that seals its log.
         service: String,
         /// The key that does.
@@ -121,6 +124,14 @@ views! {
         workload: Option<String>,
         /// The applications that may run queries.
         applications: Vec<String>,
+        /// What is demanded of a platform beside.
+        demands: chancery_commands::api::Demands,
+        /// Applications that may run some queries only.
+        only: Vec<chancery_commands::api::Only>,
+        /// `open`, `paused` or `closed`.
+        lifecycle: String,
+        /// Who paused or closed it.
+        stopped: Option<Stopped>,
         /// Marks on all of it.
         marks: Vec<Mark>,
         /// Its beginning.
@@ -138,6 +149,77 @@ views! {
         abilities: Vec<String>,
         /// Its keys.
         keys: Vec<MemberKey>,
+        /// That it is a member no more.
+        removed: Option<Removed>,
+        /// Its version.
+        version: u64,
+    }
+    /// That somebody is a member no more.
+    Removed {
+        /// How.
+        departure: String,
+        /// When.
+        at: Moment,
+    }
+    /// A change request.
+    Change {
+        /// Its id.
+        id: String,
+        /// Who asks for it.
+        proposer_organisation: String,
+        /// What for.
+        change: serde_json::Value,
+        /// The digest that votes name.
+        digest: String,
+        /// Until when votes count.
+        expires_ms: Option<u64>,
+        /// Where it stands.
+        stage: String,
+        /// The votes.
+        votes: Vec<ChangeVote>,
+        /// Why it can't be made any more.
+        superseded: Option<Reason>,
+        /// Its version.
+        version: u64,
+    }
+    /// A vote on a change.
+    ChangeVote {
+        /// Whose.
+        organisation: String,
+        /// Yes or no.
+        approves: bool,
+        /// What was said to a no.
+        comment: Option<String>,
+        /// When.
+        voted: Moment,
+    }
+    /// How the votes on a change stand.
+    Tally {
+        /// Whether it is open.
+        open: bool,
+        /// Who has a vote.
+        electorate: Vec<String>,
+        /// How many must say yes.
+        needed: u64,
+        /// How many did.
+        approvals: u64,
+        /// Who has not voted.
+        pending: Vec<String>,
+        /// Whether the time to vote is over.
+        expired: bool,
+    }
+    /// An auto-approval rule.
+    Rule {
+        /// Its id.
+        id: String,
+        /// Whose votes it casts.
+        owner_organisation: String,
+        /// What it approves.
+        rule: chancery_commands::api::ApprovalRule,
+        /// How many votes it cast.
+        votes: u64,
+        /// When it ended.
+        removed: Option<Moment>,
         /// Its version.
         version: u64,
     }
@@ -218,6 +300,12 @@ views! {
         digest: String,
         /// Whose votes it takes.
         approvers: Vec<Approver>,
+        /// The groups beside them.
+        groups: Option<Vec<GroupVotes>>,
+        /// Until when votes count.
+        votes_until_ms: Option<u64>,
+        /// Until when it may run.
+        runs_until_ms: Option<u64>,
         /// The texts.
         texts: Vec<SegmentText>,
         /// What it reads.
@@ -227,6 +315,20 @@ views! {
         /// The applications that may run it.
         applications: Vec<String>,
     }
+    /// A group and its votes.
+    GroupVotes {
+        /// Its name.
+        name: String,
+        /// How many must say yes.
+        needed: u64,
+        /// Its members.
+        members: Vec<Approver>,
+    }
+    /// The rule that cast a vote.
+    ByRule {
+        /// Where it was set.
+        position: u64,
+    }
     /// An approver.
     Approver {
         /// Its organisation.
@@ -235,6 +337,8 @@ views! {
         vote: String,
         /// When.
         voted: Option<Moment>,
+        /// The rule that cast it.
+        by_rule: Option<ByRule>,
     }
     /// Who said no.
     Rejected {
@@ -262,6 +366,45 @@ views! {
         subject: Option<String>,
         /// In words.
         detail: String,
+        /// What to do about it, where the service says it.
+        remedy: Option<Remedy>,
+    }
+    /// What to do about a reason.
+    Remedy {
+        /// The step.
+        step: String,
+        /// The step and who can take it, in words.
+        detail: String,
+        /// When it is over by itself.
+        at_ms: Option<u64>,
+    }
+    /// How the budgets of a dataset stand.
+    Budgets {
+        /// They.
+        budgets: Vec<chancery_commands::usage::BudgetItem>,
+    }
+    /// Where a proposal's output comes from, and under which policies.
+    Lineage {
+        /// The columns of the output.
+        columns: Vec<LineageColumn>,
+    }
+    /// A column of an output.
+    LineageColumn {
+        /// Its name.
+        name: String,
+        /// Its type, where the analysis can tell.
+        r#type: Option<String>,
+        /// Whether an aggregate lies between it and its sources.
+        aggregated: bool,
+        /// The columns of inputs that it is computed from.
+        sources: Vec<LineageSource>,
+    }
+    /// A column of an input.
+    LineageSource {
+        /// The input's name in the text.
+        input: String,
+        /// The column.
+        column: String,
     }
     /// Whether a query can run now.
     Readiness {

@@ -29,13 +29,27 @@ pub fn of(code: &str) -> Option<&'static str> {
             "Ask the member to restore its consent; chancery query readiness QUERY lists all that \
              stands against a run."
         }
+        "collaboration_paused" => {
+            "An owner ends the pause: chancery collaboration resume. Why it is paused: chancery \
+             collaboration show"
+        }
+        "collaboration_closed" => {
+            "It is closed for good. Its log can be exported: chancery audit export"
+        }
+        "run_budget_spent" | "run_refused" => {
+            "What to do, who can, and until when: chancery query readiness QUERY"
+        }
+        "receiver_not_allowed" | "not_a_receiver" => {
+            "Results go to the output's owner, if every input lets them: chancery dataset show NAME"
+        }
         "query_not_proposed" => "Put it up for votes: chancery query propose QUERY",
         "not_an_approver" => {
-            "Its approvers are the owners of its datasets: chancery query show QUERY"
+            "Its approvers are the owners of its datasets, and the groups of the terms: chancery \
+             query show QUERY"
         }
         "already_voted" => "A vote is final. A changed query is voted on anew.",
         "ability_missing" => {
-            "Abilities are given by the invitation: chancery collaboration members"
+            "An owner grants it: chancery collaboration grant-ability MEMBER --ability ABILITY"
         }
         "workload_not_enabled" => {
             "The owner enables it: chancery collaboration enable-workload spark-sql"
@@ -49,6 +63,13 @@ pub fn of(code: &str) -> Option<&'static str> {
             "The terms ask for hardware. A collaboration for trying things out is created with \
              --allow-insecure-virtual."
         }
+        "change_vote_required" => "It takes the members' vote: chancery change --help",
+        "change_votes_missing" => "See who has not voted: chancery change show CHANGE",
+        "last_owner" => "Make another owner first: chancery change grant-owner MEMBER",
+        "proposal_expired" | "acceptance_expired" => {
+            "Its author withdraws, revises and proposes it again: chancery query withdraw QUERY"
+        }
+        "change_expired" | "terms_changed" => "Ask for the change again: chancery change --help",
         "invitation_email_mismatch" => "Sign in with the e-mail that was invited: chancery login",
         "dataset_name_taken" => {
             "Publish a new version: chancery dataset publish FILE --update NAME"

@@ -156,8 +156,8 @@ of its consortium. A ledger that ends early at a signature looks whole:
 --reaches names a transaction that must be there, from a receipt, say.
 
 Examples:
-  chancery audit ccf-ledger ledger/ --service-certificate service_cert.pem
-  chancery audit ccf-ledger ledger/ --service-certificate service_cert.pem \\
+  chancery audit ccf-ledger ledger/ --service-certificate service.pem
+  chancery audit ccf-ledger ledger/ --service-certificate service.pem \\
     --bundle audit.chancery --reaches 2.10664")]
     CcfLedger {
         /// Folder with the ledger's files, or with `ledger` and `snapshots` in it
@@ -191,8 +191,8 @@ Without --claims-digest, a receipt of any transaction verifies. That of a batch
 of a log is the SHA-256 of the log's checkpoint text after it.
 
 Examples:
-  chancery audit ccf-receipt receipt.json --service-certificate service_cert.pem
-  chancery audit ccf-receipt receipt.cose --service-certificate service_cert.pem \\
+  chancery audit ccf-receipt receipt.json --service-certificate service.pem
+  chancery audit ccf-receipt receipt.cose --service-certificate service.pem \\
     --claims-digest 32b769982a3a... --transaction 2.14")]
     CcfReceipt {
         /// The receipt

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::consent::{Change, Consent};
-use super::{done, marks, member, member_key};
+use super::{done, lifecycle, marks, member, member_ability, member_key};
 use crate::args::Global;
 use crate::client::clock;
 use crate::client::http::view;
@@ -56,6 +56,12 @@ Example:
         /// Accept evidence without hardware: for trying things out only
         #[arg(long)]
         allow_insecure_virtual: bool,
+        /// Nobody becomes a member before the members voted for it
+        #[arg(long)]
+        admission_by_vote: bool,
+        /// So many members carry a change; takes --admission-by-vote [default: all]
+        #[arg(long, value_name = "MEMBERS", requires = "admission_by_vote")]
+        change_threshold: Option<u64>,
     },
     /// The collaborations that you are in
     List,
@@ -70,11 +76,24 @@ Example:
         #[arg(value_parser = ["spark-sql"])]
         workload: String,
     },
-    /// Say which applications may run queries (owner)
-    SetPolicy {
-        /// Measurement of an application; may be repeated
-        #[arg(long = "application", required = true, value_name = "sha256:...")]
-        applications: Vec<Digest>,
+    /// Say which executors may run queries (owner)
+    SetPolicy(lifecycle::Policy),
+    /// Let nothing run until it is resumed; runs in flight are cancelled (owner)
+    Pause {
+        /// Why, up to 500 characters
+        #[arg(long)]
+        reason: String,
+    },
+    /// Let queries run again (owner)
+    Resume,
+    /// End it for good: it can be read and exported, and nothing else (owner)
+    Close {
+        /// Why, up to 500 characters
+        #[arg(long)]
+        reason: String,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
     },
     /// Invite somebody by e-mail (owner)
     Invite(member::Invite),
@@ -119,6 +138,16 @@ Example:
         #[arg(value_name = "sha256:...")]
         key: Digest,
     },
+    /// Let a member do something more (owner); for owners: chancery change
+    GrantAbility(member_ability::Args),
+    /// Let a member do something no more (owner), or give it up yourself
+    RevokeAbility(member_ability::Args),
+    /// Leave; what you own is retired, what you wrote ends, for good
+    Leave {
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Withdraw consent on everything here; runs in flight are cancelled
     WithdrawConsent(Consent),
     /// Restore that consent
@@ -132,8 +161,15 @@ Example:
 /// The service's refusal, or that it can't be reached.
 pub async fn run(global: &Global, command: Command) -> Result<()> {
     match command {
-        Command::Create { name, organisation, member_signed, allow_insecure_virtual } => {
-            let terms = json!({
+        Command::Create {
+            name,
+            organisation,
+            member_signed,
+            allow_insecure_virtual,
+            admission_by_vote,
+            change_threshold,
+        } => {
+            let mut terms = json!({
                 "member_signed": member_signed.iter().map(|act| match act {
                     Act::Votes => "votes",
                     Act::Consents => "consents",
@@ -141,6 +177,12 @@ pub async fn run(global: &Global, command: Command) -> Result<()> {
                 }).collect::<Vec<_>>(),
                 "insecure_virtual": allow_insecure_virtual,
             });
+            if admission_by_vote {
+                terms["admission_by_vote"] = json!(true);
+            }
+            if let Some(needed) = change_threshold {
+                terms["change_threshold"] = json!(needed);
+            }
             let body = json!({"name": name, "organisation": organisation, "terms": terms});
             create(global, &name, body).await
         }
@@ -152,18 +194,14 @@ pub async fn run(global: &Global, command: Command) -> Result<()> {
         Command::EnableWorkload { workload } => {
             let room = Room::open(global).await?;
             let action = ("collaboration.enable-workload", Method::POST, "/workload");
-            let sent = room.send(&order(&room, action, json!({"workload": workload}))?).await?;
+            let sent =
+                room.send(&lifecycle::order(&room, action, json!({"workload": workload}))?).await?;
             done(&sent, &format!("Enabled {workload} in {}", room.view.name), Vec::new())
         }
-        Command::SetPolicy { applications } => {
-            let room = Room::open(global).await?;
-            let applications: Vec<_> = applications.iter().map(Digest::to_string).collect();
-            let action = ("collaboration.set-policy", Method::PUT, "/clean-room-policy");
-            let body = json!({"applications": applications});
-            let sent = room.send(&order(&room, action, body)?).await?;
-            let facts = applications.into_iter().map(|it| ("application", it)).collect();
-            done(&sent, &format!("Set the clean room policy of {}", room.view.name), facts)
-        }
+        Command::SetPolicy(policy) => lifecycle::set_policy(global, &policy).await,
+        Command::Pause { reason } => lifecycle::pause(global, &reason).await,
+        Command::Resume => lifecycle::resume(global).await,
+        Command::Close { reason, yes } => lifecycle::close(global, &reason, yes).await,
         Command::Invite(args) => member::invite(global, args).await,
         Command::Invitations => member::invitations(global).await,
         Command::Accept { invitation } => member::accept(global, invitation).await,
@@ -172,27 +210,12 @@ pub async fn run(global: &Global, command: Command) -> Result<()> {
         Command::Members { organisation } => member::members(global, organisation).await,
         Command::RegisterKey { new } => member_key::register(global, new.as_deref()).await,
         Command::RevokeKey { key } => member_key::revoke(global, key).await,
+        Command::GrantAbility(args) => member_ability::grant(global, args).await,
+        Command::RevokeAbility(args) => member_ability::revoke(global, args).await,
+        Command::Leave { yes } => member_ability::leave(global, yes).await,
         Command::WithdrawConsent(consent) => change(global, consent, Change::Withdraw).await,
         Command::RestoreConsent(consent) => change(global, consent, Change::Restore).await,
     }
-}
-
-/// A command about the collaboration itself, at the version that was looked at.
-fn order(
-    room: &Room,
-    (action, method, path): (&'static str, Method, &str),
-    body: Value,
-) -> Result<Order> {
-    Ok(Order {
-        method,
-        path: path.to_owned(),
-        action,
-        subject: Subject::Collaboration(room.id),
-        command: clock::command_id()?,
-        expected_version: Some(room.view.version),
-        body,
-        content: None,
-    })
 }
 
 async fn create(global: &Global, name: &str, body: Value) -> Result<()> {
@@ -248,12 +271,16 @@ async fn show(global: &Global) -> Result<()> {
     let or = |texts: Vec<String>, none: &str| {
         if texts.is_empty() { none.to_owned() } else { texts.join(", ") }
     };
+    let lifecycle = lifecycle::facts(&it);
     let mut pairs = vec![
         ("id", it.id),
         ("owner", it.owner_organisation),
         ("members", it.member_count.to_string()),
         ("began", time(it.created.time_ms)),
-        ("must sign", or(it.terms.member_signed, "nothing: members with a key sign everything")),
+        (
+            "must sign",
+            or(it.terms.member_signed.clone(), "nothing: members with a key sign everything"),
+        ),
         (
             "hardware",
             (if it.terms.insecure_virtual { "not demanded" } else { "demanded" }).to_owned(),
@@ -264,7 +291,24 @@ async fn show(global: &Global) -> Result<()> {
         ("evidence", evidence(&it.service_evidence)),
         ("version", it.version.to_string()),
     ];
+    let terms = it.terms;
+    pairs.push((
+        "changes",
+        terms.change_threshold.map_or("carried by all members".to_owned(), |needed| {
+            format!("carried by {needed} members")
+        }),
+    ));
+    if terms.admission_by_vote {
+        pairs.push(("admission", "by the members' vote".to_owned()));
+    }
+    pairs.extend(terms.groups.iter().map(|group| {
+        ("group", format!("{}: {} of {}", group.name, group.needed, group.members.join(", ")))
+    }));
+    pairs.extend(terms.acceptance_lifetime_ms.map(|lifetime_ms| {
+        ("acceptances", format!("end after {} hours", lifetime_ms / 3_600_000))
+    }));
     pairs.push(("applications", or(it.applications, "none: no run is admitted")));
+    pairs.extend(lifecycle);
     pairs.extend(marks(&it.marks));
     let text = format!("{}\n{}", plain(&it.name), facts(2, pairs));
     Ok(output::answer(&document, &text)?)

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use chancery_commands::api::{Format, GroupIdentity, Store};
+use chancery_commands::api::{ColumnRule, Format, GroupIdentity, Receiver, Store, Usage};
+use chancery_commands::usage::BudgetItem;
 use chancery_governance::subject::Subject;
 use chancery_ledger::id::DatasetId;
 use clap::Subcommand;
@@ -17,10 +18,10 @@ use crate::client::http::view;
 use crate::client::names::{Kind, pick};
 use crate::client::room::Room;
 use crate::client::session::Order;
-use crate::client::views::Dataset;
+use crate::client::views::{Budgets, Dataset};
 use crate::failure::{OrFail as _, Result};
 use crate::output;
-use crate::text::{Table, facts, plain, short};
+use crate::text::{Table, facts, plain, short, time};
 
 /// Datasets: schemas and policies, never rows.
 #[derive(Debug, Subcommand)]
@@ -28,14 +29,20 @@ pub enum Command {
     /// Publish a dataset, or with --update a new version of one
     #[command(after_help = "\
 FILE.json holds the descriptor: name, format, columns, store, access_mode
-(read for inputs, write for outputs) and policy.
+(read for inputs, write for outputs), policy and, where you like, usage:
+budgets ({\"period\": \"day|week|month|life\", \"runs\": 3}) and receivers of
+results ({\"kind\": \"organisation\", \"organisation\": \"Fabrikam\"}).
 
 Example:
   {\"name\": \"planes\", \"format\": {\"kind\": \"csv\", \"null_value\": \"NA\"},
    \"columns\": [{\"name\": \"tailnum\", \"type\": \"string\"}],
    \"store\": {\"kind\": \"local\", \"path\": \"planes\"},
    \"access_mode\": \"read\",
-   \"policy\": {\"allowed_columns\": [\"tailnum\"], \"minimum_group\": null}}")]
+   \"policy\": {\"allowed_columns\": [\"tailnum\"], \"minimum_group\": null,
+     \"column_rules\": [{\"column\": \"tailnum\", \"join_only\": true}]}}
+
+Rules on columns are optional: minimum, aggregate_only, output_forbidden,
+join_only, literals (equality or none).")]
     Publish {
         /// The descriptor
         #[arg(value_name = "FILE.json")]
@@ -208,6 +215,8 @@ async fn show(room: &Room, name: &str) -> Result<()> {
         ("store", format!("local folder {path} of its owner")),
         ("minimum", floor),
     ];
+    let standing: Budgets = view(&room.document(&format!("/datasets/{id}/budget")).await?)?;
+    pairs.extend(usage(&standing.budgets, &it.descriptor.usage));
     pairs.extend(it.versions.iter().map(|version| {
         ("version", format!("{} at {}", version.digest, version.published.position))
     }));
@@ -215,12 +224,58 @@ async fn show(room: &Room, name: &str) -> Result<()> {
     let mut table = Table::new(["COLUMN", "TYPE", "QUERIES"]);
     for column in &it.descriptor.columns {
         let allowed = it.descriptor.policy.allowed_columns.contains(&column.name);
-        let queries = if allowed { "may read it" } else { "may not" };
-        table.row([column.name.as_str(), &column.r#type, queries]);
+        let rule = it.descriptor.policy.column_rules.iter().find(|it| it.column == column.name);
+        let queries = match (allowed, rule) {
+            (false, _) => "may not".to_owned(),
+            (true, None) => "may read it".to_owned(),
+            (true, Some(rule)) => format!("may read it: {}", ruled(rule)),
+        };
+        table.row([column.name.as_str(), &column.r#type, &queries]);
     }
     let name = plain(&it.descriptor.name);
     let text = format!("{name}\n{}\n{}", facts(2, pairs), table.render(2));
     Ok(output::answer(&document, &text)?)
+}
+
+/// What its owner says of its use, and how much is used.
+fn usage(standing: &[BudgetItem], usage: &Usage) -> Vec<(&'static str, String)> {
+    let budgets = standing.iter().map(|it| {
+        let each = if it.each_runner { ", for each runner: yours" } else { "" };
+        let renews = it.renews_ms.map_or(String::new(), |at_ms| format!(", anew {}", time(at_ms)));
+        ("budget", format!("{} of {} runs used, {}{each}{renews}", it.used, it.runs, it.period))
+    });
+    let receivers = usage.receivers.iter().map(|receiver| {
+        let who = match receiver {
+            Receiver::Member { member } => format!("member {member}"),
+            Receiver::Organisation { organisation } => plain(organisation),
+            Receiver::Ability { ability } => format!("any {ability}"),
+        };
+        ("results to", who)
+    });
+    budgets.chain(receivers).collect()
+}
+
+/// A rule on a column in words.
+fn ruled(rule: &ColumnRule) -> String {
+    let ColumnRule { column: _, minimum, aggregate_only, output_forbidden, join_only, literals } =
+        rule;
+    let mut words = Vec::new();
+    if let Some(minimum) = minimum {
+        words.push(format!("minimum {minimum}"));
+    }
+    let literals = match literals.as_deref() {
+        Some("equality") => Some("compared with whole literals only"),
+        Some("none") => Some("compared with no literal"),
+        _ => None,
+    };
+    let flags = [
+        aggregate_only.then_some("in aggregates only"),
+        output_forbidden.then_some("not for the output"),
+        join_only.then_some("for joins only"),
+        literals,
+    ];
+    words.extend(flags.into_iter().flatten().map(str::to_owned));
+    words.join(", ")
 }
 
 async fn change(room: &Room, name: &str, consent: Consent, change: Change) -> Result<()> {

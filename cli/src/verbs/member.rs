@@ -225,7 +225,7 @@ pub async fn erase(global: &Global, wanted: &str, yes: bool) -> Result<()> {
     let it = pick(Kind::Invitation, room.views::<Invitation>("/invitations").await?, wanted)?;
     let id: InvitationId = it.id.parse().or_unreadable(|| "The invitation has no id".to_owned())?;
     if !yes {
-        confirm(&format!("{}, invitation {id}\n\n{ERASURE}", plain(&it.organisation)))?;
+        confirm(&format!("{}, invitation {id}\n\n{ERASURE}", plain(&it.organisation)), "Erase it")?;
     }
     let order = Order {
         method: Method::POST,
@@ -243,16 +243,20 @@ pub async fn erase(global: &Global, wanted: &str, yes: bool) -> Result<()> {
 }
 
 /// Asks whoever sits at the terminal; a program must say `--yes`.
-fn confirm(what: &str) -> Result<()> {
+///
+/// # Errors
+///
+/// Where nobody says yes.
+pub fn confirm(what: &str, verb: &str) -> Result<()> {
     let refused = |why: &str| {
-        Failure::usage("not_confirmed", "Nothing was erased", why)
+        Failure::usage("not_confirmed", "Nothing was done", why)
             .with_hint("Say it beforehand: --yes")
     };
     output::note(what);
     if !std::io::stdin().is_terminal() {
         return Err(refused("nobody is there to say yes"));
     }
-    output::note("\nErase it? Type yes:");
+    output::note(&format!("\n{verb}? Type yes:"));
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
     if line.trim() == "yes" { Ok(()) } else { Err(refused("nobody said yes")) }
@@ -275,7 +279,11 @@ pub async fn members(global: &Global, organisation: Option<String>) -> Result<()
         let keys = it.keys.iter().filter(|key| key.revoked.is_none());
         let keys: Vec<_> = keys.map(|key| short(&key.id)).collect();
         let keys = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
-        table.row([&it.organisation, &it.abilities.join(", "), &keys, &it.id]);
+        let abilities = it.removed.map_or_else(
+            || it.abilities.join(", "),
+            |gone| format!("none: {} at {}", gone.departure, gone.at.position),
+        );
+        table.row([&it.organisation, &abilities, &keys, &it.id]);
     }
     Ok(output::answer(&json!({"items": items}), &table.render(0))?)
 }

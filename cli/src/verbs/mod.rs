@@ -1,17 +1,21 @@
 //! What people ask for: one file an area.
 
 pub mod audit;
+pub mod change;
 pub mod collaboration;
 pub mod consent;
 mod csv;
 pub mod dataset;
 mod json_file;
 pub mod key;
+pub mod lifecycle;
 pub mod member;
+mod member_ability;
 pub mod member_key;
 pub mod query;
 mod query_show;
 mod result;
+pub mod rule;
 pub mod run;
 pub mod service;
 pub mod sign_in;

@@ -8,6 +8,7 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::change::DAY_MS;
 use super::consent::{Change, Consent};
 use super::{done, json_file, query_show, vote};
 use crate::args::Global;
@@ -51,6 +52,12 @@ Example:
     Propose {
         /// Its name or id
         name: String,
+        /// Votes count for so many days [default: without an end]
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=90))]
+        votes_days: Option<u64>,
+        /// It may run for so many days from now [default: as the terms say]
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=1829))]
+        runs_days: Option<u64>,
     },
     /// Vote yes on exactly what the query says now; a vote is final
     Approve {
@@ -116,10 +123,16 @@ pub async fn run(global: &Global, command: Command) -> Result<()> {
             let sent = send(room, &target, ("query.revise", Method::PUT, ""), body).await?;
             done(&sent, &format!("Revised {}", target.0.name()), Vec::new())
         }
-        Command::Propose { name } => {
+        Command::Propose { name, votes_days, runs_days } => {
             let target = find(room, &name).await?;
-            let sent =
-                send(room, &target, ("query.propose", Method::POST, "/propose"), json!({})).await?;
+            let mut body = json!({});
+            for (field, days) in [("votes_until_ms", votes_days), ("runs_until_ms", runs_days)] {
+                if let Some(days) = days {
+                    body[field] = json!(clock::now_ms() + days * DAY_MS - DAY_MS / 24);
+                }
+            }
+            let action = ("query.propose", Method::POST, "/propose");
+            let sent = send(room, &target, action, body).await?;
             let (query, _) = find(room, &target.0.id).await?;
             let digest = query.proposal.as_ref().map(|proposal| proposal.digest.clone());
             let votes = query.proposal.map(|proposal| {

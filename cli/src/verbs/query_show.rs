@@ -8,7 +8,7 @@ use super::marks;
 use crate::client::http::view;
 use crate::client::names::Named as _;
 use crate::client::room::Room;
-use crate::client::views::{Query, Readiness, Reason};
+use crate::client::views::{Lineage, LineageColumn, Query, Readiness, Reason};
 use crate::failure::Result;
 use crate::output::{self, WIDTH};
 use crate::text::{Table, facts, plain, plain_lines, time, wrapped};
@@ -55,23 +55,63 @@ pub async fn show(room: &Room, id: &str, sql: bool) -> Result<()> {
     pairs.extend(
         it.superseded.as_ref().map(|why| ("superseded", format!("{}: {}", why.code, why.detail))),
     );
+    if let Some(proposal) = &it.proposal {
+        pairs.extend(proposal.votes_until_ms.map(|at| ("votes until", time(at))));
+        pairs.extend(proposal.runs_until_ms.map(|at| ("runs until", time(at))));
+        pairs.extend(proposal.groups.iter().flatten().map(|group| {
+            let members = group.members.iter().map(|it| it.organisation.as_str());
+            let members: Vec<_> = members.collect();
+            let needed = group.needed;
+            ("group", format!("{}: {needed} of {}", group.name, members.join(", ")))
+        }));
+    }
     pairs.extend(marks(&it.marks));
     let mut text = format!("{}\n{}", plain(it.name()), facts(2, pairs));
     if let Some(proposal) = &it.proposal {
         let mut table = Table::new(["APPROVER", "VOTE", "WHEN", "POSITION"]).right(3);
-        for approver in &proposal.approvers {
+        let groups = proposal.groups.iter().flatten();
+        let seats = groups.clone().flat_map(|group| &group.members);
+        let owners: Vec<_> = proposal.approvers.iter().map(|it| &it.organisation).collect();
+        let seats = seats.filter(|seat| !owners.contains(&&seat.organisation));
+        for approver in proposal.approvers.iter().chain(seats) {
             let (when, position) = approver.voted.as_ref().map_or_else(
                 || ("-".to_owned(), "-".to_owned()),
                 |voted| (time(voted.time_ms), voted.position.to_string()),
             );
-            table.row([&approver.organisation, &approver.vote, &when, &position]);
+            let by_rule = approver.by_rule.as_ref();
+            let vote = by_rule.map_or_else(
+                || approver.vote.clone(),
+                |rule| format!("{} by the rule set at {}", approver.vote, rule.position),
+            );
+            table.row([&approver.organisation, &vote, &when, &position]);
         }
         let _ = write!(text, "\n{}", table.render(2));
     }
     if sql {
         text.push_str(&texts(&it));
+        if it.proposal.is_some() {
+            let document = room.document(&format!("/queries/{id}/lineage")).await?;
+            text.push_str(&lineage(&view(&document)?));
+        }
     }
     Ok(output::answer(&document, &text)?)
+}
+
+/// Where each column of the output comes from.
+fn lineage(lineage: &Lineage) -> String {
+    let mut table = Table::new(["OUTPUT", "TYPE", "FROM"]);
+    for LineageColumn { name, r#type, aggregated, sources } in &lineage.columns {
+        let sources: Vec<_> =
+            sources.iter().map(|it| format!("{}.{}", it.input, it.column)).collect();
+        let from = match (sources.is_empty(), aggregated) {
+            (true, true) => "a count of rows".to_owned(),
+            (true, false) => "a constant".to_owned(),
+            (false, true) => format!("an aggregate of {}", sources.join(", ")),
+            (false, false) => sources.join(", "),
+        };
+        table.row([name.as_str(), r#type.as_deref().unwrap_or("-"), &from]);
+    }
+    format!("\n{}", table.render(2))
 }
 
 /// The texts of each segment: as written, and once it is proposed, as it runs.
@@ -120,7 +160,12 @@ pub async fn readiness(room: &Room, query: &Query) -> Result<()> {
 pub fn reasons(reasons: &[Reason]) -> String {
     let lines = reasons.iter().map(|reason| {
         let about = reason.subject.as_ref().map_or(String::new(), |it| format!(" ({it})"));
-        wrapped("  - ", &format!("{}: {}{about}", reason.code, reason.detail), WIDTH)
+        let mut lines =
+            wrapped("  - ", &format!("{}: {}{about}", reason.code, reason.detail), WIDTH);
+        if let Some(remedy) = &reason.remedy {
+            lines.push_str(&wrapped("    -> ", &plain(&remedy.detail), WIDTH));
+        }
+        lines
     });
     lines.collect()
 }

@@ -5,13 +5,14 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Component, Path, PathBuf};
 
 use chancery_commands::api::{self, Attested, Format, Store};
+use chancery_commands::usage::ResultView;
 use chancery_ledger::digest::Digest;
 use serde_json::json;
 
 use super::csv;
 use crate::client::http::view;
 use crate::client::room::Room;
-use crate::client::views::{Dataset, Query, Run};
+use crate::client::views::Run;
 use crate::failure::{Failure, OrFail as _, Result};
 use crate::output;
 use crate::text::{Table, evidence, facts, plain};
@@ -36,10 +37,14 @@ pub struct Wanted {
 ///
 /// Where there is none, or its files are not those that were attested.
 pub async fn show(room: &Room, run: &Run, wanted: &Wanted) -> Result<()> {
-    let attested = run.result.as_ref().ok_or_else(|| {
-        Failure::refused("no_result", "The run has no result", format!("it is {}", run.stage))
-    })?;
-    let (owner, output) = output_of(room, run).await?;
+    if run.result.is_none() {
+        let why = format!("it is {}", run.stage);
+        return Err(Failure::refused("no_result", "The run has no result", why));
+    }
+    // The service says whether the result is for you before a file of it is opened.
+    let document = room.document(&format!("/runs/{}/result", run.id)).await?;
+    let ResultView { result, owner, descriptor: output, .. } = view(&document)?;
+    let attested = &result;
     let Store::Local { path: store } = &output.store;
     let home = Path::new(&room.view.id).join(relative(&owner)?);
     let folder = wanted.data_root.join(home).join(relative(store)?).join(&run.id);
@@ -90,17 +95,6 @@ pub async fn show(room: &Room, run: &Run, wanted: &Wanted) -> Result<()> {
     let text =
         format!("{table}\n{}: result of {}\n{}", plain(&run.query_name), run.id, facts(2, pairs));
     Ok(output::answer(&document, &text)?)
-}
-
-/// The owner of the output dataset, and its descriptor in the version that the query was bound to.
-async fn output_of(room: &Room, run: &Run) -> Result<(String, api::Descriptor)> {
-    let query: Query = view(&room.document(&format!("/queries/{}", run.query)).await?)?;
-    let id = &query.definition.output;
-    let dataset: Dataset = view(&room.document(&format!("/datasets/{id}")).await?)?;
-    let bound = query.proposal.map(|proposal| proposal.output.digest);
-    let version =
-        dataset.versions.into_iter().find(|version| Some(&version.digest) == bound.as_ref());
-    Ok((dataset.owner, version.map_or(dataset.descriptor, |version| version.descriptor)))
 }
 
 /// A path that stays below where it is joined to.

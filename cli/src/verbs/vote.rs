@@ -57,6 +57,8 @@ fn check(query: &Query, proposal: &Proposal) -> Result<()> {
         "inputs": proposal.inputs,
         "output": proposal.output,
         "applications": proposal.applications,
+        "votes_until_ms": proposal.votes_until_ms,
+        "runs_until_ms": proposal.runs_until_ms,
     });
     let forged = |why: String| {
         Failure::refused("digest_of_another", "The digest is not that of the query shown", why)

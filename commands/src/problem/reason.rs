@@ -25,12 +25,45 @@ pub struct ReasonItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub column: Option<u64>,
+    /// What to do about it, where a run is asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<RemedyItem>,
+}
+
+/// What to do about a reason, and who can.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Remedy)]
+pub struct RemedyItem {
+    /// The stable code of the step.
+    #[schema(example = "restore_consent")]
+    pub step: Cow<'static, str>,
+    /// The ids of the members who can take it.
+    pub who: Vec<String>,
+    /// The step in words.
+    pub detail: String,
+    /// When it is over by itself, milliseconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_ms: Option<u64>,
 }
 
 impl ReasonItem {
     /// A reason that applies to the whole command.
     pub fn new(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
-        Self { code: code.into(), detail: detail.into(), subject: None, line: None, column: None }
+        Self {
+            code: code.into(),
+            detail: detail.into(),
+            subject: None,
+            line: None,
+            column: None,
+            remedy: None,
+        }
+    }
+
+    /// The same reason, with what to do about it.
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: RemedyItem) -> Self {
+        self.remedy = Some(remedy);
+        self
     }
 
     /// The same reason, about `subject`.

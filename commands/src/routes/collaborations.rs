@@ -27,6 +27,9 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(show))
         .routes(routes!(enable_workload))
         .routes(routes!(set_policy))
+        .routes(routes!(pause))
+        .routes(routes!(resume))
+        .routes(routes!(close))
 }
 
 /// Begin a clean room. You become its owner; its id is the command's.
@@ -111,4 +114,52 @@ async fn set_policy(
     let target = (collaboration, Subject::Collaboration(collaboration));
     send(&app, &caller, headers, StatusCode::OK, target, ("collaboration.set-policy", content))
         .await
+}
+
+/// Let nothing run until it is resumed. Runs in flight are cancelled.
+#[utoipa::path(post, path = "/v1/collaborations/{collaboration}/pause", tag = "collaborations",
+    params(("collaboration" = String, Path)), request_body = api::Stop,
+    responses((status = 200, body = Reply)))]
+async fn pause(
+    State(app): State<App>,
+    caller: Caller,
+    headers: CommandHeaders,
+    Path(collaboration): Path<String>,
+    Content(content): Content,
+) -> Result<Response, Problem> {
+    let collaboration = id(&collaboration)?;
+    let target = (collaboration, Subject::Collaboration(collaboration));
+    send(&app, &caller, headers, StatusCode::OK, target, ("collaboration.pause", content)).await
+}
+
+/// Let queries run again.
+#[utoipa::path(post, path = "/v1/collaborations/{collaboration}/resume", tag = "collaborations",
+    params(("collaboration" = String, Path)), request_body = api::Empty,
+    responses((status = 200, body = Reply)))]
+async fn resume(
+    State(app): State<App>,
+    caller: Caller,
+    headers: CommandHeaders,
+    Path(collaboration): Path<String>,
+    Content(content): Content,
+) -> Result<Response, Problem> {
+    let collaboration = id(&collaboration)?;
+    let target = (collaboration, Subject::Collaboration(collaboration));
+    send(&app, &caller, headers, StatusCode::OK, target, ("collaboration.resume", content)).await
+}
+
+/// End it for good: runs are cancelled, and nothing is left but reading, export and erasure.
+#[utoipa::path(post, path = "/v1/collaborations/{collaboration}/close", tag = "collaborations",
+    params(("collaboration" = String, Path)), request_body = api::Stop,
+    responses((status = 200, body = Reply)))]
+async fn close(
+    State(app): State<App>,
+    caller: Caller,
+    headers: CommandHeaders,
+    Path(collaboration): Path<String>,
+    Content(content): Content,
+) -> Result<Response, Problem> {
+    let collaboration = id(&collaboration)?;
+    let target = (collaboration, Subject::Collaboration(collaboration));
+    send(&app, &caller, headers, StatusCode::OK, target, ("collaboration.close", content)).await
 }

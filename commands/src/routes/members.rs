@@ -34,6 +34,9 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list_members))
         .routes(routes!(register_key))
         .routes(routes!(revoke_key))
+        .routes(routes!(leave))
+        .routes(routes!(grant_ability))
+        .routes(routes!(revoke_ability))
 }
 
 /// Invite somebody by e-mail. The address is sealed; what is signed holds its commitment.
@@ -203,4 +206,49 @@ async fn revoke_key(
 ) -> Result<Response, Problem> {
     let target = (id(&collaboration)?, Subject::Member(id(&member)?));
     send(&app, &caller, headers, StatusCode::OK, target, ("member.revoke-key", content)).await
+}
+
+/// Be a member no more. What you own is retired, what you wrote ends, your marks fall.
+#[utoipa::path(post, path = "/v1/collaborations/{collaboration}/members/{member}/leave",
+    tag = "members", params(("collaboration" = String, Path), ("member" = String, Path)),
+    request_body = api::Empty, responses((status = 200, body = Reply)))]
+async fn leave(
+    State(app): State<App>,
+    caller: Caller,
+    headers: CommandHeaders,
+    Path((collaboration, member)): Path<(String, String)>,
+    Content(content): Content,
+) -> Result<Response, Problem> {
+    let target = (id(&collaboration)?, Subject::Member(id(&member)?));
+    send(&app, &caller, headers, StatusCode::OK, target, ("member.leave", content)).await
+}
+
+/// Let a member do something. Making an owner takes a change request.
+#[utoipa::path(post, path = "/v1/collaborations/{collaboration}/members/{member}/abilities/grant",
+    tag = "members", params(("collaboration" = String, Path), ("member" = String, Path)),
+    request_body = api::Ability, responses((status = 200, body = Reply)))]
+async fn grant_ability(
+    State(app): State<App>,
+    caller: Caller,
+    headers: CommandHeaders,
+    Path((collaboration, member)): Path<(String, String)>,
+    Content(content): Content,
+) -> Result<Response, Problem> {
+    let target = (id(&collaboration)?, Subject::Member(id(&member)?));
+    send(&app, &caller, headers, StatusCode::OK, target, ("member.grant-ability", content)).await
+}
+
+/// Let a member do something no more, or give it up yourself. What takes it ends at once.
+#[utoipa::path(post, path = "/v1/collaborations/{collaboration}/members/{member}/abilities/revoke",
+    tag = "members", params(("collaboration" = String, Path), ("member" = String, Path)),
+    request_body = api::Ability, responses((status = 200, body = Reply)))]
+async fn revoke_ability(
+    State(app): State<App>,
+    caller: Caller,
+    headers: CommandHeaders,
+    Path((collaboration, member)): Path<(String, String)>,
+    Content(content): Content,
+) -> Result<Response, Problem> {
+    let target = (id(&collaboration)?, Subject::Member(id(&member)?));
+    send(&app, &caller, headers, StatusCode::OK, target, ("member.revoke-ability", content)).await
 }

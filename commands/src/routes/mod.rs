@@ -2,17 +2,21 @@
 //! [`send`] does the rest.
 
 mod bundle;
+mod changes;
 mod collaborations;
 mod consents;
 mod datasets;
 mod document;
+mod lineage;
 mod log;
 mod members;
 mod queries;
 mod reports;
+mod rules;
 mod runs;
 mod service;
 mod tiles;
+pub mod usage;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -71,8 +75,12 @@ fn api() -> OpenApiRouter<App> {
         .merge(members::routes())
         .merge(datasets::routes())
         .merge(queries::routes())
+        .merge(changes::routes())
+        .merge(rules::routes())
+        .merge(lineage::routes())
         .merge(consents::routes())
         .merge(runs::routes())
+        .merge(usage::routes())
         .merge(reports::routes())
         .merge(log::routes())
         .merge(bundle::routes())

@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use chancery_governance::readiness::readiness;
+use chancery_governance::readiness::{Asked, readiness_at};
+use chancery_governance::remedy;
 use chancery_governance::subject::Subject;
 use chancery_ledger::id::QueryId;
 use chancery_projections::QueryView;
@@ -69,7 +70,7 @@ async fn revise(
 /// Ask for votes. The approvers are the owners of the query's datasets.
 #[utoipa::path(post, path = "/v1/collaborations/{collaboration}/queries/{query}/propose",
     tag = "queries", params(("collaboration" = String, Path), ("query" = String, Path)),
-    request_body = api::Empty, responses((status = 200, body = Reply)))]
+    request_body = api::ProposeQuery, responses((status = 200, body = Reply)))]
 async fn propose(
     State(app): State<App>,
     caller: Caller,
@@ -188,6 +189,14 @@ async fn ready(
         return Err(Problem::missing("query_not_found", "There is no such query."));
     }
     let runner = state.member_by_identity(&caller.governance_identity()).map(|(id, _)| id);
-    let reasons: Vec<_> = readiness(state, query, runner).iter().map(refusal::reason).collect();
+    let now_ms = (app.clock)().max(state.last_time_ms);
+    let asked = Asked { runner, now_ms, run: None };
+    let reasons = readiness_at(state, query, &asked);
+    let remedies = remedy::of(state, query, &asked, &reasons);
+    let reasons: Vec<_> = reasons
+        .iter()
+        .zip(&remedies)
+        .map(|(reason, remedy)| refusal::reason(reason).with_remedy(refusal::remedy(remedy)))
+        .collect();
     Ok(Json(Readiness { ready: reasons.is_empty(), reasons }))
 }

@@ -4,10 +4,9 @@ use chancery_governance::command::Command;
 use chancery_governance::run::{Evidence, Verdict as EvidenceVerdict};
 use chancery_governance::state::State;
 use chancery_governance::subject::Subject;
-use chancery_governance::submission::{EmailProof, Facts, Service, Submission, carried, handle};
-use chancery_ledger::command::SignedCommand;
-use chancery_ledger::cose::ContentType;
-use chancery_ledger::entry::Authority;
+use chancery_governance::submission::{
+    Carried, EmailProof, Facts, Service, Submission, carried, handle_carried,
+};
 use chancery_store::CommandRecord;
 
 use super::batch::{Batch, Beside, Verdict};
@@ -85,8 +84,15 @@ async fn judge(
     if !may_see(now, sender, incoming) {
         return Err(refusal::collaboration_not_found());
     }
-    same_caller(now, sender, &request.authority)?;
-    let (facts, beside) = facts(app, now, request).await?;
+    let read;
+    let carried = if let Some(carried) = &request.carried {
+        carried
+    } else {
+        read = carried(&request.authority).map_err(|rejection| refusal::rejection(&rejection))?;
+        &read
+    };
+    same_caller(now, sender, carried)?;
+    let (facts, beside) = facts(app, now, request, carried).await?;
     let submission = Submission {
         collaboration: incoming.collaboration,
         subject: incoming.subject,
@@ -96,7 +102,8 @@ async fn judge(
         now_ms: (app.clock)(),
         facts,
     };
-    let decision = handle(now, &submission).map_err(|rejection| refusal::rejection(&rejection))?;
+    let decision = handle_carried(now, &submission, carried)
+        .map_err(|rejection| refusal::rejection(&rejection))?;
     if !batch.has_room_for(&decision) {
         return Ok(None);
     }
@@ -147,13 +154,13 @@ fn may_see(state: &State, sender: &Sender, incoming: &Incoming) -> bool {
 }
 
 /// A signature must be by a key of the member whose token came with it.
-fn same_caller(state: &State, sender: &Sender, authority: &Authority) -> Result<(), Problem> {
-    let (Sender::Caller(caller), Authority::MemberSigned(signed)) = (sender, authority) else {
+fn same_caller(state: &State, sender: &Sender, carried: &Carried) -> Result<(), Problem> {
+    let (Sender::Caller(caller), Some(signed)) = (sender, &carried.signed) else { return Ok(()) };
+    if caller.is_executor {
         return Ok(());
-    };
-    let signer = SignedCommand::parse(ContentType::Command, &signed.message)
-        .ok()
-        .and_then(|(_, message)| state.collaboration()?.member_by_key(message.key_id()));
+    }
+    let signer =
+        state.collaboration().and_then(|state| state.member_by_key(signed.message.key_id()));
     match signer {
         Some((_, member, _)) if member.identity != caller.governance_identity() => {
             Err(Problem::forbidden(
@@ -165,7 +172,12 @@ fn same_caller(state: &State, sender: &Sender, authority: &Authority) -> Result<
     }
 }
 
-async fn facts(app: &App, state: &State, request: &Request) -> Result<(Facts, Beside), Problem> {
+async fn facts(
+    app: &App,
+    state: &State,
+    request: &Request,
+    carried: &Carried,
+) -> Result<(Facts, Beside), Problem> {
     let incoming = &request.incoming;
     let mut facts = Facts::default();
     let mut beside = Beside::default();
@@ -196,18 +208,18 @@ async fn facts(app: &App, state: &State, request: &Request) -> Result<(Facts, Be
         }
         "personal.erase" => beside.erased = Some(incoming.subject.to_string()),
         "run.admit" | "run.succeed" | "service.rotate-key" => {
-            facts.verdict = evidence(&request.authority).map(|evidence| verify(&evidence));
+            facts.verdict = evidence(&carried.command).map(verify);
         }
         _ => {}
     }
     Ok((facts, beside))
 }
 
-fn evidence(authority: &Authority) -> Option<Evidence> {
-    match carried(authority).ok()?.command {
-        Command::AdmitRun(command) => Some(command.evidence),
-        Command::SucceedRun(command) => Some(command.evidence),
-        Command::RotateServiceKey(command) => Some(command.evidence),
+fn evidence(command: &Command) -> Option<&Evidence> {
+    match command {
+        Command::AdmitRun(command) => Some(&command.evidence),
+        Command::SucceedRun(command) => Some(&command.evidence),
+        Command::RotateServiceKey(command) => Some(&command.evidence),
         _ => None,
     }
 }

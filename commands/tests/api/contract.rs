@@ -131,6 +131,7 @@ fn descriptor(format: api::Format, identity: Option<api::GroupIdentity>) -> api:
     api::PublishDataset {
         descriptor: api::Descriptor {
             name: "orders".into(),
+            usage: usage(),
             format,
             columns: vec![api::Column { name: "region".into(), r#type: "string".into() }],
             store: api::Store::Local { path: "orders".into() },
@@ -138,9 +139,54 @@ fn descriptor(format: api::Format, identity: Option<api::GroupIdentity>) -> api:
             policy: api::AccessPolicy {
                 allowed_columns: vec!["region".into()],
                 minimum_group: identity.map(|identity| api::MinimumGroup { identity, count: 10 }),
+                column_rules: vec![api::ColumnRule {
+                    column: "region".into(),
+                    minimum: Some(25),
+                    aggregate_only: true,
+                    output_forbidden: true,
+                    join_only: true,
+                    literals: Some("equality".into()),
+                }],
             },
         },
     }
+}
+
+/// Every kind of limit.
+fn usage() -> api::Usage {
+    let budget =
+        |period: &str, each_runner| api::RunBudget { period: period.into(), runs: 3, each_runner };
+    api::Usage {
+        budgets: vec![budget("day", true), budget("week", false), budget("life", false)],
+        receivers: vec![
+            api::Receiver::Member { member: ID.into() },
+            api::Receiver::Organisation { organisation: "Fabrikam".into() },
+            api::Receiver::Ability { ability: "auditor".into() },
+        ],
+    }
+}
+
+fn demands() -> api::Demands {
+    let tcb = api::Tcb { bootloader: 4, tee: 0, snp: 22, microcode: 213 };
+    api::Demands { host_data: vec![digest()], engines: vec![digest()], minimum_tcb: Some(tcb) }
+}
+
+/// Fields that may be left out: that is their default, and the same command in other bytes.
+const OMITTED: [&str; 9] = [
+    "usage",
+    "budgets",
+    "receivers",
+    "each_runner",
+    "demands",
+    "only",
+    "host_data",
+    "engines",
+    "minimum_tcb",
+];
+
+/// Fields of a column's rule and the list of them may be left out: the same command in other bytes.
+fn is_rule(at: &str, name: &str) -> bool {
+    name == "column_rules" || (at.contains("/column_rules/") && name != "column")
 }
 
 fn definition() -> api::DraftQuery {
@@ -192,9 +238,74 @@ fn attested() -> api::Attested {
     }
 }
 
+fn terms() -> api::Terms {
+    api::Terms {
+        member_signed: vec!["votes".into()],
+        insecure_virtual: true,
+        change_threshold: Some(2),
+        admission_by_vote: true,
+        groups: vec![api::ApprovalGroup {
+            name: "stewards".into(),
+            members: vec![ID.into()],
+            needed: 1,
+        }],
+        acceptance_lifetime_ms: Some(1),
+    }
+}
+
+/// What members agree on.
+fn agreed() -> Vec<Example> {
+    let member = || ID.to_owned();
+    let changes = [
+        api::Change::SetTerms { terms: terms() },
+        api::Change::RemoveMember { member: member() },
+        api::Change::GrantOwner { member: member() },
+        api::Change::RevokeOwner { member: member() },
+        api::Change::ReplaceKey { member: member(), key: digest() },
+        api::Change::AdmitMember { invitation: ID.into() },
+    ];
+    let changes = changes.map(|change| {
+        example("change.propose", &api::ProposeChange { change, expires_ms: Some(1) })
+    });
+    let input = api::AllowedInput {
+        dataset: ID.into(),
+        columns: vec!["region".into()],
+        aggregates: vec!["amount".into()],
+    };
+    let shapes =
+        [api::RuleShape::Text { digest: digest() }, api::RuleShape::Reads { inputs: vec![input] }];
+    let rules = shapes.map(|shape| {
+        let rule = api::ApprovalRule {
+            name: "a".into(),
+            author: Some(member()),
+            runner: Some(member()),
+            output: Some(ID.into()),
+            shape,
+            expires_ms: Some(1),
+        };
+        example("rule.set", &api::SetAutoApprovalRule { rule })
+    });
+    let ability = || api::Ability { ability: "runner".into() };
+    let others = [
+        example(
+            "query.propose",
+            &api::ProposeQuery { votes_until_ms: Some(1), runs_until_ms: Some(2) },
+        ),
+        example("member.grant-ability", &ability()),
+        example("member.revoke-ability", &ability()),
+        example("change.approve", &api::ApproveChange { digest: digest() }),
+        example("change.reject", &api::RejectChange { digest: digest(), comment: "x".into() }),
+        example("change.commit", &api::CommitChange { digest: digest() }),
+        example("member.leave", &api::Empty {}),
+        example("change.withdraw", &api::Empty {}),
+        example("rule.remove", &api::Empty {}),
+    ];
+    changes.into_iter().chain(rules).chain(others).collect()
+}
+
 fn examples() -> Vec<Example> {
     let (query, key) = (ID.to_owned(), key(1).public().to_string());
-    let terms = api::Terms { member_signed: vec!["votes".into()], insecure_virtual: true };
+    let terms = terms();
     let create = api::CreateCollaboration { name: "a".into(), organisation: "b".into(), terms };
     let consent = || api::Consent { kind: "execution".into() };
     let mut all = vec![
@@ -205,8 +316,14 @@ fn examples() -> Vec<Example> {
         ),
         example(
             "collaboration.set-policy",
-            &api::SetCleanRoomPolicy { applications: vec![digest()] },
+            &api::SetCleanRoomPolicy {
+                applications: vec![digest()],
+                demands: demands(),
+                only: vec![api::Only { application: digest(), queries: vec![ID.into()] }],
+            },
         ),
+        example("collaboration.pause", &api::Stop { reason: "An incident.".into() }),
+        example("collaboration.close", &api::Stop { reason: "Over.".into() }),
         example(
             "member.register-key",
             &api::RegisterSigningKey { key: key.clone(), proof: "AA".into() },
@@ -236,17 +353,18 @@ fn examples() -> Vec<Example> {
         all.push(example("dataset.publish", &descriptor(format, identity)));
     }
     for action in [
+        "collaboration.resume",
         "member.withdraw-invitation",
         "member.accept-invitation",
         "personal.erase",
         "dataset.retire",
-        "query.propose",
         "query.withdraw",
         "run.cancel",
         "run.start",
     ] {
         all.push(example(action, &api::Empty {}));
     }
+    all.extend(agreed());
     all
 }
 
@@ -293,9 +411,23 @@ fn altered(body: &Json) -> Vec<(String, Json)> {
             // A field that may be null may be left out as well: the same command in other bytes.
             let invites = body.pointer(&at).unwrap().get("email_salt").is_some();
             let nullable = ["tenant", "null_value", "minimum_group"].contains(&name.as_str())
+                || ["expires_ms", "author", "runner"].contains(&name.as_str())
+                || (name == "output" && value.is_string() && body.get("rule").is_some())
                 || (invites && name == "key");
-            if !nullable {
+            // So may those that came later, though only an optional one can be null.
+            let late = ["votes_until_ms", "runs_until_ms", "change_threshold"]
+                .contains(&name.as_str())
+                || ["admission_by_vote", "groups", "acceptance_lifetime_ms"]
+                    .contains(&name.as_str());
+            let omitted = late || OMITTED.contains(&name.as_str()) || is_rule(&at, name);
+            if !nullable && !omitted {
                 all.push((format!("{at}/{name}-"), change(&|map| drop(map.remove(name)))));
+            }
+            let optional = nullable
+                || name == "minimum_tcb"
+                || (is_rule(&at, name) && name == "minimum")
+                || (late && !value.is_array() && !value.is_boolean());
+            if !optional {
                 all.push((format!("{at}/{name}=null"), change(&|map| map[name] = Json::Null)));
             }
             let other = if value.is_array() { json!({}) } else { json!([]) };

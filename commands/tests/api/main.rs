@@ -5,11 +5,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod agreed;
 mod bodies;
 mod bundle;
 mod contract;
 mod headers;
 mod invitations;
+mod lineage;
 mod log;
 mod personal;
 mod queries;
@@ -21,6 +23,7 @@ mod strangers;
 mod tiles;
 mod tokens;
 mod transport;
+mod usage;
 mod views;
 mod writers;
 mod writing;

@@ -156,10 +156,10 @@ async fn a_refused_text_comes_with_its_code_and_place() {
         ("SELECT region, COUNT(*) AS total FROM csv.`/etc/passwd`", "sql_", "line 1, column"),
         (
             "SELECT region, java_method('a','b') AS total FROM orders",
-            "sql_function_not_allowed",
+            "sql_function_reflects",
             "line 1, column 16",
         ),
-        ("DROP TABLE orders", "sql_not_one_select", "text: "),
+        ("DROP TABLE orders", "sql_definition", "line 1, column 1"),
         ("SELECT region, total FROM orders; SELECT 1", "sql_not_one_select", "text: "),
         (
             "SELECT /*+ BROADCAST(o) */ region, COUNT(*) AS total FROM orders o GROUP BY region",

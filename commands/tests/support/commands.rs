@@ -93,6 +93,16 @@ pub fn set_policy(id: CommandId, c: CollaborationId, applications: &[Digest]) ->
     command(id, c, Subject::Collaboration(c), "collaboration.set-policy", to, body)
 }
 
+/// `collaboration.pause`, `collaboration.resume` and `collaboration.close`.
+pub fn lifecycle(id: CommandId, c: CollaborationId, verb: &str, body: Json) -> Command {
+    let action = match verb {
+        "pause" => "collaboration.pause",
+        "resume" => "collaboration.resume",
+        _ => "collaboration.close",
+    };
+    command(id, c, Subject::Collaboration(c), action, post(format!("/{verb}")), body)
+}
+
 /// An invitation; the salt is the same in all of them.
 pub fn invite(
     id: CommandId,

@@ -56,6 +56,11 @@ impl Person {
         Call::new(Method::GET, path).token(&self.token)
     }
 
+    /// Reads.
+    pub async fn tries_to_read(&self, path: &str) -> Answer {
+        self.service.send(self.get(path)).await
+    }
+
     /// Reads, which must go well.
     pub async fn reads(&self, path: &str) -> Answer {
         self.service.send(self.get(path)).await.ok()

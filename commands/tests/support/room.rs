@@ -195,6 +195,13 @@ impl Room {
         self.digest = state.queries[&self.query].live_proposal().unwrap().digest.to_string();
     }
 
+    /// Drafts the query and has all three vote for it.
+    pub async fn drafted_and_voted(&mut self) {
+        self.draft().await;
+        self.propose().await;
+        self.accept().await;
+    }
+
     pub async fn accept(&self) {
         for person in self.people() {
             let vote = commands::approve(self.next(), self.id, self.query, &self.digest);

@@ -16,16 +16,19 @@ def main(argv: list[str], session=open_session) -> int:
     arguments = _arguments(argv)
     status = Status(arguments.status_dir)
     run: str | None = None
+    silent = False
     try:
         status.progress("starting", 0, 1, "checking the spec")
         authentic = job.authenticate(job.read(arguments.spec), arguments.executor_key)
         run = authentic.run
         spec = job.accept(authentic, application_measurement(), time.time_ns() // 1_000_000)
+        silent = status.silent = "logging" in spec.withheld
         status.progress("starting", 0, 1, "starting Spark")
         result = _execute(spec, status, session)
     except Exception as error:
         failure = error if isinstance(error, AppError) else unexpected(error)
-        print(f"chancery: run failed: {failure}", file=sys.stderr)
+        if not silent:
+            print(f"chancery: run failed: {failure}", file=sys.stderr)
         status.failed(run, failure)
         return 1
     status.succeeded(spec, result)

@@ -30,6 +30,8 @@ class Code(StrEnum):
     STATEMENT_REFUSED = "statement_refused"
     UNDECLARED_RELATION = "undeclared_relation"
     FUNCTION_REFUSED = "function_refused"
+    # Spark understood a text differently from the analysis that was voted on
+    PLAN_MISMATCH = "plan_mismatch"
     # a rule of the query or of a dataset's policy does not hold
     PRE_CONDITION_FAILED = "pre_condition_failed"
     POST_FILTER_COLUMN_MISSING = "post_filter_column_missing"

@@ -93,11 +93,17 @@ def view(value, where: str) -> str:
 
 def column(value, where: str) -> str:
     """A dataset's column name: printable text, outside the reserved prefix."""
+    name = any_column(value, where)
+    if name.casefold().startswith(HIDDEN_PREFIX):
+        raise refused(where, f"begins with the reserved {HIDDEN_PREFIX}")
+    return name
+
+
+def any_column(value, where: str) -> str:
+    """A column's name, hidden ones too."""
     name = text(value, where, 255)
     if not name or not name.isprintable():
         raise refused(where, "not a printable name")
-    if name.casefold().startswith(HIDDEN_PREFIX):
-        raise refused(where, f"begins with the reserved {HIDDEN_PREFIX}")
     return name
 
 

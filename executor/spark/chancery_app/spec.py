@@ -18,6 +18,7 @@ GROUP_PREFIX = shape.HIDDEN_PREFIX + "group_"
 ROW_PREFIX = shape.HIDDEN_PREFIX + "row_"
 
 FORMATS = shape.choice("csv", "json", "parquet")
+WITHHELD = shape.choice("logging", "telemetry")
 TYPES = shape.choice("string", "long", "double", "boolean", "date", "timestamp")
 
 
@@ -62,10 +63,20 @@ class Minimum:
 
 
 @dataclass(frozen=True)
+class Reads:
+    """The columns that a segment reads of an input or a view of a lower order."""
+
+    relation: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Segment:
     order: int
     view: str
     sql: str
+    reads: tuple[Reads, ...]
+    output: tuple[str, ...]
     pre_conditions: tuple[PreCondition, ...]
     post_filters: tuple[Minimum, ...]
     groups: tuple[Minimum, ...]
@@ -81,6 +92,7 @@ class Spec:
     inputs: tuple[Input, ...]
     output: Output
     segments: tuple[Segment, ...]
+    withheld: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -124,7 +136,9 @@ def accept(authentic: Authentic, measurement: str, now_ms: int) -> Spec:
     # The audience tells which shape to expect, so it goes before the shape.
     if payload.get("audience") != AUDIENCE:
         raise AppError(Code.AUDIENCE_MISMATCH, "the spec is meant for another application")
-    shape.record(payload, "spec", {
+    # Left out where nothing is withheld.
+    optional = {"withheld"} & payload.keys()
+    shape.record(payload, "spec", optional | {
         "v", "audience", "collaboration", "run", "query", "query_digest", "application_measurement",
         "executor_public_key", "nonce", "expires_ms", "inputs", "output", "segments",
     })  # fmt: skip
@@ -140,11 +154,13 @@ def accept(authentic: Authentic, measurement: str, now_ms: int) -> Spec:
     inputs = shape.array(payload["inputs"], "inputs", _input, ITEMS_MAX, 1)
     output = _output(payload["output"], "output")
     segments = shape.array(payload["segments"], "segments", _segment, ITEMS_MAX, 1)
+    withheld = shape.array(payload["withheld"], "withheld", WITHHELD, 2, 1) if optional else ()
+    shape.distinct(withheld, "withheld")
     _whole(inputs, segments)
     if os.path.lexists(output.path):
         raise AppError(Code.OUTPUT_EXISTS, "output path exists; a run never writes over another")
     ordered = tuple(sorted(segments, key=lambda s: s.order))
-    return Spec(authentic.digest, payload["run"], payload["query_digest"], inputs, output, ordered)
+    return Spec(authentic.digest, payload["run"], payload["query_digest"], inputs, output, ordered, withheld)
 
 
 def _whole(inputs: tuple[Input, ...], segments: tuple[Segment, ...]) -> None:
@@ -155,6 +171,7 @@ def _whole(inputs: tuple[Input, ...], segments: tuple[Segment, ...]) -> None:
         raise shape.refused("segments", "the last order does not hold exactly one segment")
     groups = {GROUP_PREFIX + i.alias for i in inputs}
     for segment in segments:
+        shape.distinct((r.relation for r in segment.reads), f"segment {segment.view} reads")
         if unknown := [g.column for g in segment.groups if g.column not in groups]:
             raise shape.refused(f"segment {segment.view}", f"group column {unknown[0]} names no input")
 
@@ -197,7 +214,8 @@ def _output(value, where: str) -> Output:
 
 def _segment(value, where: str) -> Segment:
     r = shape.record(value, where, {
-        "order", "view", "text", "sql", "text_digest", "sql_digest", "pre_conditions", "post_filters", "groups",
+        "order", "view", "text", "sql", "text_digest", "sql_digest", "reads", "output", "pre_conditions",
+        "post_filters", "groups",
     })  # fmt: skip
     for key in ("text", "sql"):
         digest = hashlib.sha256(shape.sql(r[key], f"{where}.{key}").encode()).hexdigest()
@@ -207,10 +225,18 @@ def _segment(value, where: str) -> Segment:
         order=shape.count(r["order"], f"{where}.order"),
         view=shape.view(r["view"], f"{where}.view"),
         sql=r["sql"],
+        reads=shape.array(r["reads"], f"{where}.reads", _reads, ITEMS_MAX),
+        output=shape.array(r["output"], f"{where}.output", shape.any_column, COLUMNS_MAX, 1),
         pre_conditions=shape.array(r["pre_conditions"], f"{where}.pre_conditions", _pre_condition, ITEMS_MAX),
         post_filters=shape.array(r["post_filters"], f"{where}.post_filters", _minimum, ITEMS_MAX),
         groups=shape.array(r["groups"], f"{where}.groups", _minimum, ITEMS_MAX),
     )
+
+
+def _reads(value, where: str) -> Reads:
+    r = shape.record(value, where, {"relation", "columns"})
+    columns = shape.array(r["columns"], f"{where}.columns", shape.any_column, COLUMNS_MAX)
+    return Reads(shape.view(r["relation"], f"{where}.relation"), columns)
 
 
 def _pre_condition(value, where: str) -> PreCondition:

@@ -8,16 +8,21 @@ from .errors import AppError
 from .spec import Spec
 
 VERSION = 1
+WITHHELD = "withheld: consent to logging is withdrawn"
 
 
 class Status:
     """Writes into one run's status folder, which it makes."""
+
+    # Whether consent to logging is withdrawn: no label and no detail then, codes and counts only.
+    silent = False
 
     def __init__(self, folder: str):
         self._folder = os.path.abspath(folder)
         os.makedirs(self._folder, exist_ok=True)
 
     def progress(self, stage: str, done: int, total: int, label: str) -> None:
+        label = "" if self.silent else label
         self._write("progress.json", {"stage": stage, "done": done, "total": total, "label": label})
 
     def succeeded(self, spec: Spec, result: dict) -> None:
@@ -37,7 +42,7 @@ class Status:
             "outcome": "failed",
             "run": run,
             "code": error.code.value,
-            "detail": error.detail,
+            "detail": WITHHELD if self.silent else error.detail,
         })  # fmt: skip
 
     def _write(self, name: str, value: dict) -> None:

@@ -4,6 +4,7 @@ import base64
 import copy
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,10 +57,61 @@ def segment(order: int, view: str, sql: str, original: str | None = None, **chan
         "sql": sql,
         "text_digest": sha256(original),
         "sql_digest": sha256(sql),
+        "reads": None,
+        "output": None,
         "pre_conditions": [],
         "post_filters": [],
         "groups": [],
     } | changes
+
+
+# A relation and its alias, if it has one that is no keyword.
+RELATION = (
+    r"(?i)\b(?:from|join)\s+(\w+)"
+    r"(?:\s+(?:as\s+)?(?!(?:join|inner|left|right|full|cross|on|using|where|group|order|having|limit)\b)(\w+))?"
+)
+
+
+def declare(inputs: list[dict], segments: list[dict]) -> list[dict]:
+    """The segments with what they read and give, where a test says nothing else of it.
+
+    Told by words, or by qualified names where an alias has any: enough for the texts of the tests,
+    where a column's name is in no other use and no relation stands twice.
+    """
+    columns = {i["alias"]: [*i["allowed_columns"], f"__chancery_row_{i['alias']}"] for i in inputs}
+    declared = dict.fromkeys(range(len(segments)))
+    for place in sorted(declared, key=lambda place: segments[place]["order"]):
+        one = segments[place]
+        sql = re.sub("'[^']*'", "", one["sql"])
+        words = set(re.findall(r"\w+", sql))
+        if one["reads"] is None:
+            reads = []
+            for relation, alias in re.findall(RELATION, sql):
+                qualified = set(re.findall(rf"\b{alias or relation}\.(\w+)", sql))
+                read = set(columns.get(relation, ())) & (qualified or words)
+                if relation in columns:
+                    reads.append({"relation": relation, "columns": sorted(read)})
+            one = one | {"reads": reads}
+        if one["output"] is None:
+            one = one | {"output": output(sql)}
+        columns[one["view"]] = one["output"]
+        declared[place] = one
+    return list(declared.values())
+
+
+def output(sql: str) -> list[str]:
+    """The names of a text's output, or one that fits no text."""
+    found = re.match(r"(?is)\s*select\s+(?:distinct\s+)?(.*?)\sfrom\s", sql)
+    if not found:
+        return ["unknown"]
+    items, depth = [""], 0
+    for c in found[1]:
+        depth += (c == "(") - (c == ")")
+        if c == "," and depth == 0:
+            items.append("")
+        else:
+            items[-1] += c
+    return [re.split(r"[\s.]+", item.strip())[-1] for item in items]
 
 
 def payload(inputs: list[dict], segments: list[dict], output: Path, format: str = "csv") -> dict:
@@ -76,7 +128,7 @@ def payload(inputs: list[dict], segments: list[dict], output: Path, format: str 
         "expires_ms": EXPIRES_MS,
         "inputs": inputs,
         "output": {"dataset": "7f1a2b3c-0000-4000-8000-000000000011", "format": format, "path": str(output)},
-        "segments": segments,
+        "segments": declare(inputs, segments),
     }
 
 

@@ -16,7 +16,7 @@ def refusal(engine):
 
     def run(sql: str) -> str:
         with pytest.raises(AppError) as caught:
-            run_segment(spark, Segment(1, "result", sql, (), (), ()), {"people": 3})
+            run_segment(spark, Segment(1, "result", sql, (), (), (), (), ()), {"people": 3})
         return caught.value.code.value
 
     return run
@@ -62,7 +62,9 @@ def test_a_relation_that_is_not_declared(refusal, sql):
         "SELECT * FROM VALUES (1) AS t(a)",
         "SELECT 1 AS a",
         "SELECT n FROM IDENTIFIER('hid' || 'den')",
-        "WITH c AS (SELECT id FROM people) SELECT id FROM c",
+        "WITH people AS (SELECT 1 AS id) SELECT id FROM people",
+        "SELECT x FROM people LATERAL VIEW posexplode(split(team, 'e')) t AS p, x",
+        "SELECT id FROM people UNION ALL SELECT * FROM VALUES (1) AS t(a)",
         "SELECT /*+ BROADCAST(people) */ id FROM people",
     ],
 )

@@ -101,6 +101,26 @@ def test_two_segments_join_groups_and_write_one_file(tmp_path, go, people, teams
     assert sorted(os.listdir(tmp_path / "status")) == ["progress.json", "status.json"]
 
 
+def test_withheld_telemetry_leaves_the_rows_of_the_result_only(tmp_path, session, people):
+    spec = payload([people], [segment(1, "result", "SELECT id FROM people")], tmp_path / "out")
+    outcome = run(tmp_path, sign(spec | {"withheld": ["telemetry"]}), session)
+    assert outcome.exit_code == 0, outcome.status
+    assert outcome.status["statistics"] == {"inputs": [], "segments": [], "rows_written": 4}
+    assert outcome.status["manifest"]["rows"] == 4
+
+
+def test_withheld_logging_leaves_codes_only(tmp_path, session, people, capsys):
+    conditions = [{"view": "people", "min_rows": 1000}]
+    one = segment(1, "result", "SELECT id FROM people", pre_conditions=conditions)
+    spec = payload([people], [one], tmp_path / "out")
+    outcome = run(tmp_path, sign(spec | {"withheld": ["logging", "telemetry"]}), session)
+    assert (outcome.exit_code, outcome.code) == (1, "pre_condition_failed")
+    assert outcome.detail == "withheld: consent to logging is withdrawn"
+    assert capsys.readouterr().err == ""
+    progress = json.loads((tmp_path / "status" / "progress.json").read_text())
+    assert progress == {"stage": "segment", "done": 0, "total": 1, "label": ""}
+
+
 @pytest.mark.parametrize("format", ["csv", "json", "parquet"])
 def test_every_format_and_type_is_written_and_read_back_the_same(tmp_path, session, people, format):
     sql = "SELECT id, team, born, score, seen, ok FROM people ORDER BY id"

@@ -6,6 +6,7 @@ mod outcome;
 use std::io;
 
 use chancery_governance::command::{AdmitRun, Command, FailRun, StartRun, SubmitRun};
+use chancery_governance::consent::ConsentKind;
 use chancery_governance::state::Collaboration;
 use chancery_governance::state::run::{Run, Stage};
 use chancery_ledger::digest::Digest;
@@ -25,7 +26,12 @@ use crate::{RunKey, evidence, spec};
 /// Steps of a run in one turn; it takes fewer than ten from its request to its outcome.
 const STEPS_MAX: usize = 32;
 /// Refusals that are about the work itself and not about who asks: the run fails for them.
-const VERDICTS: [&str; 8] = [
+const VERDICTS: [&str; 13] = [
+    "application_not_for_query",
+    "debug_not_allowed",
+    "engine_not_allowed",
+    "host_data_not_allowed",
+    "tcb_too_old",
     "evidence_invalid",
     "evidence_not_bound",
     "insecure_virtual_not_allowed",
@@ -35,6 +41,11 @@ const VERDICTS: [&str; 8] = [
     "payload_too_large",
     "result_mismatch",
 ];
+
+/// The rules' answer to statistics that came too late for consent: the next look leaves them out.
+const TELEMETRY_WITHHELD: &str = "telemetry_withheld";
+/// What stands for the detail of a failure over which consent to logging is withdrawn.
+pub const WITHHELD: &str = "withheld: consent to logging is withdrawn";
 
 /// What runs are driven with.
 pub struct Tools<B> {
@@ -107,6 +118,7 @@ impl<B: Backend> Tools<B> {
     pub async fn step(&self, logs: &mut Logs, run: RunKey) -> Result<Stepped, StepError> {
         for _ in 0..STEPS_MAX {
             let Some(look) = self.look(logs, run).await? else { return Ok(Stepped::Done) };
+            let silent = look.state.is_withheld(look.run.query, ConsentKind::Logging);
             let Look { mut effect, job, .. } = look;
             if effect.needs_newest() {
                 logs.newest(run.collaboration).await?;
@@ -115,6 +127,7 @@ impl<B: Backend> Tools<B> {
             }
             tracing::debug!(%run, ?effect, "next step");
             let sent = match effect {
+                Effect::Wait if silent => return Ok(Stepped::Waits(None)),
                 Effect::Wait => return Ok(Stepped::Waits(progress(job.phase))),
                 Effect::Done => return Ok(Stepped::Done),
                 effect => self.perform(logs, run, effect).await?,
@@ -188,12 +201,16 @@ impl<B: Backend> Tools<B> {
             Effect::Succeed => self.result(&look, run).await?,
             Effect::Fail { code, detail } => failure(&code, &detail),
         };
+        let command = quieted(&look, command);
         let ours = look.run.stage.admission().is_some_and(|a| a.executor == *self.key.public());
         let action = command.action();
         let code = match self.send(logs, run, command).await? {
             Sent::Moved => return Ok(None),
             Sent::Refused(code) => code,
         };
+        if code == TELEMETRY_WITHHELD {
+            return Ok(None);
+        }
         // A run of ours that can't go on has to end; any other waits for better times.
         let fails = ours && matches!(action, "run.admit" | "run.succeed");
         if !fails || !VERDICTS.contains(&code.as_str()) {
@@ -239,6 +256,17 @@ impl<B: Backend> Tools<B> {
         let stage = logs.stage(run).map_or("gone", Stage::name);
         tracing::info!(%run, action, stage, "reported");
         Ok(Sent::Moved)
+    }
+}
+
+/// A failure without its detail, where consent to logging is withdrawn over the run: its code is an
+/// outcome, its detail is a log.
+fn quieted(look: &Look<'_>, command: Command) -> Command {
+    match command {
+        Command::FailRun(fail) if look.state.is_withheld(look.run.query, ConsentKind::Logging) => {
+            FailRun { detail: WITHHELD.to_owned(), ..fail }.into()
+        }
+        other => other,
     }
 }
 

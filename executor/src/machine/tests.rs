@@ -17,7 +17,12 @@ pub fn application() -> Digest {
 }
 
 pub fn admission() -> Admission {
-    Admission { executor: key(1), platform: Platform::InsecureVirtual, measurement: application() }
+    Admission {
+        executor: key(1),
+        platform: Platform::InsecureVirtual,
+        measurement: application(),
+        claims: chancery_governance::clean_room::Claims::default(),
+    }
 }
 
 fn submitted_job() -> Job {

@@ -2,7 +2,8 @@
 
 use chancery_governance::command::{
     AcceptInvitation, ApproveQuery, Command, CreateCollaboration, DraftQuery, EnableWorkload,
-    Invite, ProposeQuery, PublishDataset, RequestRun, SetCleanRoomPolicy, WithdrawConsent,
+    Invite, PauseCollaboration, ProposeQuery, PublishDataset, RequestRun, SetCleanRoomPolicy,
+    WithdrawConsent,
 };
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::{
@@ -90,7 +91,7 @@ impl Room {
         let (log, state, tree) = (Vec::new(), State::Absent, Frontier::default());
         let mut room = Self { log, state, tree, key, now_ms: EPOCH_MS, commands: 0 };
         let itself = Subject::Collaboration(id());
-        let terms = Terms { member_signed: Vec::new(), insecure_virtual: true };
+        let terms = Terms { member_signed: Vec::new(), insecure_virtual: true, ..Terms::default() };
         let create =
             CreateCollaboration { name: "Flights".into(), organisation: "Litware".into(), terms };
         room.by("litware", itself, create).unwrap();
@@ -105,7 +106,7 @@ impl Room {
         room.by("litware", invitation, invite).unwrap();
         room.by("fabrikam", invitation, AcceptInvitation {}).unwrap();
         room.by("litware", itself, EnableWorkload { workload: "spark-sql".into() }).unwrap();
-        let policy = SetCleanRoomPolicy { applications: vec![application] };
+        let policy = SetCleanRoomPolicy::of(vec![application]);
         room.by("litware", itself, policy).unwrap();
         let orders = Subject::Dataset(orders());
         room.by("litware", orders, PublishDataset { descriptor: orders_descriptor() }).unwrap();
@@ -113,7 +114,8 @@ impl Room {
         room.by("fabrikam", report, PublishDataset { descriptor: report_descriptor() }).unwrap();
         let subject = Subject::Query(query());
         room.by("fabrikam", subject, DraftQuery { definition: definition() }).unwrap();
-        room.by("fabrikam", subject, ProposeQuery {}).unwrap();
+        room.by("fabrikam", subject, ProposeQuery { votes_until_ms: None, runs_until_ms: None })
+            .unwrap();
         let digest = room.digest();
         room.by("litware", subject, ApproveQuery { digest }).unwrap();
         room.by("fabrikam", subject, ApproveQuery { digest }).unwrap();
@@ -134,8 +136,17 @@ impl Room {
     }
 
     pub fn withdraw_consent(&mut self) {
-        let withdraw = WithdrawConsent { kind: ConsentKind::Execution };
+        self.withdraw(ConsentKind::Execution);
+    }
+
+    pub fn withdraw(&mut self, kind: ConsentKind) {
+        let withdraw = WithdrawConsent { kind };
         self.by("litware", Subject::Dataset(orders()), withdraw).unwrap();
+    }
+
+    pub fn pause(&mut self) {
+        let pause = PauseCollaboration { reason: "An incident.".into() };
+        self.by("litware", Subject::Collaboration(id()), pause).unwrap();
     }
 
     pub fn by(
@@ -229,6 +240,7 @@ fn columns(columns: &[(&str, ColumnType)]) -> Vec<Column> {
 pub fn orders_descriptor() -> Descriptor {
     Descriptor {
         name: "orders".into(),
+        usage: chancery_governance::usage::Usage::default(),
         format: Format::Csv { null_value: Some("NA".into()) },
         columns: columns(&[
             ("customer", ColumnType::String),
@@ -241,6 +253,7 @@ pub fn orders_descriptor() -> Descriptor {
         policy: AccessPolicy {
             allowed_columns: ["customer", "region", "amount"].map(Into::into).into(),
             minimum_group: Some(MinimumGroup { identity: GroupIdentity::Row, count: 2 }),
+            column_rules: Vec::new(),
         },
     }
 }
@@ -249,10 +262,12 @@ fn report_descriptor() -> Descriptor {
     let columns = columns(&[("region", ColumnType::String), ("total", ColumnType::Long)]);
     Descriptor {
         name: "report".into(),
+        usage: chancery_governance::usage::Usage::default(),
         format: Format::Csv { null_value: None },
         policy: AccessPolicy {
             allowed_columns: columns.iter().map(|column| column.name.clone()).collect(),
             minimum_group: None,
+            column_rules: Vec::new(),
         },
         columns,
         store: Store::Local { path: "report".into() },

@@ -1,13 +1,14 @@
 //! Beginning a clean room and saying what may run in it.
 
-use super::{Events, check_text, in_flight, wrong_subject};
+use super::{Events, check_text, clean_room, wrong_subject};
 use crate::authorise::Action;
+use crate::clean_room::Policy;
 use crate::command::{CreateCollaboration, EnableWorkload, SetCleanRoomPolicy};
 use crate::event::{CleanRoomPolicySet, CollaborationCreated, WorkloadEnabled};
 use crate::member::Ability;
-use crate::reason::{Code, Reason, Rejection};
+use crate::reason::{Code, Rejection};
 use crate::state::{Collaboration, State};
-use crate::subject::Subject;
+use crate::subject::{Subject, owner_of};
 use crate::submission::{Caller, Submission};
 
 /// The workload that this release runs.
@@ -36,6 +37,11 @@ pub(super) fn create(
     };
     check_text("the name", &command.name, TEXT_LEN_MAX)?;
     check_text("the organisation", &command.organisation, TEXT_LEN_MAX)?;
+    let founder = owner_of(submission.collaboration);
+    let faults = super::terms::faults(&command.terms, |member| member == founder);
+    if let Some(rejection) = Rejection::of(faults) {
+        return Err(rejection);
+    }
     let service = submission.facts.service.clone().ok_or_else(|| {
         Rejection::new(Code::EvidenceInvalid, "the service gave no evidence of its own")
     })?;
@@ -58,7 +64,7 @@ pub(super) fn create(
     Ok(vec![(action.subject, created.into())])
 }
 
-fn about_itself(state: &Collaboration, subject: Subject) -> Result<(), Rejection> {
+pub(super) fn about_itself(state: &Collaboration, subject: Subject) -> Result<(), Rejection> {
     if subject == Subject::Collaboration(state.id) {
         Ok(())
     } else {
@@ -105,16 +111,12 @@ pub(super) fn set_policy(
             format!("a clean room policy names at most {APPLICATIONS_MAX} measurements"),
         ));
     }
+    let demands = clean_room::demands(&command.demands)?;
+    let only = clean_room::only(&command.only, &applications)?;
     // A run that waits is looked at again when it is admitted; one that was admitted is stopped.
-    let reason = Reason::about(
-        Code::MeasurementNotAllowed,
-        subject,
-        "the clean room policy names the run's application no more",
-    );
-    let disowned = in_flight::cancel_runs(state, &reason, |run| {
-        run.stage.admission().is_some_and(|it| !applications.contains(&it.measurement))
-    });
-    let mut events = vec![(subject, CleanRoomPolicySet { applications }.into())];
+    let policy = Policy { applications: &applications, demands: &demands, only: &only };
+    let disowned = clean_room::disowned(state, &policy);
+    let mut events = vec![(subject, CleanRoomPolicySet { applications, demands, only }.into())];
     events.extend(disowned);
     Ok(events)
 }

@@ -6,7 +6,9 @@ use super::{Events, in_flight, wrong_subject};
 use crate::consent::{ConsentKind, Scope};
 use crate::event::{ConsentRestored, ConsentWithdrawn};
 use crate::reason::{Code, Reason, Rejection};
+use crate::run::Statistics;
 use crate::state::Collaboration;
+use crate::state::run::Run;
 use crate::subject::Subject;
 
 /// The scope that `subject` is, if `caller` has a say there.
@@ -26,8 +28,7 @@ fn scope(state: &Collaboration, subject: Subject, caller: MemberId) -> Result<Sc
                 .queries
                 .get(&id)
                 .ok_or_else(|| Rejection::new(Code::QueryNotFound, "there is no such query"))?;
-            let approver =
-                query.live_proposal().is_some_and(|proposal| proposal.approvers.contains(&caller));
+            let approver = query.live_proposal().is_some_and(|proposal| proposal.has_vote(caller));
             let marked = state.marks.iter().any(|((scope, _), members)| {
                 *scope == Scope::Query(id) && members.contains(&caller)
             });
@@ -43,8 +44,27 @@ fn scope(state: &Collaboration, subject: Subject, caller: MemberId) -> Result<Sc
         Subject::Collaboration(_)
         | Subject::Invitation(_)
         | Subject::Member(_)
-        | Subject::Run(_) => Err(wrong_subject("the collaboration, a dataset or a query")),
+        | Subject::Run(_)
+        | Subject::Change(_)
+        | Subject::Rule(_) => Err(wrong_subject("the collaboration, a dataset or a query")),
     }
+}
+
+/// Refuses statistics of a run over which consent to telemetry is withdrawn: none but the rows that
+/// were written, which the manifest of the result says anyway.
+pub(super) fn check_statistics(
+    state: &Collaboration,
+    run: &Run,
+    statistics: &Statistics,
+) -> Result<(), Rejection> {
+    let tells = !statistics.inputs.is_empty() || !statistics.segments.is_empty();
+    if tells && state.is_withheld(run.query, ConsentKind::Telemetry) {
+        return Err(Rejection::new(
+            Code::TelemetryWithheld,
+            "consent to telemetry is withdrawn over the run; leave the rows and times out",
+        ));
+    }
+    Ok(())
 }
 
 pub(super) fn withdraw(

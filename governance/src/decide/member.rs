@@ -15,7 +15,7 @@ use crate::event::{
 };
 use crate::member::{Ability, SealedPersonal};
 use crate::reason::{Code, Rejection};
-use crate::state::{Collaboration, Invitation, InvitationStage};
+use crate::state::{Collaboration, Invitation, InvitationStage, Member};
 use crate::subject::{Subject, member_of};
 use crate::submission::{Caller, EmailProof, Facts};
 
@@ -73,7 +73,7 @@ pub(super) fn invite(
     Ok(vec![(Subject::Invitation(invitation), invited.into())])
 }
 
-fn pending(state: &Collaboration, id: InvitationId) -> Result<&Invitation, Rejection> {
+pub(super) fn pending(state: &Collaboration, id: InvitationId) -> Result<&Invitation, Rejection> {
     let invitation = state
         .invitations
         .get(&id)
@@ -111,6 +111,7 @@ pub(super) fn accept(
             "the invited e-mail was erased, so nobody can prove that it is theirs",
         ));
     }
+    super::change::check_admission(state, invitation)?;
     let Caller::Stranger(identity) = caller else {
         return Err(Rejection::new(Code::AlreadyAMember, "the caller is a member already"));
     };
@@ -162,19 +163,9 @@ pub(super) fn register_key(
     member: MemberId,
     command: &RegisterSigningKey,
 ) -> Result<Events, Rejection> {
-    if state.member_by_key(command.key.id()).is_some() {
-        return Err(Rejection::new(Code::KeyAlreadyRegistered, "the key is registered already"));
-    }
-    if state.sealed_with(command.key.id()) {
-        return Err(Rejection::new(Code::InvalidKey, "the key is the service's"));
-    }
-    if state.members.get(&member).is_some_and(|member| member.keys.len() >= KEYS_MAX) {
-        return Err(Rejection::new(
-            Code::LimitExceeded,
-            format!("a member has at most {KEYS_MAX} keys"),
-        ));
-    }
-    let first = state.members.get(&member).filter(|member| member.keys.is_empty());
+    let found = super::ability::find(state, member)?;
+    check_new_key(state, found, command.key.id())?;
+    let first = Some(found).filter(|member| member.keys.is_empty());
     if let Some(invited) = first.and_then(|member| member.invited_key)
         && invited != command.key.id()
     {
@@ -195,7 +186,37 @@ pub(super) fn register_key(
     }
     let registered =
         SigningKeyRegistered { key: command.key.clone(), proof: command.proof.clone() };
-    Ok(vec![(Subject::Member(member), registered.into())])
+    let mut events = vec![(Subject::Member(member), registered.into())];
+    if found.replacement == Some(command.key.id()) {
+        // It takes the place of those that are lost.
+        events.extend(
+            found
+                .active_keys()
+                .map(|lost| (Subject::Member(member), SigningKeyRevoked { key: lost.id() }.into())),
+        );
+    }
+    Ok(events)
+}
+
+/// Checks that `member` may come to sign with the key of that id.
+pub(super) fn check_new_key(
+    state: &Collaboration,
+    member: &Member,
+    key: KeyId,
+) -> Result<(), Rejection> {
+    if state.knows_key(key) {
+        return Err(Rejection::new(Code::KeyAlreadyRegistered, "the key is registered already"));
+    }
+    if state.sealed_with(key) {
+        return Err(Rejection::new(Code::InvalidKey, "the key is the service's"));
+    }
+    if member.keys.len() >= KEYS_MAX {
+        return Err(Rejection::new(
+            Code::LimitExceeded,
+            format!("a member has at most {KEYS_MAX} keys"),
+        ));
+    }
+    Ok(())
 }
 
 pub(super) fn revoke_key(
@@ -203,10 +224,7 @@ pub(super) fn revoke_key(
     id: MemberId,
     command: &RevokeSigningKey,
 ) -> Result<Events, Rejection> {
-    let member = state
-        .members
-        .get(&id)
-        .ok_or_else(|| Rejection::new(Code::MemberNotFound, "there is no such member"))?;
+    let member = super::ability::find(state, id)?;
     let key = member
         .keys
         .get(&command.key)

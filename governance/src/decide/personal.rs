@@ -4,6 +4,7 @@ use chancery_ledger::id::{InvitationId, MemberId};
 
 use super::Events;
 use crate::event::SubjectErased;
+use crate::member::Ability;
 use crate::reason::{Code, Rejection};
 use crate::state::Collaboration;
 use crate::subject::{Subject, member_of};
@@ -17,11 +18,12 @@ pub(super) fn erase(
         .invitations
         .get(&id)
         .ok_or_else(|| Rejection::new(Code::InvitationNotFound, "there is no such invitation"))?;
-    let concerned = [state.owner, invitation.invited_by, member_of(id)];
-    if !concerned.contains(&caller) {
+    let is_owner =
+        state.members.get(&caller).is_some_and(|member| member.abilities.contains(&Ability::Owner));
+    if !is_owner && ![invitation.invited_by, member_of(id)].contains(&caller) {
         return Err(Rejection::new(
             Code::NotTheInvited,
-            "an e-mail is erased by the owner, by who invited, or by who accepted",
+            "an e-mail is erased by an owner, by who invited, or by who accepted",
         ));
     }
     if invitation.erased_at.is_some() {

@@ -1,20 +1,24 @@
 //! Drafting, proposing and voting. Approvers are computed from ownership; no caller names them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use chancery_ledger::digest::Digest;
 use chancery_ledger::id::{MemberId, QueryId};
 
-use super::{Events, in_flight};
+use super::change::{VOTE_LIFETIME_MS_MAX, check_deadline};
+use super::terms::ACCEPTANCE_LIFETIME_MS_MAX;
+use super::{Events, in_flight, rule, terms};
 use crate::binding;
-use crate::command::{ApproveQuery, DraftQuery, RejectQuery, ReviseQuery};
+use crate::command::{ApproveQuery, DraftQuery, ProposeQuery, RejectQuery, ReviseQuery};
 use crate::event::{
     QueryAccepted, QueryApproved, QueryDrafted, QueryProposed, QueryRejected, QueryRevised,
     QueryWithdrawn,
 };
 use crate::query::Binding;
 use crate::reason::{Code, Reason, Rejection};
+use crate::receivers;
 use crate::state::Collaboration;
-use crate::state::query::{Proposal, Query, Stage};
+use crate::state::query::{Proposal, Query, Stage, Vote};
 use crate::subject::Subject;
 
 /// Most queries in a collaboration.
@@ -65,6 +69,8 @@ pub(super) fn propose(
     state: &Collaboration,
     id: QueryId,
     caller: MemberId,
+    command: &ProposeQuery,
+    now_ms: u64,
 ) -> Result<Events, Rejection> {
     let query = own(state, id, caller)?;
     if query.stage != Stage::Draft {
@@ -79,10 +85,51 @@ pub(super) fn propose(
             "no clean room policy names an application that may run queries",
         ));
     }
-    let binding = bind(state, &query.definition)?;
+    check_deadline(command.votes_until_ms, now_ms, VOTE_LIFETIME_MS_MAX)?;
+    let lifetime_ms = state.terms.acceptance_lifetime_ms;
+    let lifetime_ms_max = lifetime_ms.unwrap_or(ACCEPTANCE_LIFETIME_MS_MAX);
+    check_deadline(command.runs_until_ms, now_ms, lifetime_ms_max)?;
+    let mut binding = bind(state, &query.definition)?;
+    binding.votes_until_ms = command.votes_until_ms;
+    binding.runs_until_ms =
+        command.runs_until_ms.or_else(|| Some(now_ms.saturating_add(lifetime_ms?)));
+    if let Some(rejection) = Rejection::of(receivers::reasons(state, &binding)) {
+        return Err(rejection);
+    }
     let digest = binding::digest(&binding);
     let approvers = approvers(state, &binding);
-    Ok(vec![(Subject::Query(id), QueryProposed { binding, digest, approvers }.into())])
+    let groups = terms::groups(state, &state.terms);
+    let mut proposal = Proposal {
+        binding,
+        digest,
+        approvers: approvers.iter().copied().collect(),
+        groups: groups.clone(),
+        votes: BTreeMap::new(),
+    };
+    let by_rule = rule::votes(
+        state,
+        caller,
+        (&proposal.binding, digest),
+        |member| proposal.has_vote(member),
+        now_ms,
+    );
+    // Where the votes come to stand: right after the proposal.
+    let votes: Vec<_> = (state.size + 1..).take(by_rule.len()).collect();
+    for vote in &by_rule {
+        // Its hash is not known yet, and asked for by nobody.
+        let counted =
+            Vote { position: 0, leaf: digest, rule: Some(vote.rule), runner: vote.runner };
+        proposal.votes.insert(vote.member, counted);
+    }
+    let carried = proposal.carried(None);
+    let subject = Subject::Query(id);
+    let proposed = QueryProposed { binding: proposal.binding, digest, approvers, groups };
+    let mut events = vec![(subject, proposed.into())];
+    events.extend(by_rule.into_iter().map(|vote| (subject, vote.into())));
+    if carried {
+        events.push((subject, QueryAccepted { digest, votes }.into()));
+    }
+    Ok(events)
 }
 
 /// The owners of every input and of the output, sorted.
@@ -102,11 +149,12 @@ pub(super) fn approve(
     id: QueryId,
     caller: MemberId,
     command: &ApproveQuery,
+    now_ms: u64,
 ) -> Result<Events, Rejection> {
-    let proposal = ballot(state, id, caller, command.digest)?;
+    let proposal = ballot(state, id, caller, command.digest, now_ms)?;
     let subject = Subject::Query(id);
     let mut events = vec![(subject, QueryApproved { digest: command.digest }.into())];
-    if proposal.pending().all(|member| member == caller) {
+    if proposal.carried(Some(caller)) {
         let mut votes: Vec<_> = proposal.votes.values().map(|vote| vote.position).collect();
         votes.push(state.size);
         votes.sort_unstable();
@@ -120,8 +168,9 @@ pub(super) fn reject(
     id: QueryId,
     caller: MemberId,
     command: &RejectQuery,
+    now_ms: u64,
 ) -> Result<Events, Rejection> {
-    ballot(state, id, caller, command.digest)?;
+    ballot(state, id, caller, command.digest, now_ms)?;
     if command.comment.chars().count() > COMMENT_LEN_MAX {
         return Err(Rejection::new(
             Code::LimitExceeded,
@@ -181,14 +230,15 @@ fn ballot(
     state: &Collaboration,
     id: QueryId,
     caller: MemberId,
-    digest: chancery_ledger::digest::Digest,
+    digest: Digest,
+    now_ms: u64,
 ) -> Result<&Proposal, Rejection> {
     let query = find(state, id)?;
     if let Some(proposal) = query.live_proposal() {
-        if !proposal.approvers.contains(&caller) {
+        if !proposal.has_vote(caller) {
             return Err(Rejection::new(
                 Code::NotAnApprover,
-                "only the owners of the query's datasets vote on it",
+                "only the owners of the query's datasets, and the groups of the terms, vote on it",
             ));
         }
         if proposal.votes.contains_key(&caller) {
@@ -201,6 +251,12 @@ fn ballot(
             format!("the query is {}, not up for votes", query.stage.name()),
         ));
     };
+    if proposal.binding.votes_until_ms.is_some_and(|until_ms| now_ms > until_ms) {
+        return Err(Rejection::new(
+            Code::ProposalExpired,
+            "the time to vote on the query is over; its author may propose it again",
+        ));
+    }
     if proposal.digest != digest {
         return Err(Rejection::new(
             Code::QueryDigestMismatch,

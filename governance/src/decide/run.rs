@@ -5,15 +5,16 @@ use chancery_ledger::digest::Digest;
 use chancery_ledger::id::{CollaborationId, MemberId, RunId};
 use chancery_ledger::key::{KeyId, PublicKey};
 
-use super::{Events, wrong_subject};
+use super::{Events, consent, wrong_subject};
+use crate::clean_room::{Policy, Shown};
 use crate::command::{AdmitRun, Command, FailRun, RequestRun, SubmitRun, SucceedRun};
 use crate::event::{
     RunAdmitted, RunCancelled, RunFailed, RunRefused, RunRequested, RunStarted, RunSubmitted,
     RunSucceeded,
 };
-use crate::readiness::{accepted_digest, readiness};
+use crate::readiness::{Asked, accepted_digest, readiness_at};
 use crate::reason::{Code, Reason, Rejection};
-use crate::run::{Attested, Platform, RefusedAt, Verdict};
+use crate::run::{Attested, RefusedAt, Verdict};
 use crate::state::Collaboration;
 use crate::state::run::{Outcome, Run, Stage};
 use crate::subject::Subject;
@@ -34,7 +35,7 @@ pub const FAILURE_DETAIL_LEN_MAX: usize = 500;
 pub(super) fn request(
     state: &Collaboration,
     id: RunId,
-    caller: MemberId,
+    (caller, now_ms): (MemberId, u64),
     command: &RequestRun,
 ) -> Result<Events, Rejection> {
     if state.runs.contains_key(&id) {
@@ -50,7 +51,8 @@ pub(super) fn request(
         .queries
         .get(&command.query)
         .ok_or_else(|| Rejection::new(Code::QueryNotFound, "there is no such query"))?;
-    let mut reasons = readiness(state, command.query, Some(caller));
+    let asked = Asked { runner: Some(caller), now_ms, run: None };
+    let mut reasons = readiness_at(state, command.query, &asked);
     if accepted_digest(query).is_some_and(|digest| digest != command.digest) {
         reasons.push(Reason::about(
             Code::QueryDigestMismatch,
@@ -76,7 +78,7 @@ pub(super) fn cancel(
         .queries
         .get(&run.query)
         .and_then(|query| query.live_proposal())
-        .is_some_and(|proposal| proposal.approvers.contains(&caller));
+        .is_some_and(|proposal| proposal.has_vote(caller));
     if run.runner != caller && !approver {
         return Err(Rejection::new(
             Code::NotAnApprover,
@@ -96,11 +98,11 @@ pub(super) fn report(
     state: &Collaboration,
     id: RunId,
     command: &Command,
-    facts: &Facts,
+    (facts, now_ms): (&Facts, u64),
 ) -> Result<Events, Rejection> {
     let run = live(state, id)?;
     let event = match command {
-        Command::AdmitRun(command) => admit(state, id, run, command, facts)?,
+        Command::AdmitRun(command) => admit(state, (id, run), command, (facts, now_ms))?,
         Command::SubmitRun(command) => submit(run, command)?,
         Command::StartRun(_) => match run.stage {
             Stage::Submitted(..) => RunStarted {}.into(),
@@ -205,21 +207,9 @@ fn verdict(facts: &Facts, bound: Digest) -> Result<&Verdict, Reason> {
     }
 }
 
-fn platform_reasons(state: &Collaboration, verdict: &Verdict) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    if !state.applications.contains(&verdict.measurement) {
-        reasons.push(Reason::new(
-            Code::MeasurementNotAllowed,
-            format!("the clean room policy does not name {}", verdict.measurement),
-        ));
-    }
-    if verdict.platform == Platform::InsecureVirtual && !state.terms.insecure_virtual {
-        reasons.push(Reason::new(
-            Code::InsecureVirtualNotAllowed,
-            "no hardware stands behind the evidence, and the terms do not accept that",
-        ));
-    }
-    reasons
+fn platform_reasons(state: &Collaboration, run: &Run, verdict: &Verdict) -> Vec<Reason> {
+    let Verdict { platform, measurement, ref claims, .. } = *verdict;
+    Policy::of(state).reasons(&state.terms, run.query, &Shown { platform, measurement, claims })
 }
 
 /// Everything that held at the request is checked again; a refusal is the run's outcome.
@@ -227,10 +217,9 @@ fn platform_reasons(state: &Collaboration, verdict: &Verdict) -> Vec<Reason> {
 /// Evidence that does not verify refuses the caller, not the run: anybody can send rubbish.
 fn admit(
     state: &Collaboration,
-    id: RunId,
-    run: &Run,
+    (id, run): (RunId, &Run),
     command: &AdmitRun,
-    facts: &Facts,
+    (facts, now_ms): (&Facts, u64),
 ) -> Result<crate::event::Event, Rejection> {
     let bound = admission_report_data(
         state.service_key.id(),
@@ -240,10 +229,11 @@ fn admit(
         &command.executor,
     );
     let verdict = verdict(facts, bound)?;
-    if let Some(rejection) = Rejection::of(platform_reasons(state, verdict)) {
+    if let Some(rejection) = Rejection::of(platform_reasons(state, run, verdict)) {
         return Err(rejection);
     }
-    let mut reasons = readiness(state, run.query, Some(run.runner));
+    let asked = Asked { runner: Some(run.runner), now_ms, run: Some(id) };
+    let mut reasons = readiness_at(state, run.query, &asked);
     if run.digest != state.queries.get(&run.query).and_then(accepted_digest) {
         reasons.push(Reason::about(
             Code::QueryDigestMismatch,
@@ -259,6 +249,7 @@ fn admit(
         executor: command.executor.clone(),
         platform: verdict.platform,
         measurement: verdict.measurement,
+        claims: verdict.claims.clone(),
         evidence: command.evidence.clone(),
     }
     .into())
@@ -287,9 +278,10 @@ fn succeed(
         &command.result,
     );
     let verdict = verdict(facts, bound)?;
-    if let Some(rejection) = Rejection::of(platform_reasons(state, verdict)) {
+    if let Some(rejection) = Rejection::of(platform_reasons(state, run, verdict)) {
         return Err(rejection);
     }
+    consent::check_statistics(state, run, &command.result.statistics)?;
     let result = &command.result;
     let proposal = state.queries.get(&run.query).and_then(|query| query.live_proposal());
     let agrees = proposal.is_some_and(|proposal| {
@@ -298,6 +290,7 @@ fn succeed(
         && result.application == admission.measurement
         && verdict.measurement == admission.measurement
         && verdict.platform == admission.platform
+        && verdict.claims == admission.claims
         && result.job_spec == job.job_spec;
     let output = proposal.and_then(|proposal| state.dataset_at(&proposal.binding.output));
     let manifest = &result.manifest;

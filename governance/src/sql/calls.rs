@@ -10,6 +10,7 @@ use sqlparser::tokenizer::Span;
 
 use super::expr::{Aggregates, Facts, Walker};
 use super::functions::{self, Class};
+use super::policy::Mix;
 use super::refusal::RefusalCode;
 use super::shape::Shape;
 use crate::dataset::ColumnType;
@@ -28,24 +29,19 @@ impl Walker<'_, '_, '_> {
             over,
         } = call;
         let Some(function) = plain_name(name).and_then(|name| functions::find(&name.value)) else {
-            return self.refuse(
-                RefusalCode::FunctionNotAllowed,
-                at,
-                format!("the function {name} is not allowed"),
-            );
+            let code = plain_name(name)
+                .map_or(RefusalCode::FunctionNotAllowed, |name| functions::why_not(&name.value));
+            return self.refuse(code, at, format!("the function {name} is not allowed"));
         };
         *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(function.name))]);
         let plain = !*uses_odbc_syntax
             && *parameters == FunctionArguments::None
             && within_group.is_empty()
             && filter.is_none()
-            && null_treatment.is_none()
-            && over.is_none();
+            && null_treatment.is_none();
         if !plain {
-            let detail = format!(
-                "{} with FILTER, OVER, WITHIN GROUP or a treatment of nulls",
-                function.name
-            );
+            let detail =
+                format!("{} with FILTER, WITHIN GROUP or a treatment of nulls", function.name);
             return self.refuse(RefusalCode::ConstructNotSupported, at, detail);
         }
         let FunctionArguments::List(FunctionArgumentList { duplicate_treatment, args, clauses }) =
@@ -72,11 +68,22 @@ impl Walker<'_, '_, '_> {
             let detail = format!("{} takes {least} to {most} plain arguments", function.name);
             return self.refuse(RefusalCode::FunctionArguments, at, detail);
         }
+        if let Some(window) = over {
+            let Some(parts) = self.windowed(function, args, distinct, at, depth) else {
+                return Facts::constant(None);
+            };
+            return self.window(function, parts, window, at, depth);
+        }
         match function.class {
+            Class::Window => {
+                let detail = format!("{} needs a window: OVER (…)", function.name);
+                self.refuse(RefusalCode::MisplacedWindow, at, detail)
+            }
             Class::Scalar { gentle } => {
                 let Some(parts) = self.arguments(function, args, depth) else {
                     return Facts::constant(None);
                 };
+                self.mix(&parts, Mix::Other, at);
                 let shapes: Vec<Shape> = parts.iter().map(|part| part.shape).collect();
                 let kinds: Vec<Option<ColumnType>> = parts.iter().map(|part| part.kind).collect();
                 Facts::of(parts, function.kind(&kinds), Shape::call(&shapes, gentle))
@@ -130,14 +137,38 @@ impl Walker<'_, '_, '_> {
             );
             self.refuse(RefusalCode::GroupFloorUnprovable, at, detail);
         }
+        self.mix(&parts, Mix::Other, at);
         let kinds: Vec<Option<ColumnType>> = parts.iter().map(|part| part.kind).collect();
         let selective = parts.iter().any(|part| part.shape == Shape::Selective);
         let shape = if selective { Shape::Selective } else { Shape::Column };
         let facts = Facts::of(parts, function.kind(&kinds), shape);
-        Facts { aggregated: true, aggregates: true, ungrouped: None, ..facts }
+        let rules = self.aggregated_rules(function, facts.rules, at);
+        Facts { aggregated: true, aggregates: true, ungrouped: None, rules, ..facts }
     }
 
-    fn arguments(
+    /// What a window function is computed from; nothing where it can't take one.
+    fn windowed(
+        &mut self,
+        function: &functions::Function,
+        args: &mut [FunctionArg],
+        distinct: bool,
+        at: Span,
+        depth: usize,
+    ) -> Option<Vec<Facts>> {
+        if distinct || matches!(function.class, Class::Scalar { .. }) {
+            let detail = format!("{} can't stand over a window", function.name);
+            self.refuse(RefusalCode::MisplacedWindow, at, detail);
+            return None;
+        }
+        if let ("COUNT", [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)]) =
+            (function.name, &*args)
+        {
+            return Some(Vec::new());
+        }
+        self.arguments(function, args, depth)
+    }
+
+    pub(super) fn arguments(
         &mut self,
         function: &functions::Function,
         args: &mut [FunctionArg],

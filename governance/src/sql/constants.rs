@@ -22,7 +22,8 @@ impl Walker<'_, '_, '_> {
                 Some(ColumnType::String)
             }
             Value::Placeholder(name) => {
-                let bound = name.strip_prefix(':').and_then(|name| self.bindings.take(name));
+                let bound =
+                    name.strip_prefix(':').and_then(|name| self.context.bindings.take(name));
                 let Some((literal, kind)) = bound else {
                     let detail = format!("there is no parameter {name}");
                     return Ok(self.refuse(RefusalCode::UnknownParameter, at, detail));

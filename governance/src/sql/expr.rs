@@ -4,14 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use sqlparser::ast::{Expr, Ident, Spanned, TypedString};
+use sqlparser::ast::{BinaryOperator, Expr, Ident, InTarget, Spanned, TypedString};
 use sqlparser::tokenizer::Span;
 
 use super::DEPTH_MAX;
-use super::bind::Bindings;
-use super::refusal::{Clause, RefusalCode, Refusals};
-use super::scope::{Resolved, Scope};
-use super::segments::Reads;
+use super::context::Context;
+use super::refusal::{Clause, RefusalCode};
+use super::scope::{Resolved, Scope, Unresolved};
 
 pub(super) use super::facts::Facts;
 
@@ -27,17 +26,17 @@ pub(super) enum Aggregates {
 }
 
 /// Walks the expressions of one clause.
-pub(super) struct Walker<'w, 'v, 'p> {
-    pub(super) scope: &'w Scope<'v>,
-    pub(super) bindings: &'w mut Bindings<'p>,
-    pub(super) refusals: &'w mut Refusals,
-    pub(super) reads: &'w mut Reads,
+pub(super) struct Walker<'w, 'c, 'p> {
+    pub(super) scope: &'w Scope<'w>,
+    pub(super) context: &'w mut Context<'c, 'p>,
     pub(super) clause: Clause,
     pub(super) aggregates: Aggregates,
     /// Canonical group keys; each one stands for itself in a grouped clause.
     pub(super) keys: &'w [Expr],
     /// Output aliases that the clause may use, in lower case.
     pub(super) aliases: &'w BTreeMap<String, (Expr, Facts)>,
+    /// Whether the next expression is one of the conditions of a `WHERE` or `ON` that must all hold.
+    pub(super) conjunct: bool,
 }
 
 impl Walker<'_, '_, '_> {
@@ -52,7 +51,7 @@ impl Walker<'_, '_, '_> {
         at: Span,
         detail: impl Into<String>,
     ) -> Facts {
-        self.refusals.push(code, self.clause, at, detail);
+        self.context.refusals.push(code, self.clause, at, detail);
         Facts::constant(None)
     }
 
@@ -81,24 +80,16 @@ impl Walker<'_, '_, '_> {
 
     /// One arm for each kind: a wildcard in its place would be a hole.
     fn kind_of(&mut self, expr: &mut Expr, depth: usize) -> Facts {
+        let conjunct = self.conjunct;
+        self.conjunct = conjunct && is_transparent(expr);
         match expr {
             Expr::Identifier(ident) => {
                 let ident = ident.clone();
                 self.unqualified(expr, &ident)
             }
             Expr::CompoundIdentifier(parts) => {
-                let at = parts.first().map_or(Span::empty(), |part| part.span);
-                if let [alias, name] = parts.as_slice() {
-                    let resolved = self.scope.qualified(&alias.value, &name.value);
-                    let name = name.value.clone();
-                    self.column(expr, resolved, &name, at)
-                } else {
-                    self.refuse(
-                        RefusalCode::QualifiedName,
-                        at,
-                        "columns are written as name or relation.name",
-                    )
-                }
+                let parts = parts.clone();
+                self.compound(expr, &parts)
             }
             Expr::Value(value) => self.value(value).unwrap_or_else(|bound| {
                 let (bound, facts) = *bound;
@@ -111,6 +102,12 @@ impl Walker<'_, '_, '_> {
                 self.typed_string(&data_type, value, odbc, at)
             }
             Expr::Nested(inner) => self.descend(inner, depth),
+            Expr::In {
+                expr: inner,
+                target: InTarget::Subquery(query),
+                negated: _,
+                global: false,
+            } => self.in_subquery(inner, query, conjunct, depth),
             Expr::IsFalse(_)
             | Expr::IsNotFalse(_)
             | Expr::IsTrue(_)
@@ -125,7 +122,7 @@ impl Walker<'_, '_, '_> {
             | Expr::ILike { .. } => self.predicate(expr, depth),
             Expr::BinaryOp { left, op, right } => {
                 let op = op.clone();
-                self.binary(left, &op, right, depth)
+                self.binary(left, &op, right, conjunct, depth)
             }
             Expr::UnaryOp { op, expr: inner } => {
                 let op = *op;
@@ -141,7 +138,13 @@ impl Walker<'_, '_, '_> {
                 self.case(operand.as_deref_mut(), conditions, else_result.as_deref_mut(), depth)
             }
             Expr::Interval(interval) => self.interval(interval),
+            Expr::Exists { subquery, negated: _ } => self.exists(subquery),
+            Expr::Subquery(query) => self.scalar_subquery(query),
             Expr::Function(function) => self.function(function, depth),
+            Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_) => {
+                let detail = "ROLLUP, CUBE and GROUPING SETS: not supported in a segment";
+                self.refuse(RefusalCode::GroupingSets, expr.span(), detail)
+            }
             // Kinds without a proof.
             Expr::CompoundFieldAccess { .. }
             | Expr::JsonAccess { .. }
@@ -159,11 +162,6 @@ impl Walker<'_, '_, '_> {
             | Expr::Overlay { .. }
             | Expr::Collate { .. }
             | Expr::Prefixed { .. }
-            | Expr::Exists { .. }
-            | Expr::Subquery(_)
-            | Expr::GroupingSets(_)
-            | Expr::Cube(_)
-            | Expr::Rollup(_)
             | Expr::Tuple(_)
             | Expr::Struct { .. }
             | Expr::Named { .. }
@@ -194,14 +192,41 @@ impl Walker<'_, '_, '_> {
                     format!("{} is an output column and another column in FROM", ident.value);
                 self.refuse(RefusalCode::AmbiguousColumn, ident.span, detail)
             }
+            (_, Err((RefusalCode::UnknownColumn, detail))) => {
+                let outer = |scope: &Scope<'_>| scope.unqualified(&ident.value);
+                let missing = (RefusalCode::UnknownColumn, detail);
+                self.outer(expr, &outer, missing, &ident.value, ident.span)
+            }
             (_, resolved) => self.column(expr, resolved, &ident.value, ident.span),
         }
     }
 
-    fn column(
+    fn compound(&mut self, expr: &mut Expr, parts: &[Ident]) -> Facts {
+        let at = parts.first().map_or(Span::empty(), |part| part.span);
+        if let [alias, name] = parts {
+            return self.qualified(expr, &alias.value, &name.value, at);
+        }
+        let detail = "columns are written as name or relation.name";
+        self.refuse(RefusalCode::QualifiedName, at, detail)
+    }
+
+    fn qualified(&mut self, expr: &mut Expr, alias: &str, name: &str, at: Span) -> Facts {
+        if self.scope.position(alias).is_none() && self.scope.outer.is_some() {
+            let outer = |scope: &Scope<'_>| match scope.position(alias) {
+                Some(_) => scope.qualified(alias, name),
+                None => Err((RefusalCode::UnknownColumn, String::new())),
+            };
+            let detail = format!("there is no relation {alias} in FROM");
+            return self.outer(expr, &outer, (RefusalCode::UnknownColumn, detail), name, at);
+        }
+        let resolved = self.scope.qualified(alias, name);
+        self.column(expr, resolved, name, at)
+    }
+
+    pub(super) fn column(
         &mut self,
         expr: &mut Expr,
-        resolved: Result<Resolved<'_>, (RefusalCode, String)>,
+        resolved: Result<Resolved, Unresolved>,
         name: &str,
         at: Span,
     ) -> Facts {
@@ -209,9 +234,7 @@ impl Walker<'_, '_, '_> {
             Ok(resolved) => resolved,
             Err((code, detail)) => return self.refuse(code, at, detail),
         };
-        for (relation, column) in reads {
-            self.reads.entry(relation.to_owned()).or_default().insert(column.to_owned());
-        }
+        self.context.read(reads, &sources);
         *expr = canonical;
         Facts {
             kind: column.kind,
@@ -221,8 +244,14 @@ impl Walker<'_, '_, '_> {
             ungrouped: Some((name.to_owned(), at)),
             varies: true,
             shape: column.shape,
+            rules: column.rules,
         }
     }
+}
+
+/// Whether conditions under an expression must hold where it must.
+fn is_transparent(expr: &Expr) -> bool {
+    matches!(expr, Expr::Nested(_) | Expr::BinaryOp { op: BinaryOperator::And, left: _, right: _ })
 }
 
 /// The expression without parentheses around the whole of it.

@@ -2,6 +2,7 @@
 
 use sqlparser::tokenizer::Span;
 
+use super::rules::Rules;
 use super::scope::Sources;
 use super::shape::Shape;
 use crate::dataset::ColumnType;
@@ -20,6 +21,8 @@ pub(super) struct Facts {
     /// Whether any column stands in it.
     pub(super) varies: bool,
     pub(super) shape: Shape,
+    /// The policies on single columns that still hold for its value.
+    pub(super) rules: Rules,
 }
 
 impl Facts {
@@ -32,6 +35,7 @@ impl Facts {
             ungrouped: None,
             varies: false,
             shape: Shape::Constant,
+            rules: Rules::default(),
         }
     }
 
@@ -40,12 +44,19 @@ impl Facts {
         let mut whole = Self { shape, ..Self::constant(kind) };
         for part in parts {
             whole.sources.extend(part.sources);
+            whole.rules.add(&part.rules);
             whole.aggregated |= part.aggregated;
             whole.aggregates |= part.aggregates;
             whole.varies |= part.varies;
             whole.ungrouped = whole.ungrouped.or(part.ungrouped);
         }
         whole
+    }
+
+    /// Whether it may stand beside a column with controlled literals: a stored column, whose values
+    /// the author of a text can't choose.
+    pub(super) fn is_stored(&self) -> bool {
+        self.varies && self.shape == Shape::Column && !self.sources.is_empty()
     }
 
     pub(super) fn choice(parts: Vec<Self>, kind: Option<ColumnType>) -> Self {

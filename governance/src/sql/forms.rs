@@ -5,6 +5,7 @@ use sqlparser::ast::{
 };
 
 use super::expr::{Facts, Walker};
+use super::policy::Mix;
 use super::shape::Shape;
 use super::types;
 use crate::dataset::ColumnType;
@@ -52,10 +53,12 @@ impl Walker<'_, '_, '_> {
                 special: _,
                 shorthand: _,
             } => {
+                let at = inner.span();
                 let mut parts = vec![self.descend(inner, depth)];
                 for bound in [substring_from, substring_for].into_iter().flatten() {
                     parts.push(self.descend(bound, depth));
                 }
+                self.mix(&parts, Mix::Other, at);
                 let shapes: Vec<Shape> = parts.iter().map(|part| part.shape).collect();
                 Facts::of(parts, Some(ColumnType::String), Shape::call(&shapes, true))
             }

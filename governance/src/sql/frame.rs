@@ -2,9 +2,9 @@
 //! construct that a later version adds is a compile error and not a hole.
 
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, GroupByWithModifier, LimitClause, OrderBy, OrderByExpr,
-    OrderByKind, OrderByOptions, OrderBySort, Query, Select, SelectFlavor, SelectItem, SetExpr,
-    Spanned, TableWithJoins,
+    Distinct, Expr, GroupByExpr, GroupByWithModifier, LateralView, LimitClause, OrderBy,
+    OrderByExpr, OrderByKind, OrderByOptions, OrderBySort, Query, Select, SelectFlavor, SelectItem,
+    SetExpr, Spanned, TableWithJoins, With,
 };
 use sqlparser::tokenizer::Span;
 
@@ -17,6 +17,7 @@ pub(super) struct Parts<'q> {
     pub(super) distinct: bool,
     pub(super) projection: &'q mut Vec<SelectItem>,
     pub(super) from: &'q mut Vec<TableWithJoins>,
+    pub(super) lateral_views: &'q mut Vec<LateralView>,
     pub(super) selection: Option<&'q mut Expr>,
     pub(super) keys: &'q mut Vec<Expr>,
     pub(super) having: &'q mut Option<Expr>,
@@ -24,8 +25,17 @@ pub(super) struct Parts<'q> {
     pub(super) limit: Option<&'q mut Expr>,
 }
 
-/// Takes a query apart, or refuses it for what it holds beside a plain select.
-pub(super) fn take_apart<'q>(query: &'q mut Query, refusals: &mut Refusals) -> Option<Parts<'q>> {
+/// A query around its body.
+pub(super) struct Frame<'q> {
+    pub(super) at: Span,
+    pub(super) with: Option<&'q mut With>,
+    pub(super) body: &'q mut SetExpr,
+    pub(super) order_by: Vec<&'q mut OrderByExpr>,
+    pub(super) limit: Option<&'q mut Expr>,
+}
+
+/// Takes a query apart, or refuses it for what it holds beside its body, `WITH`, order and limit.
+pub(super) fn take_apart<'q>(query: &'q mut Query, refusals: &mut Refusals) -> Option<Frame<'q>> {
     let before = refusals.len();
     let at = query.span();
     let Query {
@@ -41,7 +51,6 @@ pub(super) fn take_apart<'q>(query: &'q mut Query, refusals: &mut Refusals) -> O
         pipe_operators,
     } = query;
     let mut check = Check { at, refusals };
-    check.absent(with.is_none(), Clause::Text, "WITH");
     check.absent(fetch.is_none(), Clause::Limit, "FETCH");
     check.absent(locks.is_empty(), Clause::Text, "FOR UPDATE and FOR SHARE");
     check.absent(for_clause.is_none(), Clause::Text, "FOR");
@@ -50,30 +59,20 @@ pub(super) fn take_apart<'q>(query: &'q mut Query, refusals: &mut Refusals) -> O
     check.absent(pipe_operators.is_empty(), Clause::Text, "the pipe operator");
     let order_by = order_by.as_mut().map(|order_by| check.order_by(order_by)).unwrap_or_default();
     let limit = limit_clause.as_mut().and_then(|limit| check.limit(limit));
-    let select = match body.as_mut() {
-        SetExpr::Select(select) => Some(select),
-        SetExpr::Query(_)
-        | SetExpr::SetOperation { .. }
-        | SetExpr::Values(_)
-        | SetExpr::Table(_) => {
-            check.absent(
-                false,
-                Clause::Text,
-                "UNION and other set operations, VALUES, TABLE, or a query in parentheses",
-            );
-            None
-        }
-        SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
-            check.refusals.push(
-                RefusalCode::NotOneSelect,
-                Clause::Text,
-                at,
-                "a segment only reads",
-            );
-            None
-        }
-    };
-    let parts = select.and_then(|select| check.select(select, order_by, limit));
+    let frame = Frame { at, with: with.as_mut(), body: body.as_mut(), order_by, limit };
+    (refusals.len() == before).then_some(frame)
+}
+
+/// Takes a select apart, or refuses it for what it holds beside the clauses that are read.
+pub(super) fn select<'q>(
+    select: &'q mut Select,
+    order_by: Vec<&'q mut OrderByExpr>,
+    limit: Option<&'q mut Expr>,
+    refusals: &mut Refusals,
+) -> Option<Parts<'q>> {
+    let before = refusals.len();
+    let mut check = Check { at: Span::empty(), refusals };
+    let parts = check.select(select, order_by, limit);
     parts.filter(|_| refusals.len() == before)
 }
 
@@ -135,7 +134,6 @@ impl Check<'_> {
         self.absent(top.is_none(), Clause::Select, "TOP");
         self.absent(exclude.is_none(), Clause::Select, "EXCLUDE");
         self.absent(into.is_none(), Clause::Select, "SELECT INTO");
-        self.absent(lateral_views.is_empty(), Clause::From, "LATERAL VIEW");
         self.absent(prewhere.is_none(), Clause::Where, "PREWHERE");
         self.absent(connect_by.is_empty(), Clause::Where, "CONNECT BY");
         self.absent(cluster_by.is_empty(), Clause::OrderBy, "CLUSTER BY");
@@ -166,6 +164,7 @@ impl Check<'_> {
             distinct,
             projection,
             from,
+            lateral_views,
             selection: selection.as_mut(),
             keys,
             having,
@@ -182,7 +181,8 @@ impl Check<'_> {
                 GroupByWithModifier::Totals => "WITH TOTALS",
                 GroupByWithModifier::GroupingSets(_) => "GROUPING SETS",
             };
-            self.absent(false, Clause::GroupBy, what);
+            let detail = format!("{what}: not supported in a segment");
+            self.refusals.push(RefusalCode::GroupingSets, Clause::GroupBy, self.at, detail);
         }
     }
 

@@ -1,6 +1,7 @@
-//! `FROM`: tables and joins, read into a scope.
+//! `FROM`: tables, derived tables and joins, read into a scope.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use sqlparser::ast::{
     Ident, Join, ObjectName, ObjectNamePart, Spanned, TableAlias, TableFactor, TableWithJoins,
@@ -8,56 +9,43 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::Span;
 
 use super::RELATIONS_MAX;
-use super::bind::Bindings;
+use super::context::{Context, Known};
 use super::names::is_keyword;
-use super::refusal::{Clause, RefusalCode, Refusals};
-use super::scope::{InScope, Readable, Scope};
-use super::segments::Reads;
-
-/// What a relation name stands for in one segment.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Known<'v> {
-    /// It can be read.
-    Readable(&'v Readable),
-    /// It is a view of a segment that was refused: nothing more is known.
-    Refused,
-    /// It is a view, but not of an earlier order.
-    TooLate,
-}
+use super::nested;
+use super::query::Outer;
+use super::refusal::{Clause, RefusalCode};
+use super::scope::{InScope, Origin, Readable, Scope};
 
 /// Reads a `FROM`. `None` if a relation in it is not known well enough to go on.
-pub(super) struct FromReader<'w, 'v, 'p> {
-    pub(super) known: &'w BTreeMap<String, Known<'v>>,
-    pub(super) bindings: &'w mut Bindings<'p>,
-    pub(super) refusals: &'w mut Refusals,
-    pub(super) reads: &'w mut Reads,
+pub(super) struct FromReader<'w, 'c, 'p> {
+    pub(super) context: &'w mut Context<'c, 'p>,
 }
 
-impl<'v> FromReader<'_, 'v, '_> {
-    pub(super) fn read(&mut self, from: &mut [TableWithJoins], at: Span) -> Option<Scope<'v>> {
-        let [TableWithJoins { relation, joins }] = from else {
+impl FromReader<'_, '_, '_> {
+    pub(super) fn read<'o>(
+        &mut self,
+        from: &mut [TableWithJoins],
+        outer: Outer<'o>,
+        at: Span,
+    ) -> Option<Scope<'o>> {
+        if from.is_empty() {
             let (code, detail) =
-                (RefusalCode::ConstructNotSupported, "FROM names one relation, and others by JOIN");
-            self.refusals.push(code, Clause::From, at, detail);
-            return None;
-        };
-        if joins.len() >= RELATIONS_MAX {
-            let detail = format!("at most {RELATIONS_MAX} relations are joined");
-            self.refusals.push(RefusalCode::TooMany, Clause::From, at, detail);
+                (RefusalCode::ConstructNotSupported, "a query reads at least one relation");
+            self.context.refusals.push(code, Clause::From, at, detail);
             return None;
         }
-        let mut scope = Scope::default();
-        let mut complete = self.relation(relation, &mut scope);
-        for Join { relation, global, join_operator } in joins {
-            let at = relation.span();
-            if *global {
-                self.unsupported(Clause::Join, at, "GLOBAL joins");
-            }
-            complete &= self.relation(relation, &mut scope);
-            if complete {
-                let right = scope.relations.len().saturating_sub(1);
-                self.join(join_operator, right, &mut scope, at);
-            }
+        if from.iter().map(|one| 1 + one.joins.len()).sum::<usize>() > RELATIONS_MAX {
+            let detail = format!("at most {RELATIONS_MAX} relations are joined");
+            self.context.refusals.push(RefusalCode::TooMany, Clause::From, at, detail);
+            return None;
+        }
+        let mut scope = Scope { outer, ..Scope::default() };
+        let mut complete = true;
+        for tables in from {
+            // A condition sees the relations between its own commas only.
+            let mut part = Scope::default();
+            complete &= self.part(tables, &mut part);
+            complete &= self.append(&mut scope, part, at);
         }
         if complete {
             self.check_floors(&scope, at);
@@ -67,13 +55,57 @@ impl<'v> FromReader<'_, 'v, '_> {
         }
     }
 
+    fn part(&mut self, tables: &mut TableWithJoins, scope: &mut Scope<'_>) -> bool {
+        let TableWithJoins { relation, joins } = tables;
+        let mut complete = self.relation(relation, scope);
+        for Join { relation, global, join_operator } in joins {
+            let at = relation.span();
+            if *global {
+                self.unsupported(Clause::Join, at, "GLOBAL joins");
+            }
+            complete &= self.relation(relation, scope);
+            if complete {
+                let right = scope.relations.len().saturating_sub(1);
+                self.join(join_operator, right, scope, at);
+            }
+        }
+        complete
+    }
+
+    /// Puts the relations between two commas beside the ones before them.
+    fn append(&mut self, scope: &mut Scope<'_>, part: Scope<'_>, at: Span) -> bool {
+        let before = scope.relations.len();
+        let mut unique = true;
+        for one in part.relations {
+            if scope.position(&one.alias.value).is_some() {
+                unique = self.twice(&one.alias.value, at);
+            }
+            scope.relations.push(one);
+        }
+        for (name, holders) in part.merged {
+            let moved = holders.into_iter().map(|position| position + before).collect();
+            scope.merged.insert(name, moved);
+        }
+        unique
+    }
+
+    fn twice(&mut self, alias: &str, at: Span) -> bool {
+        let detail = format!("{alias} stands twice in FROM; give each its own alias");
+        self.context.refusals.push(RefusalCode::DuplicateAlias, Clause::From, at, detail);
+        false
+    }
+
     pub(super) fn unsupported(&mut self, clause: Clause, at: Span, what: &str) {
+        self.refuse(RefusalCode::ConstructNotSupported, clause, at, what);
+    }
+
+    fn refuse(&mut self, code: RefusalCode, clause: Clause, at: Span, what: &str) {
         let detail = format!("{what}: not supported in a segment");
-        self.refusals.push(RefusalCode::ConstructNotSupported, clause, at, detail);
+        self.context.refusals.push(code, clause, at, detail);
     }
 
     /// Puts a relation into the scope; false if it can't be.
-    fn relation(&mut self, factor: &mut TableFactor, scope: &mut Scope<'v>) -> bool {
+    fn relation(&mut self, factor: &mut TableFactor, scope: &mut Scope<'_>) -> bool {
         let at = factor.span();
         let (name, alias) = match factor {
             TableFactor::Table {
@@ -91,6 +123,14 @@ impl<'v> FromReader<'_, 'v, '_> {
             } if with_hints.is_empty() && partitions.is_empty() && index_directives.is_empty() => {
                 (name, alias)
             }
+            TableFactor::Derived { lateral: false, subquery, alias: Some(alias), sample: None } => {
+                let alias_at = alias.name.span;
+                let made = nested::table(subquery, alias, self.context);
+                let Some(relation) = made else {
+                    return false;
+                };
+                return self.add(Ident::new(alias.name.value.as_str()), relation, scope, alias_at);
+            }
             TableFactor::Table { args: Some(_), .. }
             | TableFactor::TableFunction { .. }
             | TableFactor::Function { .. }
@@ -99,30 +139,43 @@ impl<'v> FromReader<'_, 'v, '_> {
             | TableFactor::OpenJsonTable { .. }
             | TableFactor::XmlTable { .. }
             | TableFactor::SemanticView { .. } => {
-                self.unsupported(Clause::From, at, "a function in FROM");
+                self.refuse(RefusalCode::TableFunction, Clause::From, at, "a function in FROM");
+                return false;
+            }
+            TableFactor::Table { sample: Some(_), .. }
+            | TableFactor::Derived { sample: Some(_), .. } => {
+                self.refuse(RefusalCode::TableSample, Clause::From, at, "TABLESAMPLE");
+                return false;
+            }
+            TableFactor::Table { version: Some(_), .. } => {
+                let what = "an old version of a relation";
+                self.refuse(RefusalCode::TimeTravel, Clause::From, at, what);
                 return false;
             }
             TableFactor::Table { .. } => {
-                self.unsupported(
-                    Clause::From,
-                    at,
-                    "TABLESAMPLE, time travel and options of a relation",
-                );
+                self.unsupported(Clause::From, at, "options of a relation");
                 return false;
             }
-            TableFactor::Derived { .. } | TableFactor::NestedJoin { .. } => {
-                self.unsupported(
-                    Clause::From,
-                    at,
-                    "a subquery or parentheses in FROM; make it a segment of its own",
-                );
+            TableFactor::Derived { lateral: true, .. } => {
+                self.unsupported(Clause::From, at, "LATERAL");
+                return false;
+            }
+            TableFactor::Derived { lateral: false, alias: None, .. } => {
+                self.unsupported(Clause::From, at, "a subquery in FROM without a name");
+                return false;
+            }
+            TableFactor::NestedJoin { .. } => {
+                self.unsupported(Clause::From, at, "joins in parentheses");
                 return false;
             }
             TableFactor::Pivot { .. }
             | TableFactor::Unpivot { .. }
-            | TableFactor::UnpivotExpr { .. }
-            | TableFactor::MatchRecognize { .. } => {
-                self.unsupported(Clause::From, at, "PIVOT, UNPIVOT and MATCH_RECOGNIZE");
+            | TableFactor::UnpivotExpr { .. } => {
+                self.refuse(RefusalCode::Pivot, Clause::From, at, "PIVOT and UNPIVOT");
+                return false;
+            }
+            TableFactor::MatchRecognize { .. } => {
+                self.unsupported(Clause::From, at, "MATCH_RECOGNIZE");
                 return false;
             }
         };
@@ -133,38 +186,42 @@ impl<'v> FromReader<'_, 'v, '_> {
         let Some(alias) = self.alias(alias, &relation.name, at) else {
             return false;
         };
-        if scope.position(&alias.value).is_some() {
-            let detail = format!("{} stands twice in FROM; give each its own alias", alias.value);
-            self.refusals.push(RefusalCode::DuplicateAlias, Clause::From, at, detail);
-            return false;
+        if relation.origin != Origin::Nested {
+            self.context.reads.entry(relation.name.clone()).or_default();
         }
-        self.reads.entry(relation.name.clone()).or_default();
+        self.add(alias, relation, scope, at)
+    }
+
+    fn add(
+        &mut self,
+        alias: Ident,
+        relation: Rc<Readable>,
+        scope: &mut Scope<'_>,
+        at: Span,
+    ) -> bool {
+        if scope.position(&alias.value).is_some() {
+            return self.twice(&alias.value, at);
+        }
         scope.relations.push(InScope { alias, relation });
         true
     }
 
-    fn named(&mut self, name: &ObjectName) -> Option<&'v Readable> {
+    fn named(&mut self, name: &ObjectName) -> Option<Rc<Readable>> {
         let at = name.span();
         let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
             let detail = format!("{name}: relations have no catalogue or schema");
-            self.refusals.push(RefusalCode::QualifiedName, Clause::From, at, detail);
+            self.context.refusals.push(RefusalCode::QualifiedName, Clause::From, at, detail);
             return None;
         };
         let name = &ident.value;
-        match self.known.get(&name.to_ascii_lowercase()) {
-            Some(Known::Readable(relation)) => Some(relation),
-            Some(Known::Refused) => None,
-            Some(Known::TooLate) => {
-                let detail = format!("the view {name} is not of an earlier order");
-                self.refusals.push(RefusalCode::UnknownRelation, Clause::From, at, detail);
-                None
-            }
-            None => {
-                let detail = format!("{name} is neither an input nor a view");
-                self.refusals.push(RefusalCode::UnknownRelation, Clause::From, at, detail);
-                None
-            }
-        }
+        let detail = match self.context.known.get(&name.to_ascii_lowercase()) {
+            Some(Known::Readable(relation)) => return Some(Rc::clone(relation)),
+            Some(Known::Refused) => return None,
+            Some(Known::TooLate) => format!("the view {name} is not of an earlier order"),
+            None => format!("{name} is neither an input nor a view"),
+        };
+        self.context.refusals.push(RefusalCode::UnknownRelation, Clause::From, at, detail);
+        None
     }
 
     /// The name that columns are qualified with. `AS` is always printed: without it a word such as
@@ -179,7 +236,7 @@ impl<'v> FromReader<'_, 'v, '_> {
         }
         if is_keyword(&name.value) {
             let detail = format!("{} is a word of Spark's grammar", name.value);
-            self.refusals.push(RefusalCode::ReservedName, Clause::From, name.span, detail);
+            self.context.refusals.push(RefusalCode::ReservedName, Clause::From, name.span, detail);
             return None;
         }
         *explicit = true;
@@ -189,16 +246,15 @@ impl<'v> FromReader<'_, 'v, '_> {
     /// What is known of one input's individuals must come from one relation: a self join could pair
     /// an individual with others, groups joined back to rows could show what the floor hid, and two
     /// groupings beside one another could differ in one individual.
-    fn check_floors(&mut self, scope: &Scope<'v>, at: Span) {
+    fn check_floors(&mut self, scope: &Scope<'_>, at: Span) {
         let mut reached = BTreeSet::new();
-        for one in &scope.relations {
-            for alias in one.relation.carries.keys().chain(&one.relation.settled) {
-                if !reached.insert(alias) {
-                    let detail = format!(
-                        "{alias}, which has a minimum group, reaches this FROM by two relations"
-                    );
-                    self.refusals.push(RefusalCode::GroupFloorUnprovable, Clause::From, at, detail);
-                }
+        for alias in scope.reached() {
+            if !reached.insert(alias) {
+                let detail = format!(
+                    "{alias}, which has a minimum group, reaches this FROM by two relations"
+                );
+                let code = RefusalCode::GroupFloorUnprovable;
+                self.context.refusals.push(code, Clause::From, at, detail);
             }
         }
     }

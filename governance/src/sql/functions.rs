@@ -7,6 +7,7 @@
 
 use crate::dataset::ColumnType;
 
+use super::refusal::RefusalCode;
 use super::types;
 
 /// What a function does with rows.
@@ -17,6 +18,8 @@ pub(super) enum Class {
     /// One value of a group's own values, as it is stored: `MIN` and `MAX`. They show a value that
     /// one individual has; the first form allows it for stored columns, above the floor.
     Extreme,
+    /// One value for a row of a window.
+    Window,
     /// One value for a row. `gentle` as in `shape`.
     Scalar { gentle: bool },
 }
@@ -87,6 +90,17 @@ const ALLOWED: &[Function] = &[
     function("CORR", AGGREGATE, (2, 2), DOUBLE),
     function("COVAR_POP", AGGREGATE, (2, 2), DOUBLE),
     function("COVAR_SAMP", AGGREGATE, (2, 2), DOUBLE),
+    function("ROW_NUMBER", Class::Window, (0, 0), LONG),
+    function("RANK", Class::Window, (0, 0), LONG),
+    function("DENSE_RANK", Class::Window, (0, 0), LONG),
+    function("PERCENT_RANK", Class::Window, (0, 0), DOUBLE),
+    function("CUME_DIST", Class::Window, (0, 0), DOUBLE),
+    function("NTILE", Class::Window, (1, 1), LONG),
+    function("LAG", Class::Window, (1, 3), Returns::First),
+    function("LEAD", Class::Window, (1, 3), Returns::First),
+    function("FIRST_VALUE", Class::Window, (1, 1), Returns::First),
+    function("LAST_VALUE", Class::Window, (1, 1), Returns::First),
+    function("NTH_VALUE", Class::Window, (2, 2), Returns::First),
     function("ABS", GENTLE, (1, 1), Returns::First),
     function("ROUND", GENTLE, (1, 2), Returns::First),
     function("SIGN", SHARP, (1, 1), Returns::Unknown),
@@ -145,6 +159,81 @@ const ALLOWED: &[Function] = &[
 /// The allowed function of a name, without regard to case.
 pub(super) fn find(name: &str) -> Option<&'static Function> {
     ALLOWED.iter().find(|function| function.name.eq_ignore_ascii_case(name))
+}
+
+/// Functions that have a reason of their own to be refused, by it.
+const REFUSED: &[(RefusalCode, &[&str])] = &[
+    (
+        RefusalCode::FunctionReflects,
+        &["reflect", "java_method", "try_reflect", "identifier", "call_function"],
+    ),
+    (
+        RefusalCode::FunctionReadsEnvironment,
+        &[
+            "current_catalog",
+            "current_database",
+            "current_date",
+            "current_schema",
+            "current_time",
+            "current_timestamp",
+            "current_timezone",
+            "current_user",
+            "curdate",
+            "getvariable",
+            "input_file_block_length",
+            "input_file_block_start",
+            "input_file_name",
+            "localtimestamp",
+            "monotonically_increasing_id",
+            "now",
+            "rand",
+            "randn",
+            "random",
+            "randstr",
+            "read_files",
+            "secret",
+            "session_user",
+            "shuffle",
+            "spark_partition_id",
+            "uniform",
+            "unix_timestamp",
+            "user",
+            "uuid",
+            "version",
+        ],
+    ),
+    (
+        RefusalCode::FunctionShowsRows,
+        &[
+            "any_value",
+            "approx_percentile",
+            "array_agg",
+            "collect_list",
+            "collect_set",
+            "first",
+            "histogram_numeric",
+            "last",
+            "listagg",
+            "max_by",
+            "median",
+            "min_by",
+            "mode",
+            "percentile",
+            "percentile_approx",
+            "percentile_cont",
+            "percentile_disc",
+            "string_agg",
+        ],
+    ),
+];
+
+/// The code that a function outside the allow-list is refused with.
+pub(super) fn why_not(name: &str) -> RefusalCode {
+    let lists = |names: &[&str]| names.iter().any(|refused| refused.eq_ignore_ascii_case(name));
+    REFUSED
+        .iter()
+        .find(|(_, names)| lists(names))
+        .map_or(RefusalCode::FunctionNotAllowed, |(code, _)| *code)
 }
 
 impl Function {

@@ -12,12 +12,12 @@ use super::from::FromReader;
 use super::refusal::{Clause, RefusalCode};
 use super::scope::Scope;
 
-impl<'v> FromReader<'_, 'v, '_> {
+impl FromReader<'_, '_, '_> {
     pub(super) fn join(
         &mut self,
         operator: &mut JoinOperator,
         right: usize,
-        scope: &mut Scope<'v>,
+        scope: &mut Scope<'_>,
         at: Span,
     ) {
         let constraint = match operator {
@@ -67,24 +67,25 @@ impl<'v> FromReader<'_, 'v, '_> {
         }
     }
 
-    fn on(&mut self, condition: &mut Expr, scope: &Scope<'v>) {
+    fn on(&mut self, condition: &mut Expr, scope: &Scope<'_>) {
         let mut walker = Walker {
             scope,
-            bindings: self.bindings,
-            refusals: self.refusals,
-            reads: self.reads,
+            context: self.context,
             clause: Clause::Join,
             aggregates: Aggregates::Refused,
             keys: &[],
             aliases: &BTreeMap::new(),
+            conjunct: true,
         };
-        walker.walk(condition);
+        let at = condition.span();
+        let facts = walker.walk(condition);
+        walker.check_rules(&facts, at);
     }
 
-    fn using(&mut self, name: &mut ObjectName, right: usize, scope: &mut Scope<'v>) {
+    fn using(&mut self, name: &mut ObjectName, right: usize, scope: &mut Scope<'_>) {
         let at = name.span();
         let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
-            return self.refusals.push(
+            return self.context.refusals.push(
                 RefusalCode::QualifiedName,
                 Clause::Join,
                 at,
@@ -104,7 +105,7 @@ impl<'v> FromReader<'_, 'v, '_> {
                 RefusalCode::UnknownColumn
             };
             let detail = format!("USING needs one column {} on each side", ident.value);
-            return self.refusals.push(code, Clause::Join, at, detail);
+            return self.context.refusals.push(code, Clause::Join, at, detail);
         }
         holders.insert(right);
         let mut printed = None;
@@ -114,15 +115,19 @@ impl<'v> FromReader<'_, 'v, '_> {
             };
             match scope.qualified(&relation.alias.value, &key) {
                 Ok(resolved) => {
-                    printed = printed.or(Some(resolved.column.name.clone()));
-                    for (relation, column) in resolved.reads {
-                        self.reads
-                            .entry(relation.to_owned())
-                            .or_default()
-                            .insert(column.to_owned());
+                    if let Some(column) = &resolved.column.rules.aggregate_only {
+                        let detail = format!("{column} may stand in aggregates only");
+                        self.context.refusals.push(
+                            RefusalCode::AggregateOnly,
+                            Clause::Join,
+                            at,
+                            detail,
+                        );
                     }
+                    self.context.read(resolved.reads, &resolved.sources);
+                    printed = printed.or(Some(resolved.column.name));
                 }
-                Err((code, detail)) => self.refusals.push(code, Clause::Join, at, detail),
+                Err((code, detail)) => self.context.refusals.push(code, Clause::Join, at, detail),
             }
         }
         if let Some(printed) = printed {

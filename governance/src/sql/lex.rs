@@ -40,6 +40,7 @@ pub(super) fn parse(sql: &str, refusals: &mut Refusals) -> Option<Query> {
         }
     };
     check_tokens(&tokens, refusals);
+    check_statement(&tokens, refusals);
     if refusals.len() > before {
         return None;
     }
@@ -128,6 +129,44 @@ fn check_tokens(tokens: &[TokenWithSpan], refusals: &mut Refusals) {
             );
             refusals.push(RefusalCode::TooDeep, Clause::Text, token.span, detail);
             return;
+        }
+    }
+}
+
+/// What other statements begin with, by what they do.
+const STATEMENTS: &[(RefusalCode, &[&str])] = &[
+    (
+        RefusalCode::WritesData,
+        &["insert", "update", "delete", "merge", "truncate", "load", "copy", "export", "import"],
+    ),
+    (
+        RefusalCode::Definition,
+        &[
+            "create", "drop", "alter", "replace", "rename", "comment", "grant", "revoke", "deny",
+            "msck", "repair", "undrop", "declare",
+        ],
+    ),
+    (
+        RefusalCode::SessionCommand,
+        &[
+            "set", "reset", "use", "cache", "uncache", "refresh", "clear", "add", "list", "show",
+            "describe", "desc", "explain", "analyze", "call", "execute", "begin", "commit",
+            "rollback", "optimize", "vacuum", "restore", "kill", "print", "return",
+        ],
+    ),
+];
+
+/// Names the kind of another statement by its first word: the parser knows some of Spark's only.
+fn check_statement(tokens: &[TokenWithSpan], refusals: &mut Refusals) {
+    let mut tokens = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_)));
+    let Some(TokenWithSpan { token: Token::Word(word), span }) = tokens.next() else {
+        return;
+    };
+    let begins = |words: &[&str]| words.iter().any(|first| first.eq_ignore_ascii_case(&word.value));
+    for (code, words) in STATEMENTS {
+        if begins(words) {
+            let detail = format!("a segment is one SELECT, and this is {}", word.value);
+            refusals.push(*code, Clause::Text, *span, detail);
         }
     }
 }

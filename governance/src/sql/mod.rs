@@ -25,28 +25,37 @@
 mod bind;
 mod calls;
 mod constants;
+mod context;
 mod expr;
 mod facts;
 mod forms;
 mod frame;
 mod from;
 mod functions;
+mod input;
 mod join;
+mod lateral;
 mod lex;
 mod names;
+mod nested;
 mod operators;
 mod output;
+mod policy;
 mod pressure;
+mod query;
 mod refusal;
 mod rewrite;
+mod rules;
 mod scope;
 mod segment;
 mod segments;
 mod select;
 mod shape;
+mod subquery;
 #[cfg(test)]
 mod tests;
 mod types;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,6 +81,8 @@ pub const OUTPUT_COLUMNS_MAX: usize = 1024;
 pub const KEYS_MAX: usize = 64;
 /// Operators that may stand above one another in a tree, counted on tokens before parsing.
 pub const OPERATORS_MAX: usize = 128;
+/// Queries that may stand within one another: subqueries, derived tables, set operands.
+pub const QUERY_DEPTH_MAX: usize = 16;
 /// Levels of nesting in one expression.
 pub const DEPTH_MAX: usize = 48;
 /// What every name that Chancery adds starts with; no text may use such a name.
@@ -150,6 +161,8 @@ pub struct AnalysedSegment {
     /// Columns read of each relation (input or view), as the rewritten text names them; without the
     /// names that Chancery adds.
     pub reads: BTreeMap<String, BTreeSet<String>>,
+    /// Columns read of each relation that Chancery added to it: row numbers and carried identities.
+    pub hidden: BTreeMap<String, BTreeSet<String>>,
     /// The output in order, without the names that Chancery adds.
     pub output: Vec<OutputColumn>,
     /// The counts added for each output row.

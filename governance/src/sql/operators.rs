@@ -1,8 +1,10 @@
 //! Operators, and the parentheses that make every parser read them alike.
 
 use sqlparser::ast::{BinaryOperator, CaseWhen, Expr, InTarget, Spanned, UnaryOperator};
+use sqlparser::tokenizer::Span;
 
 use super::expr::{Facts, Walker};
+use super::policy::{self, Mix};
 use super::shape::Shape;
 use super::types;
 use crate::dataset::ColumnType;
@@ -21,29 +23,33 @@ impl Walker<'_, '_, '_> {
                 Facts::choice(vec![facts], Some(ColumnType::Boolean))
             }
             Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+                let at = left.span();
                 let parts = vec![
                     self.operand(left, Level::Primary, depth),
                     self.operand(right, Level::Primary, depth),
                 ];
-                Facts::choice(parts, Some(ColumnType::Boolean))
+                self.condition(parts, Mix::Equality, at)
             }
             Expr::In { expr: inner, target: InTarget::List(list), negated: _, global: false } => {
+                let at = inner.span();
                 let mut parts = vec![self.operand(inner, Level::Add, depth)];
                 parts.extend(list.iter_mut().map(|one| self.descend(one, depth)));
-                Facts::choice(parts, Some(ColumnType::Boolean))
+                self.condition(parts, Mix::Equality, at)
             }
             Expr::Between { expr: inner, negated: _, low, high } => {
+                let at = inner.span();
                 let parts =
                     [inner, low, high].map(|one| self.operand(one, Level::Add, depth)).to_vec();
-                Facts::choice(parts, Some(ColumnType::Boolean))
+                self.condition(parts, Mix::Other, at)
             }
             Expr::Like { negated: _, any: false, expr: inner, pattern, escape_char: None }
             | Expr::ILike { negated: _, any: false, expr: inner, pattern, escape_char: None } => {
+                let at = inner.span();
                 let parts = vec![
                     self.operand(inner, Level::Primary, depth),
                     self.operand(pattern, Level::Primary, depth),
                 ];
-                Facts::choice(parts, Some(ColumnType::Boolean))
+                self.condition(parts, Mix::Other, at)
             }
             other => self.unsupported_kind(other),
         }
@@ -77,14 +83,24 @@ impl Walker<'_, '_, '_> {
         left: &mut Box<Expr>,
         op: &BinaryOperator,
         right: &mut Box<Expr>,
+        conjunct: bool,
         depth: usize,
     ) -> Facts {
         let Some((most_left, most_right)) = operand_levels(op) else {
             let detail = format!("the operator {op} is not supported");
             return self.unsupported(left.span(), detail);
         };
-        let left = self.operand(left, most_left, depth);
-        let right = self.operand(right, most_right, depth);
+        let at = left.span();
+        let both = conjunct && *op == BinaryOperator::And;
+        self.conjunct = both;
+        let left_facts = self.operand(left, most_left, depth);
+        self.conjunct = both;
+        let right_facts = self.operand(right, most_right, depth);
+        self.conjunct = false;
+        let joins = conjunct
+            && *op == BinaryOperator::Eq
+            && policy::joins((left, &left_facts), (right, &right_facts));
+        let (left, right) = (left_facts, right_facts);
         let shape = match op {
             BinaryOperator::Plus | BinaryOperator::Minus => left.shape.sum(right.shape),
             BinaryOperator::Multiply => left.shape.product(right.shape),
@@ -92,7 +108,20 @@ impl Walker<'_, '_, '_> {
             _ => Shape::choice(&[left.shape, right.shape]),
         };
         let kind = types::binary(op, left.kind, right.kind);
-        Facts::of(vec![left, right], kind, shape)
+        let parts = vec![left, right];
+        let mix = match op {
+            BinaryOperator::Eq | BinaryOperator::NotEq | BinaryOperator::Spaceship => Mix::Equality,
+            _ => Mix::Other,
+        };
+        self.mix(&parts, mix, at);
+        let mut facts = Facts::of(parts, kind, shape);
+        if is_comparison(op) {
+            facts.rules.literals = None;
+        }
+        if joins {
+            facts.rules.join_only = None;
+        }
+        facts
     }
 
     pub(super) fn case(
@@ -102,6 +131,7 @@ impl Walker<'_, '_, '_> {
         else_result: Option<&mut Expr>,
         depth: usize,
     ) -> Facts {
+        let at = operand.as_deref().map_or(Span::empty(), Spanned::span);
         let mut parts: Vec<Facts> =
             operand.into_iter().map(|operand| self.descend(operand, depth)).collect();
         let mut kinds = Vec::new();
@@ -116,6 +146,7 @@ impl Walker<'_, '_, '_> {
             kinds.push(result.kind);
             parts.push(result);
         }
+        self.mix(&parts, Mix::Other, at);
         Facts::choice(parts, types::merge(kinds))
     }
 
@@ -139,6 +170,19 @@ impl Walker<'_, '_, '_> {
         }
         facts
     }
+}
+
+fn is_comparison(op: &BinaryOperator) -> bool {
+    matches!(
+        op,
+        BinaryOperator::Eq
+            | BinaryOperator::NotEq
+            | BinaryOperator::Spaceship
+            | BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Gt
+            | BinaryOperator::GtEq
+    )
 }
 
 /// How loosely an expression binds.
@@ -166,7 +210,7 @@ fn level(expr: &Expr) -> Level {
             BinaryOperator::Or => Level::Or,
             _ => Level::Compare,
         },
-        Expr::UnaryOp { op: UnaryOperator::Not, expr: _ } => Level::Not,
+        Expr::UnaryOp { op: UnaryOperator::Not, expr: _ } | Expr::Exists { .. } => Level::Not,
         // In parentheses under another sign: `--` would start a comment.
         Expr::UnaryOp { .. } => Level::Multiply,
         Expr::Identifier(_)
@@ -182,6 +226,7 @@ fn level(expr: &Expr) -> Level {
         | Expr::Trim { .. }
         | Expr::Case { .. }
         | Expr::Interval(_)
+        | Expr::Subquery(_)
         | Expr::Function(_) => Level::Primary,
         _ => Level::Compare,
     }

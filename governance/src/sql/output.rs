@@ -7,7 +7,7 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::Span;
 
 use super::OUTPUT_COLUMNS_MAX;
-use super::expr::{Aggregates, Facts};
+use super::expr::{Aggregates, Facts, bare};
 use super::names::is_keyword;
 use super::refusal::{Clause, RefusalCode};
 use super::select::{Aliases, Checker};
@@ -29,7 +29,12 @@ impl Checker<'_, '_, '_> {
             }
             if expanded.len() > OUTPUT_COLUMNS_MAX {
                 let detail = format!("at most {OUTPUT_COLUMNS_MAX} output columns are made");
-                self.refusals.push(RefusalCode::TooMany, Clause::Select, Span::empty(), detail);
+                self.context.refusals.push(
+                    RefusalCode::TooMany,
+                    Clause::Select,
+                    Span::empty(),
+                    detail,
+                );
                 expanded.clear();
                 break;
             }
@@ -61,7 +66,7 @@ impl Checker<'_, '_, '_> {
             && opt_alias.is_none();
         if !plain || (of.is_none() && !self.scope.merged.is_empty()) {
             let detail = "* with EXCEPT and the like, or beside USING: write the columns out";
-            return self.refusals.push(
+            return self.context.refusals.push(
                 RefusalCode::ConstructNotSupported,
                 Clause::Select,
                 at,
@@ -76,13 +81,18 @@ impl Checker<'_, '_, '_> {
                         RefusalCode::UnknownColumn,
                         format!("there is no relation {name} in FROM"),
                     );
-                    return self.refusals.push(code, Clause::Select, at, detail);
+                    return self.context.refusals.push(code, Clause::Select, at, detail);
                 };
                 self.scope.relations.get(position..=position).unwrap_or_default()
             }
             Some(_) => {
                 let detail = "relations have no catalogue or schema";
-                return self.refusals.push(RefusalCode::QualifiedName, Clause::Select, at, detail);
+                return self.context.refusals.push(
+                    RefusalCode::QualifiedName,
+                    Clause::Select,
+                    at,
+                    detail,
+                );
             }
         };
         for one in relations {
@@ -110,16 +120,18 @@ impl Checker<'_, '_, '_> {
                     Expr::CompoundIdentifier(parts) => parts.last(),
                     _ => None,
                 };
+                let name = name.map(|name| name.value.clone());
+                let name = name.or_else(|| (!self.role.named()).then(String::new));
                 let Some(name) = name else {
                     let detail = "give the expression a name with AS";
-                    return self.refusals.push(
+                    return self.context.refusals.push(
                         RefusalCode::UnnamedOutputColumn,
                         Clause::Select,
                         at,
                         detail,
                     );
                 };
-                (name.value.clone(), expr, facts)
+                (name, expr, facts)
             }
             SelectItem::ExprWithAlias { expr, alias } => {
                 let facts =
@@ -131,7 +143,7 @@ impl Checker<'_, '_, '_> {
             | SelectItem::QualifiedWildcard(..)
             | SelectItem::Wildcard(_) => {
                 let detail = "an output column is an expression with one name";
-                return self.refusals.push(
+                return self.context.refusals.push(
                     RefusalCode::ConstructNotSupported,
                     Clause::Select,
                     at,
@@ -139,17 +151,52 @@ impl Checker<'_, '_, '_> {
                 );
             }
         };
+        self.check_shown(expr, &facts, at);
+        if name.is_empty() {
+            output.push((name, facts));
+            return;
+        }
         if aliases.insert(name.to_ascii_lowercase(), (expr.clone(), facts.clone())).is_some() {
             let detail = format!("two output columns are named {name}");
-            self.refusals.push(RefusalCode::DuplicateOutputColumn, Clause::Select, at, detail);
+            self.context.refusals.push(
+                RefusalCode::DuplicateOutputColumn,
+                Clause::Select,
+                at,
+                detail,
+            );
         }
         output.push((name, facts));
+    }
+
+    /// What the policies on single columns let an output show, or hand on.
+    fn check_shown(&mut self, expr: &Expr, facts: &Facts, at: Span) {
+        if !self.role.shown() {
+            let stored = matches!(bare(expr), Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+            if let (false, Some(column)) = (stored, &facts.rules.join_only) {
+                let detail = format!("{column} may be handed on only as it is");
+                self.context.refusals.push(RefusalCode::JoinOnly, Clause::Select, at, detail);
+            }
+            return;
+        }
+        let none = Aliases::new();
+        self.walker(Clause::Select, Aggregates::Refused, &[], &none).check_rules(facts, at);
+        let forbidden =
+            facts.sources.iter().find(|source| self.context.forbidden.contains(*source));
+        if let Some((input, column)) = forbidden {
+            let detail = format!("no output may be computed from {column} of {input}");
+            self.context.refusals.push(RefusalCode::OutputForbidden, Clause::Select, at, detail);
+        }
     }
 
     fn output_name(&mut self, alias: &Ident) {
         if is_keyword(&alias.value) {
             let detail = format!("{} is a word of Spark's grammar", alias.value);
-            self.refusals.push(RefusalCode::ReservedName, Clause::Select, alias.span, detail);
+            self.context.refusals.push(
+                RefusalCode::ReservedName,
+                Clause::Select,
+                alias.span,
+                detail,
+            );
         }
     }
 }

@@ -90,6 +90,58 @@ codes! {
     RowLevelOutput => "sql_row_level_output",
     /// The minimum group can't be shown to hold for every output row.
     GroupFloorUnprovable => "sql_group_floor_unprovable",
+    /// A statement that writes data.
+    WritesData => "sql_writes_data",
+    /// A statement that makes, changes or drops something.
+    Definition => "sql_definition",
+    /// A command to the session or the engine.
+    SessionCommand => "sql_session_command",
+    /// A function in `FROM`.
+    TableFunction => "sql_table_function",
+    /// An old version of a relation.
+    TimeTravel => "sql_time_travel",
+    /// A sample of a relation.
+    TableSample => "sql_table_sample",
+    /// Rows turned into columns, or columns into rows.
+    Pivot => "sql_pivot",
+    /// More than one grouping of the same rows: `ROLLUP`, `CUBE`, `GROUPING SETS`.
+    GroupingSets => "sql_grouping_sets",
+    /// A function that calls code by name.
+    FunctionReflects => "sql_function_reflects",
+    /// A function that reads the session, the clock, the files or chance.
+    FunctionReadsEnvironment => "sql_function_reads_environment",
+    /// An aggregate that shows single values of its group.
+    FunctionShowsRows => "sql_function_shows_rows",
+    /// A `WITH` table that reads itself.
+    RecursiveTable => "sql_recursive_table",
+    /// A `WITH` table with the name of another relation.
+    DuplicateTable => "sql_duplicate_table",
+    /// A subquery where none is read, such as a group key.
+    MisplacedSubquery => "sql_misplaced_subquery",
+    /// A subquery with another number of columns than its place takes.
+    SubqueryColumns => "sql_subquery_columns",
+    /// A reference to the query around a subquery from a place where none is read.
+    Correlation => "sql_correlation",
+    /// Set operands, or a list of column names, with another number of columns than the first.
+    ColumnCount => "sql_column_count",
+    /// A window function where none is read, or without a window.
+    MisplacedWindow => "sql_misplaced_window",
+    /// A subquery in an expression over rows of a dataset that has a minimum group.
+    SubqueryFloor => "sql_subquery_floor",
+    /// A correlated subquery over groups of a dataset that has a minimum group.
+    CorrelatedFloor => "sql_correlated_floor",
+    /// A set operation whose operands could show by their difference what a minimum group hides.
+    SetOperationFloor => "sql_set_operation_floor",
+    /// A window over rows of a dataset that has a minimum group.
+    WindowFloor => "sql_window_floor",
+    /// A column for aggregates only, outside an aggregate.
+    AggregateOnly => "sql_aggregate_only",
+    /// A column for joins only, outside an equality that joins.
+    JoinOnly => "sql_join_only",
+    /// An output column computed from a column that is not for the output.
+    OutputForbidden => "sql_output_forbidden",
+    /// A comparison of a column with a literal that its policy refuses.
+    LiteralComparison => "sql_literal_comparison",
     /// A `:name` for which there is no parameter.
     UnknownParameter => "sql_unknown_parameter",
     /// A parameter that no segment mentions.
@@ -119,6 +171,8 @@ pub enum Clause {
     View,
     /// The text before any clause is told apart.
     Text,
+    /// The tables of a `WITH`.
+    With,
     /// The output list.
     Select,
     /// The relations.
@@ -144,6 +198,7 @@ impl Clause {
             Self::Query => "query",
             Self::View => "view",
             Self::Text => "text",
+            Self::With => "with",
             Self::Select => "select",
             Self::From => "from",
             Self::Join => "join",

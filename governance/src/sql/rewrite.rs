@@ -10,13 +10,14 @@ use sqlparser::ast::{
 
 use super::frame::Parts;
 use super::operators::binds_as_and;
-use super::scope::{Identity, Scope};
+use super::query::Role;
+use super::scope::{Identity, Scope, Sources};
 use super::{CarriedIdentity, GroupFloor, RESERVED_PREFIX, REWRITTEN_BYTES_MAX, lex};
 
 /// An identity in the scope: the expression that reads it, and what it is.
 type InScopeIdentities<'v> = BTreeMap<&'v str, (Expr, &'v Identity)>;
 
-fn identities<'v>(scope: &Scope<'v>) -> InScopeIdentities<'v> {
+fn identities<'v>(scope: &'v Scope<'_>) -> InScopeIdentities<'v> {
     scope
         .carries()
         .map(|(alias, one, identity)| (alias, (one.expr(&identity.source), identity)))
@@ -24,8 +25,13 @@ fn identities<'v>(scope: &Scope<'v>) -> InScopeIdentities<'v> {
 }
 
 /// Adds the identity of each individual to the rows of a row-level select.
-pub(super) fn carry(parts: &mut Parts<'_>, scope: &Scope<'_>) -> Vec<CarriedIdentity> {
+pub(super) fn carry(parts: &mut Parts<'_>, scope: &Scope<'_>, role: Role) -> Vec<CarriedIdentity> {
     let mut carried = Vec::new();
+    match role {
+        Role::Last | Role::View | Role::Table => {}
+        // Refused where there is any.
+        Role::Value | Role::Operand { .. } => return carried,
+    }
     for (alias, (expr, identity)) in identities(scope) {
         let column = identity.name.clone();
         parts.projection.push(if identity.source == column {
@@ -38,22 +44,30 @@ pub(super) fn carry(parts: &mut Parts<'_>, scope: &Scope<'_>) -> Vec<CarriedIden
     carried
 }
 
-/// Counts the individuals behind each group, and drops the groups with too few.
-pub(super) fn floor(parts: &mut Parts<'_>, scope: &Scope<'_>) -> Vec<GroupFloor> {
+/// Counts the individuals behind each group, and drops the groups with too few. `counted` adds the
+/// counts to the output, where the application checks them again.
+pub(super) fn floor(
+    parts: &mut Parts<'_>,
+    scope: &Scope<'_>,
+    touched: &Sources,
+    counted: bool,
+) -> Vec<GroupFloor> {
     let mut floors = Vec::new();
     for (alias, (expr, identity)) in identities(scope) {
         let column = format!("{RESERVED_PREFIX}group_{alias}");
         let count = count_distinct(expr);
-        let minimum = Expr::value(Value::Number(identity.minimum.to_string(), false));
-        let enough = operation(count.clone(), BinaryOperator::GtEq, minimum);
+        let minimum = identity.floor(alias, touched);
+        let least = Expr::value(Value::Number(minimum.to_string(), false));
+        let enough = operation(count.clone(), BinaryOperator::GtEq, least);
         *parts.having = Some(match parts.having.take() {
             None => enough,
             Some(having) => operation(nested(having), BinaryOperator::And, enough),
         });
-        parts
-            .projection
-            .push(SelectItem::ExprWithAlias { expr: count, alias: Ident::new(column.as_str()) });
-        floors.push(GroupFloor { column, minimum: identity.minimum, alias: alias.to_owned() });
+        if counted {
+            let alias = Ident::new(column.as_str());
+            parts.projection.push(SelectItem::ExprWithAlias { expr: count, alias });
+        }
+        floors.push(GroupFloor { column, minimum, alias: alias.to_owned() });
     }
     floors
 }

@@ -1,14 +1,16 @@
-//! Relations and columns: what names mean in one segment, and what rows carry.
+//! Relations and columns: what names mean in one query, and what rows carry.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use sqlparser::ast::{Expr, Ident};
 
-use super::names::{is_identifier, is_reserved};
 use super::refusal::RefusalCode;
+use super::rules::Rules;
 use super::shape::Shape;
-use super::{RESERVED_PREFIX, Relation};
-use crate::dataset::{ColumnType, GroupIdentity};
+use crate::dataset::ColumnType;
+
+pub(super) use super::input::input;
 
 /// Where values come from, as (input alias, column).
 pub(super) type Sources = BTreeSet<(String, String)>;
@@ -24,6 +26,8 @@ pub(super) struct ScopeColumn {
     pub(super) sources: Sources,
     pub(super) aggregated: bool,
     pub(super) shape: Shape,
+    /// The policies on its sources that still hold for its values.
+    pub(super) rules: Rules,
 }
 
 /// What tells the individuals of one input apart.
@@ -31,88 +35,51 @@ pub(super) struct ScopeColumn {
 pub(super) struct Identity {
     /// The column of this relation that holds it.
     pub(super) source: String,
-    /// The hidden column that a row-level segment passes it on as.
+    /// The hidden column that a row-level query passes it on as.
     pub(super) name: String,
     /// The floor.
     pub(super) minimum: u64,
+    /// Floors of single columns that differ from it.
+    pub(super) overrides: BTreeMap<String, u64>,
 }
 
-/// An input or a view that a segment can read.
+impl Identity {
+    /// The floor under rows that these columns of the input had a part in: the highest that any of
+    /// them asks for, and the dataset's own where none of them had a part.
+    pub(super) fn floor(&self, alias: &str, touched: &Sources) -> u64 {
+        let columns = touched.iter().filter(|(input, _)| input == alias);
+        let asked = columns.map(|(_, column)| *self.overrides.get(column).unwrap_or(&self.minimum));
+        asked.max().unwrap_or(self.minimum)
+    }
+}
+
+/// What a relation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A dataset, loaded by the application.
+    Input,
+    /// The view of an earlier segment.
+    View,
+    /// A derived table, a `WITH` table or a lateral view: part of the text itself.
+    Nested,
+}
+
+/// An input, a view or a nested table that a query can read.
 #[derive(Debug, Clone)]
 pub(super) struct Readable {
     /// Its name.
     pub(super) name: String,
-    /// The order it is made at; `None` for inputs, which are always there.
-    pub(super) order: Option<u32>,
+    pub(super) origin: Origin,
     pub(super) columns: Vec<ScopeColumn>,
     /// Identities that each row carries, by input alias.
     pub(super) carries: BTreeMap<String, Identity>,
-    /// Inputs whose floor an earlier segment has put under every row.
+    /// Inputs whose floor an earlier grouping has put under every row.
     pub(super) settled: BTreeSet<String>,
+    /// Every column that had a part in which rows there are, or in what they hold.
+    pub(super) touched: Sources,
 }
 
 impl Readable {
-    /// An input, or the reason why its schema and policy can't be used.
-    pub(super) fn input(relation: &Relation<'_>) -> Result<Self, String> {
-        let Relation { alias, columns, policy } = relation;
-        let mut seen = BTreeSet::new();
-        for column in *columns {
-            if !is_identifier(&column.name) || is_reserved(&column.name) {
-                return Err(format!(
-                    "{alias} has a column with the unusable name {:?}",
-                    column.name
-                ));
-            }
-            if !seen.insert(column.name.to_ascii_lowercase()) {
-                return Err(format!("{alias} has the column {} twice", column.name));
-            }
-        }
-        let mut carries = BTreeMap::new();
-        if let Some(group) = &policy.minimum_group {
-            let (source, name) = match &group.identity {
-                GroupIdentity::Row => {
-                    let name = format!("{RESERVED_PREFIX}row_{alias}");
-                    (name.clone(), name)
-                }
-                GroupIdentity::Column(identity) => {
-                    let Some(column) =
-                        columns.iter().find(|column| column.name.eq_ignore_ascii_case(identity))
-                    else {
-                        return Err(format!(
-                            "{alias} has no column {identity} to tell its individuals apart"
-                        ));
-                    };
-                    (column.name.clone(), format!("{RESERVED_PREFIX}id_{alias}"))
-                }
-            };
-            if group.count == 0 {
-                return Err(format!("{alias} has a minimum group of 0"));
-            }
-            carries.insert((*alias).to_owned(), Identity { source, name, minimum: group.count });
-        }
-        let columns = columns
-            .iter()
-            .map(|column| ScopeColumn {
-                name: column.name.clone(),
-                kind: Some(column.kind),
-                allowed: policy
-                    .allowed_columns
-                    .iter()
-                    .any(|allowed| allowed.eq_ignore_ascii_case(&column.name)),
-                sources: BTreeSet::from([((*alias).to_owned(), column.name.clone())]),
-                aggregated: false,
-                shape: Shape::Column,
-            })
-            .collect();
-        Ok(Self {
-            name: (*alias).to_owned(),
-            order: None,
-            columns,
-            carries,
-            settled: BTreeSet::new(),
-        })
-    }
-
     fn column(&self, name: &str) -> Option<&ScopeColumn> {
         self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))
     }
@@ -120,42 +87,44 @@ impl Readable {
 
 /// One relation of a `FROM`.
 #[derive(Debug)]
-pub(super) struct InScope<'v> {
+pub(super) struct InScope {
     /// The name that columns are qualified with.
     pub(super) alias: Ident,
-    pub(super) relation: &'v Readable,
+    pub(super) relation: Rc<Readable>,
 }
 
 /// The relations of a `FROM`, as far as it has been read.
 #[derive(Debug, Default)]
-pub(super) struct Scope<'v> {
-    pub(super) relations: Vec<InScope<'v>>,
+pub(super) struct Scope<'o> {
+    pub(super) relations: Vec<InScope>,
     /// Names that a `USING` made one column of, with the relations that share it.
     pub(super) merged: BTreeMap<String, BTreeSet<usize>>,
+    /// The scope around a subquery in an expression, and whether its columns may be read.
+    pub(super) outer: Option<(&'o Scope<'o>, bool)>,
 }
 
 /// What a name stands for.
 #[derive(Debug)]
-pub(super) struct Resolved<'s> {
+pub(super) struct Resolved {
     /// The name as it is printed: qualified, unless `USING` merged it.
     pub(super) expr: Expr,
-    pub(super) column: &'s ScopeColumn,
+    pub(super) column: ScopeColumn,
     pub(super) sources: Sources,
-    /// (relation, column) pairs read.
-    pub(super) reads: Vec<(&'s str, &'s str)>,
+    /// (relation, column) pairs read of inputs and views.
+    pub(super) reads: Vec<(String, String)>,
 }
 
 /// Why a name stands for nothing.
 pub(super) type Unresolved = (RefusalCode, String);
 
-impl<'v> Scope<'v> {
+impl Scope<'_> {
     /// The position of the relation with this name or alias.
     pub(super) fn position(&self, alias: &str) -> Option<usize> {
         self.relations.iter().position(|one| one.alias.value.eq_ignore_ascii_case(alias))
     }
 
     /// `alias.name`.
-    pub(super) fn qualified(&self, alias: &str, name: &str) -> Result<Resolved<'v>, Unresolved> {
+    pub(super) fn qualified(&self, alias: &str, name: &str) -> Result<Resolved, Unresolved> {
         let Some(one) = self.position(alias).and_then(|position| self.relations.get(position))
         else {
             return Err((
@@ -177,7 +146,7 @@ impl<'v> Scope<'v> {
 
     /// Positions of the relations that have a column of this name, closed ones too.
     pub(super) fn holders(&self, name: &str) -> BTreeSet<usize> {
-        let has = |one: &InScope<'_>| one.relation.column(name).is_some();
+        let has = |one: &InScope| one.relation.column(name).is_some();
         self.relations
             .iter()
             .enumerate()
@@ -188,7 +157,7 @@ impl<'v> Scope<'v> {
 
     /// `name` alone. A closed column counts as a holder of its name: whether Spark sees it depends
     /// on what was loaded, and a name must not change its meaning with that.
-    pub(super) fn unqualified(&self, name: &str) -> Result<Resolved<'v>, Unresolved> {
+    pub(super) fn unqualified(&self, name: &str) -> Result<Resolved, Unresolved> {
         let holders = self.holders(name);
         let mut found = holders.iter().filter_map(|position| self.relations.get(*position));
         let Some(first) = found.next() else {
@@ -212,13 +181,14 @@ impl<'v> Scope<'v> {
             let other = self.qualified(&other.alias.value, name)?;
             resolved.sources.extend(other.sources);
             resolved.reads.extend(other.reads);
+            resolved.column.rules.add(&other.column.rules);
         }
         resolved.expr = Expr::Identifier(Ident::new(resolved.column.name.as_str()));
         Ok(resolved)
     }
 
     /// The identities that a row of this `FROM` carries: alias, relation and identity.
-    pub(super) fn carries(&self) -> impl Iterator<Item = (&'v str, &InScope<'v>, &'v Identity)> {
+    pub(super) fn carries(&self) -> impl Iterator<Item = (&str, &InScope, &Identity)> {
         self.relations.iter().flat_map(|one| {
             one.relation
                 .carries
@@ -231,16 +201,34 @@ impl<'v> Scope<'v> {
     pub(super) fn has_floor(&self) -> bool {
         self.carries().next().is_some()
     }
+
+    /// Inputs with a floor that this `FROM` knows something of: by rows, or by settled groups.
+    pub(super) fn reached(&self) -> impl Iterator<Item = &String> {
+        self.relations
+            .iter()
+            .flat_map(|one| one.relation.carries.keys().chain(&one.relation.settled))
+    }
+
+    /// Every column that had a part in the rows of its relations.
+    pub(super) fn touched(&self) -> Sources {
+        self.relations.iter().flat_map(|one| one.relation.touched.iter().cloned()).collect()
+    }
 }
 
-impl<'v> InScope<'v> {
+impl InScope {
     /// A column of this relation under its qualified name.
-    pub(super) fn resolved(&self, column: &'v ScopeColumn) -> Resolved<'v> {
+    pub(super) fn resolved(&self, column: &ScopeColumn) -> Resolved {
+        let reads = match self.relation.origin {
+            Origin::Input | Origin::View => {
+                vec![(self.relation.name.clone(), column.name.clone())]
+            }
+            Origin::Nested => Vec::new(),
+        };
         Resolved {
             expr: self.expr(&column.name),
-            column,
+            column: column.clone(),
             sources: column.sources.clone(),
-            reads: vec![(self.relation.name.as_str(), column.name.as_str())],
+            reads,
         }
     }
 

@@ -1,16 +1,20 @@
 //! The segments of a query, in order: names, what each may read, and what the last one may show.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use sqlparser::tokenizer::Span;
 
 use super::bind::Bindings;
-use super::from::Known;
-use super::names::{is_reserved, name_objection};
+use super::context::Known;
+use super::names::name_objection;
 use super::refusal::{Clause, Refusal, RefusalCode, Refusals};
-use super::scope::{Readable, Scope};
+use super::scope::{self, Readable, Sources};
 use super::segment;
-use super::{Analysis, BINDINGS_MAX, Parameter, REFUSALS_MAX, Relation, SEGMENTS_MAX, SegmentText};
+use super::{
+    AnalysedSegment, Analysis, BINDINGS_MAX, Parameter, REFUSALS_MAX, Relation, SEGMENTS_MAX,
+    SegmentText,
+};
 
 /// Columns read, by relation.
 pub(super) type Reads = BTreeMap<String, BTreeSet<String>>;
@@ -23,6 +27,7 @@ pub(super) fn analyse(
     let mut query = Refusals::new("");
     let mut bindings = Bindings::new(parameters, &mut query);
     check_counts(segments, inputs, &mut query);
+    let forbidden = forbidden(inputs);
     let inputs = if query.is_empty() { read_inputs(inputs, &mut query) } else { Vec::new() };
     if !query.is_empty() {
         return Err(query.into_sorted());
@@ -32,7 +37,7 @@ pub(super) fn analyse(
 
     let mut refused = Vec::new();
     let mut analysed = Vec::new();
-    let mut views: Vec<Readable> = Vec::new();
+    let mut views: Vec<Rc<Readable>> = Vec::new();
     let mut failed = BTreeSet::new();
     let mut loads: Reads =
         inputs.iter().map(|input| (input.name.clone(), BTreeSet::new())).collect();
@@ -41,12 +46,12 @@ pub(super) fn analyse(
         check_name(index, &ordered, &inputs, &mut refusals);
         let known = known(segment.order, &ordered, &inputs, &views, &failed);
         let last = index + 1 == ordered.len();
-        let mut loader = Loader { inputs: &inputs, loads: &mut loads };
-        let made = segment::one(segment, last, &known, &mut bindings, &mut refusals, &mut loader);
+        let made = segment::one(segment, last, known, &forbidden, &mut bindings, &mut refusals);
         match made {
             Some((segment, view)) if refusals.is_empty() => {
+                load(&segment, &mut loads);
                 analysed.push(segment);
-                views.push(view);
+                views.push(Rc::new(view));
             }
             _ => {
                 failed.insert(segment.view.to_ascii_lowercase());
@@ -62,7 +67,7 @@ pub(super) fn analyse(
     if !refused.is_empty() {
         return Err(refused);
     }
-    let row_identities = row_identities(&mut loads);
+    let row_identities = row_identities(&analysed, &loads);
     Ok(Analysis { segments: analysed, row_identities, loads })
 }
 
@@ -87,9 +92,9 @@ fn check_counts(segments: &[SegmentText<'_>], inputs: &[Relation<'_>], refusals:
     }
 }
 
-fn read_inputs(inputs: &[Relation<'_>], refusals: &mut Refusals) -> Vec<Readable> {
+fn read_inputs(inputs: &[Relation<'_>], refusals: &mut Refusals) -> Vec<Rc<Readable>> {
     let nowhere = Span::empty();
-    let mut readable: Vec<Readable> = Vec::with_capacity(inputs.len());
+    let mut readable: Vec<Rc<Readable>> = Vec::with_capacity(inputs.len());
     for input in inputs {
         if let Some((code, detail)) = name_objection("input", input.alias) {
             refusals.push(code, Clause::Query, nowhere, detail);
@@ -97,8 +102,8 @@ fn read_inputs(inputs: &[Relation<'_>], refusals: &mut Refusals) -> Vec<Readable
             let detail = format!("two inputs are named {}", input.alias);
             refusals.push(RefusalCode::DuplicateAlias, Clause::Query, nowhere, detail);
         } else {
-            match Readable::input(input) {
-                Ok(input) => readable.push(input),
+            match scope::input(input) {
+                Ok(input) => readable.push(Rc::new(input)),
                 Err(detail) => {
                     refusals.push(RefusalCode::InvalidInput, Clause::Query, nowhere, detail);
                 }
@@ -111,7 +116,7 @@ fn read_inputs(inputs: &[Relation<'_>], refusals: &mut Refusals) -> Vec<Readable
 fn check_name(
     index: usize,
     ordered: &[&SegmentText<'_>],
-    inputs: &[Readable],
+    inputs: &[Rc<Readable>],
     refusals: &mut Refusals,
 ) {
     let Some(segment) = ordered.get(index) else {
@@ -130,13 +135,13 @@ fn check_name(
 }
 
 /// What the names in a segment of this order stand for.
-fn known<'v>(
+fn known(
     order: u32,
     ordered: &[&SegmentText<'_>],
-    inputs: &'v [Readable],
-    views: &'v [Readable],
+    inputs: &[Rc<Readable>],
+    views: &[Rc<Readable>],
     failed: &BTreeSet<String>,
-) -> BTreeMap<String, Known<'v>> {
+) -> BTreeMap<String, Known> {
     let mut known = BTreeMap::new();
     for segment in ordered {
         known.insert(segment.view.to_ascii_lowercase(), Known::TooLate);
@@ -146,47 +151,45 @@ fn known<'v>(
         if failed.contains(&name) {
             known.insert(name, Known::Refused);
         } else if let Some(view) = views.iter().find(|view| view.name == name) {
-            known.insert(name, Known::Readable(view));
+            known.insert(name, Known::Readable(Rc::clone(view)));
         }
     }
     for input in inputs {
-        known.insert(input.name.clone(), Known::Readable(input));
+        known.insert(input.name.clone(), Known::Readable(Rc::clone(input)));
     }
     known
 }
 
-/// Notes what has to be loaded of the inputs.
-pub(super) struct Loader<'l> {
-    inputs: &'l [Readable],
-    loads: &'l mut Reads,
-}
-
-impl Loader<'_> {
-    pub(super) fn note(&mut self, reads: &Reads, scope: &Scope<'_>) {
-        for (relation, columns) in reads {
-            if self.inputs.iter().any(|input| input.name == *relation) {
-                self.loads.entry(relation.clone()).or_default().extend(columns.iter().cloned());
-            }
-        }
-        for (alias, one, identity) in scope.carries() {
-            if one.relation.order.is_none() {
-                self.loads.entry(alias.to_owned()).or_default().insert(identity.source.clone());
-            }
-        }
-    }
-}
-
-/// Splits the row numbers, which the application makes, off the columns that it loads.
-fn row_identities(loads: &mut Reads) -> BTreeMap<String, String> {
-    let mut rows = BTreeMap::new();
-    for (alias, columns) in loads {
-        columns.retain(|column| {
-            let made = is_reserved(column);
-            if made {
-                rows.insert(alias.clone(), column.clone());
-            }
-            !made
+/// Columns of inputs that no output may be computed from.
+fn forbidden(inputs: &[Relation<'_>]) -> Sources {
+    let of = |input: &Relation<'_>| {
+        let alias = input.alias.to_owned();
+        let rules = input.policy.column_rules.iter().filter(|rule| rule.output_forbidden);
+        let columns = rules.flat_map(|rule| {
+            let named = |name: &str| name.eq_ignore_ascii_case(&rule.column);
+            input.columns.iter().filter(move |column| named(&column.name))
         });
+        columns.map(move |column| (alias.clone(), column.name.clone())).collect::<Vec<_>>()
+    };
+    inputs.iter().flat_map(of).collect()
+}
+
+/// Notes what has to be loaded of the inputs.
+fn load(segment: &AnalysedSegment, loads: &mut Reads) {
+    for (relation, columns) in &segment.reads {
+        if let Some(load) = loads.get_mut(relation) {
+            load.extend(columns.iter().cloned());
+        }
     }
-    rows
+}
+
+/// The row numbers of inputs, which the application makes.
+fn row_identities(segments: &[AnalysedSegment], loads: &Reads) -> BTreeMap<String, String> {
+    let hidden = segments.iter().flat_map(|segment| &segment.hidden);
+    hidden
+        .filter(|(relation, _)| loads.contains_key(*relation))
+        .flat_map(|(relation, columns)| {
+            columns.iter().map(|column| (relation.clone(), column.clone()))
+        })
+        .collect()
 }

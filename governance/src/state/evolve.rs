@@ -1,18 +1,20 @@
 //! The fold: one event moves the state, or the log is corrupt.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod change;
+mod member;
+mod query;
+mod usage;
+
+use std::collections::BTreeMap;
 
 use chancery_ledger::entry::Actor;
 use chancery_ledger::id::{InvitationId, MemberId};
 use chancery_ledger::key::PublicKey;
 
-use super::query::{Proposal, Query, Stage as QueryStage, Vote};
+use super::query::{Query, Stage as QueryStage};
 use super::run::{Admission, Job, Outcome, Run, Stage as RunStage};
-use super::{
-    Collaboration, Dataset, Invitation, InvitationStage, Member, MemberKey, PublishedVersion,
-    Recorded, State,
-};
-use crate::consent::{ConsentKind, Scope};
+use super::{Collaboration, Dataset, InvitationStage, Member, PublishedVersion, Recorded, State};
+use crate::consent::Scope;
 use crate::event::{self, Event};
 use crate::subject::{Subject, owner_of};
 
@@ -74,6 +76,7 @@ fn created_collaboration(
         abilities: crate::decide::collaboration::FOUNDER_ABILITIES.into_iter().collect(),
         invited_key: None,
         keys: BTreeMap::new(),
+        replacement: None,
     };
     Ok(Collaboration {
         id: at.collaboration,
@@ -83,21 +86,30 @@ fn created_collaboration(
         service: created.service,
         service_keys: vec![(0, created.service_key.clone())],
         service_key: created.service_key,
+        service_evidence: created.evidence.kind,
         workload: None,
         applications: Vec::new(),
         members: BTreeMap::from([(owner, member)]),
+        former: BTreeMap::new(),
+        changes: BTreeMap::new(),
+        rules: BTreeMap::new(),
         invitations: BTreeMap::new(),
         datasets: BTreeMap::new(),
         queries: BTreeMap::new(),
         runs: BTreeMap::new(),
         marks: BTreeMap::new(),
         versions: BTreeMap::from([(at.subject, 0), (Subject::Member(owner), 0)]),
+        lifecycle: super::lifecycle::Lifecycle::default(),
+        spent: super::spent::Spent::default(),
+        demands: crate::clean_room::Demands::default(),
+        only: Vec::new(),
         size: 1,
         last_leaf: at.leaf,
         last_time_ms: at.time_ms,
     })
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each event, and nothing else")]
 fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &'static str> {
     match event {
         Event::CollaborationCreated(_) => Err("the collaboration exists"),
@@ -107,10 +119,15 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
         }
         Event::CleanRoomPolicySet(event) => {
             state.applications = event.applications;
+            state.demands = event.demands;
+            state.only = event.only;
             Ok(())
         }
-        Event::CollaboratorInvited(event) => invite(state, at, event),
-        Event::ServiceKeyRotated(event) => rotate_key(state, at, event.key),
+        Event::CollaborationPaused(event) => usage::pause(state, at, event),
+        Event::CollaborationResumed(_) => usage::resume(state, at),
+        Event::CollaborationClosed(event) => usage::close(state, at, event),
+        Event::CollaboratorInvited(event) => member::invite(state, at, event),
+        Event::ServiceKeyRotated(event) => rotate_key(state, at, event),
         Event::SubjectErased(_) => {
             let invitation =
                 state.invitations.get_mut(&invitation_id(at)?).ok_or("no such invitation")?;
@@ -119,19 +136,18 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
                 Some(_) => Err("the e-mail is erased"),
             }
         }
-        Event::InvitationWithdrawn(_) => settle_invitation(state, at, InvitationStage::Withdrawn),
+        Event::InvitationWithdrawn(_) => {
+            member::settle_invitation(state, at, InvitationStage::Withdrawn)
+        }
         Event::InvitationAccepted(event) => {
-            settle_invitation(state, at, InvitationStage::Accepted(event.identity))
+            member::settle_invitation(state, at, InvitationStage::Accepted(event.identity))
         }
-        Event::CollaboratorActivated(event) => activate(state, at, event),
-        Event::SigningKeyRegistered(event) => register_key(state, at, event.key),
-        Event::SigningKeyRevoked(event) => {
-            let key = member(state, at)?.keys.get_mut(&event.key).ok_or("no such key")?;
-            match key.revoked_at.replace(at.position) {
-                None => Ok(()),
-                Some(_) => Err("the key is revoked"),
-            }
-        }
+        Event::CollaboratorActivated(event) => member::activate(state, at, event),
+        Event::CollaboratorRemoved(event) => member::remove(state, at, &event),
+        Event::AbilityGranted(event) => member::grant(state, at, event.ability),
+        Event::AbilityRevoked(event) => member::revoke(state, at, event.ability),
+        Event::SigningKeyRegistered(event) => member::register_key(state, at, event.key),
+        Event::SigningKeyRevoked(event) => member::revoke_key(state, at, event.key),
         Event::DatasetPublished(event) => publish(state, at, event),
         Event::DatasetRetired(_) => {
             let Subject::Dataset(id) = at.subject else { return Err(SUBJECT) };
@@ -146,7 +162,16 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
             let marks = state.marks.entry((scope(at)?, event.kind)).or_default();
             if marks.insert(actor(at)?) { Ok(()) } else { Err("the mark stands") }
         }
-        Event::ConsentRestored(event) => restore(state, at, event.kind),
+        Event::ConsentRestored(event) => member::unmark(state, at, event.kind, actor(at)?),
+        Event::ConsentLapsed(event) => member::lapse(state, at, &event),
+        event @ (Event::ChangeProposed(_)
+        | Event::ChangeApproved(_)
+        | Event::ChangeRejected(_)
+        | Event::ChangeWithdrawn(_)
+        | Event::ChangeSuperseded(_)
+        | Event::ChangeCommitted(_)) => change::apply(state, at, event),
+        Event::AutoApprovalRuleSet(event) => change::set_rule(state, at, event),
+        Event::AutoApprovalRuleRemoved(_) => change::remove_rule(state, at),
         Event::QueryDrafted(event) => {
             let Subject::Query(id) = at.subject else { return Err(SUBJECT) };
             let query = Query {
@@ -162,20 +187,29 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
         event @ (Event::QueryRevised(_)
         | Event::QueryProposed(_)
         | Event::QueryApproved(_)
+        | Event::QueryApprovedByRule(_)
         | Event::QueryRejected(_)
         | Event::QueryWithdrawn(_)
         | Event::QueryAccepted(_)
         | Event::QuerySuperseded(_)) => {
             let Subject::Query(id) = at.subject else { return Err(SUBJECT) };
+            if let Event::QueryApprovedByRule(event) = &event {
+                query::check_rule(state, event)?;
+            }
             let query = state.queries.remove(&id).ok_or("no such query")?;
-            state.queries.insert(id, move_query(query, at, event)?);
+            state.queries.insert(id, query::move_query(query, at, event)?);
             Ok(())
         }
         Event::RunRequested(event) => {
-            let run = new_run(at, event.query, Some(event.digest), RunStage::Requested)?;
-            insert_run(state, at, run)
+            let mut run = new_run(at, event.query, Some(event.digest), RunStage::Requested)?;
+            run.output = usage::output(state, event.query);
+            insert_run(state, at, run)?;
+            usage::request(state, at, event.query)
         }
-        Event::RunRefused(event) => refuse_run(state, at, event),
+        Event::RunRefused(event) => {
+            refuse_run(state, at, event)?;
+            usage::end(state, at)
+        }
         event @ (Event::RunAdmitted(_)
         | Event::RunSubmitted(_)
         | Event::RunStarted(_)
@@ -185,30 +219,10 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
             let Subject::Run(id) = at.subject else { return Err(SUBJECT) };
             let mut run = state.runs.remove(&id).ok_or("no such run")?;
             run.stage = move_run(run.stage, event)?;
+            usage::moved(&mut state.spent, id, &run.stage);
             state.runs.insert(id, run);
             Ok(())
         }
-    }
-}
-
-fn invite(
-    state: &mut Collaboration,
-    at: &Recorded,
-    event: event::CollaboratorInvited,
-) -> Result<(), &'static str> {
-    let invitation = Invitation {
-        organisation: event.organisation,
-        invited_by: actor(at)?,
-        abilities: event.abilities,
-        email: event.email,
-        erased_at: None,
-        tenant: event.tenant,
-        key: event.key,
-        stage: InvitationStage::Pending,
-    };
-    match state.invitations.insert(invitation_id(at)?, invitation) {
-        None => Ok(()),
-        Some(_) => Err("the invitation exists"),
     }
 }
 
@@ -230,20 +244,20 @@ fn scope(at: &Recorded) -> Result<Scope, &'static str> {
         Subject::Collaboration(id) => Ok(Scope::Collaboration(id)),
         Subject::Dataset(id) => Ok(Scope::Dataset(id)),
         Subject::Query(id) => Ok(Scope::Query(id)),
-        Subject::Invitation(_) | Subject::Member(_) | Subject::Run(_) => Err(SUBJECT),
+        Subject::Invitation(_)
+        | Subject::Member(_)
+        | Subject::Run(_)
+        | Subject::Change(_)
+        | Subject::Rule(_) => Err(SUBJECT),
     }
-}
-
-fn member<'a>(state: &'a mut Collaboration, at: &Recorded) -> Result<&'a mut Member, &'static str> {
-    let Subject::Member(id) = at.subject else { return Err(SUBJECT) };
-    state.members.get_mut(&id).ok_or("no such member")
 }
 
 fn rotate_key(
     state: &mut Collaboration,
     at: &Recorded,
-    key: PublicKey,
+    event: event::ServiceKeyRotated,
 ) -> Result<(), &'static str> {
+    let key: PublicKey = event.key;
     if at.subject != Subject::Collaboration(state.id) {
         return Err(SUBJECT);
     }
@@ -255,34 +269,7 @@ fn rotate_key(
     }
     state.service_keys.push((at.position + 1, key.clone()));
     state.service_key = key;
-    Ok(())
-}
-
-fn register_key(
-    state: &mut Collaboration,
-    at: &Recorded,
-    key: PublicKey,
-) -> Result<(), &'static str> {
-    let id = key.id();
-    match member(state, at)?.keys.insert(id, MemberKey { key, revoked_at: None }) {
-        None => Ok(()),
-        Some(_) => Err("the key is registered"),
-    }
-}
-
-fn restore(
-    state: &mut Collaboration,
-    at: &Recorded,
-    kind: ConsentKind,
-) -> Result<(), &'static str> {
-    let key = (scope(at)?, kind);
-    let marks = state.marks.get_mut(&key).ok_or("there is no mark")?;
-    if !marks.remove(&actor(at)?) {
-        return Err("there is no mark");
-    }
-    if marks.is_empty() {
-        state.marks.remove(&key);
-    }
+    state.service_evidence = event.evidence.kind;
     Ok(())
 }
 
@@ -300,42 +287,6 @@ fn refuse_run(
             run.stage = refused;
             Ok(())
         }
-    }
-}
-
-fn settle_invitation(
-    state: &mut Collaboration,
-    at: &Recorded,
-    stage: InvitationStage,
-) -> Result<(), &'static str> {
-    let invitation = state.invitations.get_mut(&invitation_id(at)?).ok_or("no such invitation")?;
-    if invitation.stage != InvitationStage::Pending {
-        return Err("the invitation is not open");
-    }
-    invitation.stage = stage;
-    Ok(())
-}
-
-fn activate(
-    state: &mut Collaboration,
-    at: &Recorded,
-    event: event::CollaboratorActivated,
-) -> Result<(), &'static str> {
-    let Subject::Member(id) = at.subject else { return Err(SUBJECT) };
-    let invitation = state.invitations.get(&InvitationId::new(id.uuid())).ok_or("not invited")?;
-    let InvitationStage::Accepted(identity) = &invitation.stage else {
-        return Err("the invitation is not accepted");
-    };
-    let member = Member {
-        organisation: event.organisation,
-        identity: identity.clone(),
-        abilities: event.abilities.into_iter().collect(),
-        invited_key: invitation.key,
-        keys: BTreeMap::new(),
-    };
-    match state.members.insert(id, member) {
-        None => Ok(()),
-        Some(_) => Err("the member exists"),
     }
 }
 
@@ -363,65 +314,13 @@ fn publish(
     Ok(())
 }
 
-fn move_query(query: Query, at: &Recorded, event: Event) -> Result<Query, &'static str> {
-    let Query { author, definition, stage } = query;
-    let keep = |stage| Query { author, definition: definition.clone(), stage };
-    Ok(match (stage, event) {
-        (
-            QueryStage::Draft
-            | QueryStage::Rejected { .. }
-            | QueryStage::Withdrawn
-            | QueryStage::Superseded { .. },
-            Event::QueryRevised(event),
-        ) => Query { author, definition: event.definition, stage: QueryStage::Draft },
-        (QueryStage::Draft, Event::QueryProposed(event)) => keep(QueryStage::Proposed(Proposal {
-            binding: event.binding,
-            digest: event.digest,
-            approvers: event.approvers.into_iter().collect::<BTreeSet<_>>(),
-            votes: BTreeMap::new(),
-        })),
-        (QueryStage::Proposed(mut proposal), Event::QueryApproved(event)) => {
-            let member = actor(at)?;
-            if event.digest != proposal.digest || !proposal.approvers.contains(&member) {
-                return Err("the vote is on another digest, or by no approver");
-            }
-            let vote = Vote { position: at.position, leaf: at.leaf };
-            if proposal.votes.insert(member, vote).is_some() {
-                return Err("the approver voted already");
-            }
-            keep(QueryStage::Proposed(proposal))
-        }
-        (QueryStage::Proposed(proposal), Event::QueryRejected(event)) => {
-            if event.digest != proposal.digest {
-                return Err("the vote is on another digest");
-            }
-            keep(QueryStage::Rejected { proposal, by: actor(at)? })
-        }
-        (QueryStage::Proposed(proposal), Event::QueryAccepted(event)) => {
-            if event.digest != proposal.digest || proposal.pending().next().is_some() {
-                return Err("not every approver said yes to this digest");
-            }
-            keep(QueryStage::Accepted(proposal))
-        }
-        (
-            QueryStage::Draft | QueryStage::Proposed(_) | QueryStage::Accepted(_),
-            Event::QueryWithdrawn(_),
-        ) => keep(QueryStage::Withdrawn),
-        (
-            QueryStage::Proposed(proposal) | QueryStage::Accepted(proposal),
-            Event::QuerySuperseded(event),
-        ) => keep(QueryStage::Superseded { proposal, reason: event.reason }),
-        _ => return Err("the query is at another stage"),
-    })
-}
-
 fn new_run(
     at: &Recorded,
     query: chancery_ledger::id::QueryId,
     digest: Option<chancery_ledger::digest::Digest>,
     stage: RunStage,
 ) -> Result<Run, &'static str> {
-    Ok(Run { query, digest, runner: actor(at)?, request_leaf: at.leaf, stage })
+    Ok(Run { query, digest, runner: actor(at)?, request_leaf: at.leaf, output: None, stage })
 }
 
 fn insert_run(state: &mut Collaboration, at: &Recorded, run: Run) -> Result<(), &'static str> {
@@ -446,6 +345,7 @@ fn move_run(stage: RunStage, event: Event) -> Result<RunStage, &'static str> {
             executor: event.executor,
             platform: event.platform,
             measurement: event.measurement,
+            claims: event.claims,
         }),
         (RunStage::Admitted(admission), Event::RunSubmitted(event)) => RunStage::Submitted(
             admission,

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_ledger::digest::Digest;
-use chancery_ledger::id::MemberId;
+use chancery_ledger::id::{MemberId, RuleId};
 
+use crate::member::ApprovalGroup;
 use crate::query::{Binding, Definition};
 use crate::reason::Reason;
 
@@ -55,6 +56,8 @@ pub struct Proposal {
     pub digest: Digest,
     /// Whose votes it takes.
     pub approvers: BTreeSet<MemberId>,
+    /// The groups of which so many must approve beside them.
+    pub groups: Vec<ApprovalGroup>,
     /// The votes in favour.
     pub votes: BTreeMap<MemberId, Vote>,
 }
@@ -66,6 +69,10 @@ pub struct Vote {
     pub position: u64,
     /// The leaf hash of its entry.
     pub leaf: Digest,
+    /// The rule that cast it, where its member did not do so itself.
+    pub rule: Option<RuleId>,
+    /// Who alone may run the query on it, where it was cast by a rule that says so.
+    pub runner: Option<MemberId>,
 }
 
 impl Query {
@@ -98,6 +105,32 @@ impl Proposal {
     /// The approvers who have not voted yet.
     pub fn pending(&self) -> impl Iterator<Item = MemberId> + '_ {
         self.approvers.iter().copied().filter(|member| !self.votes.contains_key(member))
+    }
+
+    /// Whether a member has a vote: as an owner of a dataset, or in a group.
+    pub fn has_vote(&self, member: MemberId) -> bool {
+        self.approvers.contains(&member)
+            || self.groups.iter().any(|group| group.members.contains(&member))
+    }
+
+    /// The groups of which too few have approved, were `with` to approve too, and how many more it
+    /// takes.
+    pub fn short_groups(
+        &self,
+        with: Option<MemberId>,
+    ) -> impl Iterator<Item = (&ApprovalGroup, u64)> {
+        self.groups.iter().filter_map(move |group| {
+            let voted =
+                |member: &&MemberId| self.votes.contains_key(member) || with == Some(**member);
+            let votes = group.members.iter().filter(voted).count() as u64;
+            (votes < group.needed).then(|| (group, group.needed - votes))
+        })
+    }
+
+    /// Whether it has every vote that it takes, were `with` to approve too.
+    pub fn carried(&self, with: Option<MemberId>) -> bool {
+        self.pending().all(|member| Some(member) == with)
+            && self.short_groups(with).next().is_none()
     }
 
     /// The leaf hashes of the votes, by position.

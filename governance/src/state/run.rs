@@ -4,6 +4,8 @@ use chancery_ledger::digest::Digest;
 use chancery_ledger::id::{MemberId, QueryId};
 use chancery_ledger::key::PublicKey;
 
+use crate::clean_room::Claims;
+use crate::query::DatasetVersion;
 use crate::reason::Reason;
 use crate::run::{Attested, Platform};
 
@@ -18,6 +20,8 @@ pub struct Run {
     pub runner: MemberId,
     /// The leaf hash of the request: the nonce of the executor's evidence.
     pub request_leaf: Digest,
+    /// What it was to write; none where the request was refused.
+    pub output: Option<DatasetVersion>,
     /// Where it stands.
     pub stage: Stage,
 }
@@ -46,6 +50,8 @@ pub struct Admission {
     pub platform: Platform,
     /// The application's measurement.
     pub measurement: Digest,
+    /// What its evidence says beside.
+    pub claims: Claims,
 }
 
 /// The engine's side of a run.

@@ -25,6 +25,17 @@ impl Fields {
         }
     }
 
+    /// A field that is left out at its default.
+    pub(super) fn take_or_default<T: Wire + Default>(
+        &mut self,
+        name: &str,
+    ) -> Result<T, WireError> {
+        match self.0.remove(&Key::from(name)) {
+            Some(value) => T::decode(value).map_err(|error| error.within(name)),
+            None => Ok(T::default()),
+        }
+    }
+
     pub(super) fn end(self) -> Result<(), WireError> {
         match self.0.into_keys().next() {
             None => Ok(()),
@@ -34,15 +45,28 @@ impl Fields {
     }
 }
 
-/// A struct as a map: `record! { path { field, field as "wire name" } }`.
+/// The map of the fields that are there.
+pub(super) fn present<const N: usize>(fields: [Option<(Key, Value)>; N]) -> Value {
+    Value::map(fields.into_iter().flatten())
+}
+
+/// A field's pair, or none at its default.
+pub(super) fn unless_default<T: Wire + Default + PartialEq>(
+    name: &str,
+    field: &T,
+) -> Option<(Key, Value)> {
+    (*field != T::default()).then(|| (name.into(), field.encode()))
+}
+
+/// A struct as a map: `record! { path { field, field as "wire name", field = omitted } }`. A field
+/// that is `= omitted` is not there at its default: it came after the first release.
 macro_rules! record {
-    ($($name:path { $($field:ident $(as $text:literal)?),* $(,)? })*) => {$(
+    ($($name:path { $($field:ident $(as $text:literal)? $(= $omitted:ident)?),* $(,)? })*) => {$(
         impl $crate::wire::Wire for $name {
             fn encode(&self) -> chancery_ledger::codec::Value {
-                chancery_ledger::codec::Value::map::<chancery_ledger::codec::Key>([$((
-                    record!(@name $field $($text)?).into(),
-                    $crate::wire::Wire::encode(&self.$field),
-                )),*])
+                $crate::wire::record::present([$(
+                    record!(@encode self.$field, record!(@name $field $($text)?) $(, $omitted)?)
+                ),*])
             }
 
             fn decode(
@@ -50,12 +74,22 @@ macro_rules! record {
             ) -> Result<Self, $crate::wire::WireError> {
                 #[allow(unused_mut, reason = "a record may have no field")]
                 let mut fields = $crate::wire::record::Fields::of(value)?;
-                let record = Self { $($field: fields.take(record!(@name $field $($text)?))?),* };
+                let record = Self { $(
+                    $field: record!(@decode fields, record!(@name $field $($text)?) $(, $omitted)?)?
+                ),* };
                 fields.end()?;
                 Ok(record)
             }
         }
     )*};
+    (@encode $field:expr, $name:expr) => {
+        Some(($name.into(), $crate::wire::Wire::encode(&$field)))
+    };
+    (@encode $field:expr, $name:expr, omitted) => {
+        $crate::wire::record::unless_default($name, &$field)
+    };
+    (@decode $fields:ident, $name:expr) => { $fields.take($name) };
+    (@decode $fields:ident, $name:expr, omitted) => { $fields.take_or_default($name) };
     (@name $field:ident) => { stringify!($field) };
     (@name $field:ident $text:literal) => { $text };
 }

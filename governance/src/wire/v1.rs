@@ -1,5 +1,7 @@
 //! Wire version 1 of event payloads and command contents: `docs/wire/v1.cddl`.
 
+mod people;
+
 use chancery_ledger::codec::{Key, Value};
 
 use super::record::Fields;
@@ -22,6 +24,7 @@ names! {
         String "string", Long "long", Double "double", Boolean "boolean", Date "date",
         Timestamp "timestamp",
     }
+    crate::dataset::LiteralComparisons { Any "any", Equality "equality", None "none" }
     crate::run::Platform { InsecureVirtual "insecure-virtual", SevSnp "sev-snp" }
     crate::run::RefusedAt { Request "request", Admission "admission" }
 }
@@ -29,18 +32,31 @@ names! {
 record! {
     crate::member::Identity { issuer, tenant, subject }
     crate::member::SealedPersonal { commitment, ciphertext }
-    crate::member::Terms { member_signed, insecure_virtual }
+    crate::member::Terms {
+        member_signed, insecure_virtual,
+        change_threshold = omitted, admission_by_vote = omitted, groups = omitted,
+        acceptance_lifetime_ms = omitted,
+    }
     crate::dataset::Column { name, kind as "type" }
     crate::dataset::MinimumGroup { identity, count }
-    crate::dataset::AccessPolicy { allowed_columns, minimum_group }
-    crate::dataset::Descriptor { name, format, columns, store, access_mode, policy }
+    crate::dataset::AccessPolicy { allowed_columns, minimum_group, column_rules = omitted }
+    crate::dataset::ColumnRule {
+        column, minimum = omitted, aggregate_only = omitted, output_forbidden = omitted,
+        join_only = omitted, literals = omitted,
+    }
+    crate::dataset::Descriptor {
+        name, format, columns, store, access_mode, policy, usage = omitted,
+    }
     crate::query::Definition { name, segments, inputs, output, parameters }
     crate::query::Segment { order, view, sql, pre_conditions, post_filters }
     crate::query::PreCondition { view, min_rows }
     crate::query::PostFilter { column, minimum }
     crate::query::Input { alias, dataset }
     crate::query::Parameter { name, value }
-    crate::query::Binding { definition, rewritten, inputs, output, applications }
+    crate::query::Binding {
+        definition, rewritten, inputs, output, applications, demands = omitted,
+        votes_until_ms = omitted, runs_until_ms = omitted,
+    }
     crate::query::Rewritten { view, sql }
     crate::query::DatasetVersion { dataset, digest }
     crate::reason::Reason { code, subject, detail }
@@ -56,12 +72,32 @@ record! {
     crate::run::SegmentRows { view, rows, duration_ms }
 }
 
+// Use and lifecycle.
+names! { crate::usage::Period { Day "day", Week "week", Month "month", Life "life" } }
+
+record! {
+    crate::usage::Usage { budgets = omitted, receivers = omitted }
+    crate::usage::RunBudget { period, runs, each_runner = omitted }
+    crate::clean_room::Demands { host_data = omitted, engines = omitted, minimum_tcb = omitted }
+    crate::clean_room::Tcb { bootloader, tee, snp, microcode }
+    crate::clean_room::Only { application, queries }
+    crate::clean_room::Claims {
+        host_data = omitted, engine = omitted, tcb = omitted, debug = omitted,
+    }
+    event::CollaborationPaused { reason }
+    event::CollaborationResumed {}
+    event::CollaborationClosed { reason }
+    command::PauseCollaboration { reason }
+    command::ResumeCollaboration {}
+    command::CloseCollaboration { reason }
+}
+
 record! {
     event::CollaborationCreated {
         rules, name, organisation, identity, terms, service, service_key, evidence,
     }
     event::WorkloadEnabled { workload }
-    event::CleanRoomPolicySet { applications }
+    event::CleanRoomPolicySet { applications, demands = omitted, only = omitted }
     event::CollaboratorInvited { organisation, abilities, email, tenant, key }
     event::InvitationWithdrawn {}
     event::InvitationAccepted { identity }
@@ -72,7 +108,7 @@ record! {
     event::DatasetRetired {}
     event::QueryDrafted { definition }
     event::QueryRevised { definition }
-    event::QueryProposed { binding, digest, approvers }
+    event::QueryProposed { binding, digest, approvers, groups = omitted }
     event::QueryApproved { digest }
     event::QueryRejected { digest, comment }
     event::QueryWithdrawn {}
@@ -82,7 +118,7 @@ record! {
     event::ConsentRestored { kind }
     event::RunRequested { query, digest }
     event::RunRefused { query, stage, reasons }
-    event::RunAdmitted { executor, platform, measurement, evidence }
+    event::RunAdmitted { executor, platform, measurement, claims = omitted, evidence }
     event::RunSubmitted { tracking, job_spec }
     event::RunStarted {}
     event::RunSucceeded { result, platform, evidence }
@@ -90,12 +126,25 @@ record! {
     event::RunCancelled { reasons }
     event::ServiceKeyRotated { key, evidence }
     event::SubjectErased {}
+    event::CollaboratorRemoved { departure }
+    event::AbilityGranted { ability }
+    event::AbilityRevoked { ability }
+    event::ConsentLapsed { kind, member }
+    event::ChangeProposed { change, expires_ms, terms, digest }
+    event::ChangeApproved { digest }
+    event::ChangeRejected { digest, comment, ends }
+    event::ChangeWithdrawn {}
+    event::ChangeSuperseded { reason }
+    event::ChangeCommitted { digest, votes }
+    event::AutoApprovalRuleSet { rule, member_signed }
+    event::AutoApprovalRuleRemoved {}
+    event::QueryApprovedByRule { digest, member, rule, rule_position, runner }
 }
 
 record! {
     command::CreateCollaboration { name, organisation, terms }
     command::EnableWorkload { workload }
-    command::SetCleanRoomPolicy { applications }
+    command::SetCleanRoomPolicy { applications, demands = omitted, only = omitted }
     command::Invite { organisation, abilities, email_commitment, tenant, key }
     command::WithdrawInvitation {}
     command::AcceptInvitation {}
@@ -105,7 +154,7 @@ record! {
     command::RetireDataset {}
     command::DraftQuery { definition }
     command::ReviseQuery { definition }
-    command::ProposeQuery {}
+    command::ProposeQuery { votes_until_ms = omitted, runs_until_ms = omitted }
     command::ApproveQuery { digest }
     command::RejectQuery { digest, comment }
     command::WithdrawQuery {}
@@ -120,6 +169,16 @@ record! {
     command::FailRun { code, detail }
     command::RotateServiceKey { key, evidence }
     command::ErasePersonal {}
+    command::LeaveCollaboration {}
+    command::GrantAbility { ability }
+    command::RevokeAbility { ability }
+    command::ProposeChange { change, expires_ms }
+    command::ApproveChange { digest }
+    command::RejectChange { digest, comment }
+    command::WithdrawChange {}
+    command::CommitChange { digest }
+    command::SetAutoApprovalRule { rule }
+    command::RemoveAutoApprovalRule {}
 }
 
 macro_rules! event_wire {
@@ -157,6 +216,10 @@ event_wire! {
     QueryRejected QueryWithdrawn QueryAccepted QuerySuperseded ConsentWithdrawn ConsentRestored
     RunRequested RunRefused RunAdmitted RunSubmitted RunStarted RunSucceeded RunFailed RunCancelled
     ServiceKeyRotated SubjectErased
+    CollaborationPaused CollaborationResumed CollaborationClosed
+    CollaboratorRemoved AbilityGranted AbilityRevoked ConsentLapsed
+    ChangeProposed ChangeApproved ChangeRejected ChangeWithdrawn ChangeSuperseded ChangeCommitted
+    AutoApprovalRuleSet AutoApprovalRuleRemoved QueryApprovedByRule
 }
 
 macro_rules! command_wire {
@@ -279,6 +342,28 @@ impl Wire for Store {
             })
         };
         untagged(value, variant, "local")
+    }
+}
+
+impl Wire for crate::usage::Receiver {
+    fn encode(&self) -> Value {
+        match self {
+            Self::Member(member) => tagged("member", [("member", member.encode())]),
+            Self::Organisation(name) => tagged("organisation", [("organisation", name.encode())]),
+            Self::Ability(ability) => tagged("ability", [("ability", ability.encode())]),
+        }
+    }
+
+    fn decode(value: Value) -> Result<Self, WireError> {
+        let variant = |kind: &str, fields: &mut Fields| {
+            Ok(match kind {
+                "member" => Some(Self::Member(fields.take("member")?)),
+                "organisation" => Some(Self::Organisation(fields.take("organisation")?)),
+                "ability" => Some(Self::Ability(fields.take("ability")?)),
+                _ => None,
+            })
+        };
+        untagged(value, variant, "member organisation ability")
     }
 }
 

@@ -18,7 +18,7 @@ fn workload(name: &str) -> EnableWorkload {
 }
 
 fn policy(applications: impl IntoIterator<Item = Digest>) -> SetCleanRoomPolicy {
-    SetCleanRoomPolicy { applications: applications.into_iter().collect() }
+    SetCleanRoomPolicy::of(applications.into_iter().collect())
 }
 
 #[test]

@@ -1,13 +1,17 @@
 //! Withdrawing and restoring consent.
 
-use chancery_governance::command::{RestoreConsent, WithdrawConsent};
+use chancery_governance::command::{RestoreConsent, SucceedRun, WithdrawConsent};
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::reason::Code;
+use chancery_governance::run::Platform;
 use chancery_governance::subject::Subject;
 use chancery_ledger::id::CollaborationId;
 
 use crate::case::{Case, case, check};
-use crate::support::fixtures::{campaigns_s, orders_s, query_s, report_s, room, run_s};
+use crate::support::fixtures::{
+    application, attested, campaigns_s, orders_s, query_id, query_s, report_s, room, run_id, run_s,
+    succeed_with,
+};
 use crate::support::people::Who;
 use crate::support::{Tried, World, codes, kinds, uuid};
 
@@ -67,8 +71,75 @@ fn a_mark_is_each_members_own_and_can_be_taken_back() {
     world.check_replay();
 }
 
+/// What each kind of mark can stand on, and whose it is.
+fn scopes() -> [(Who, Subject); 5] {
+    [
+        (Who::Contosso, room()),
+        (Who::Litware, orders_s()),
+        (Who::Contosso, campaigns_s()),
+        (Who::Fabrikam, report_s()),
+        (Who::Contosso, query_s()),
+    ]
+}
+
+#[test]
+fn every_kind_stands_on_every_scope_for_each_member_and_is_taken_back() {
+    for kind in ConsentKind::ALL {
+        for (who, subject) in scopes() {
+            let mut world = World::accepted();
+            let withheld = |world: &World| world.room().is_withheld(query_id(), kind);
+            world.by(who).does(subject, WithdrawConsent { kind }).unwrap();
+            assert!(withheld(&world), "{kind:?} {subject}");
+            for other in ConsentKind::ALL.into_iter().filter(|other| *other != kind) {
+                assert!(!world.room().is_withheld(query_id(), other), "a kind of its own");
+            }
+            world.by(who).does(subject, RestoreConsent { kind }).unwrap();
+            assert!(!withheld(&world), "{kind:?} {subject}");
+            world.check_replay();
+        }
+    }
+}
+
+fn result(world: &World, quiet: bool) -> SucceedRun {
+    let mut result = attested(world, run_id());
+    if quiet {
+        result.statistics.inputs.clear();
+        result.statistics.segments.clear();
+    }
+    let virtually = Platform::InsecureVirtual;
+    succeed_with(world, run_id(), &world.executor, result, virtually, application())
+}
+
+#[test]
+fn telemetry_withdrawn_while_a_run_is_in_flight_takes_its_statistics_out() {
+    for (who, subject) in scopes() {
+        let mut world = World::started();
+        let kind = ConsentKind::Telemetry;
+        world.by(who).does(subject, WithdrawConsent { kind }).unwrap();
+        let loud = result(&world, false);
+        assert_eq!(codes(&world.report(run_id(), loud)), [Code::TelemetryWithheld], "{subject}");
+        let quiet = result(&world, true);
+        assert_eq!(kinds(&world.report(run_id(), quiet)), ["RunSucceeded"]);
+        world.check_replay();
+    }
+}
+
+#[test]
+fn quiet_statistics_are_taken_without_a_mark_too() {
+    let mut world = World::started();
+    let quiet = result(&world, true);
+    assert_eq!(kinds(&world.report(run_id(), quiet)), ["RunSucceeded"]);
+}
+
 pub fn cases() -> Vec<Case> {
     vec![
+        case("statistics without consent to telemetry", Code::TelemetryWithheld, || {
+            let mut world = World::started();
+            let kind = ConsentKind::Telemetry;
+            world.litware().does(orders_s(), WithdrawConsent { kind }).unwrap();
+            let loud = result(&world, false);
+            world.report(run_id(), loud)
+        }),
         case("a mark twice", Code::ConsentAlreadyWithdrawn, || {
             let mut world = World::accepted();
             withdraw(&mut world, Who::Litware, room()).unwrap();

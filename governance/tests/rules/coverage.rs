@@ -8,13 +8,17 @@ use crate::case::Case;
 use crate::support::codes;
 
 /// Codes that no command can meet through the rules.
-const NOT_MET: &[(Code, &str)] = &[(
-    Code::MemberNotFound,
-    "a guard: keys are managed by the member itself, so the caller has been found by then",
-)];
+const NOT_MET: &[(Code, &str)] = &[];
 
 fn cases() -> Vec<Case> {
-    let areas: [fn() -> Vec<Case>; 10] = [
+    let areas: [fn() -> Vec<Case>; 19] = [
+        crate::ability::cases,
+        crate::approval::cases,
+        crate::change::cases,
+        crate::budget::cases,
+        crate::clean_room::cases,
+        crate::lifecycle::cases,
+        crate::receivers::cases,
         crate::collaboration::cases,
         crate::consent::cases,
         crate::dataset::cases,
@@ -22,6 +26,8 @@ fn cases() -> Vec<Case> {
         crate::personal::cases,
         crate::query::cases,
         crate::readiness::cases,
+        crate::removal::cases,
+        crate::rule::cases,
         crate::run::cases,
         crate::service::cases,
         crate::signed::cases,

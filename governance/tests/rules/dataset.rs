@@ -2,7 +2,7 @@
 
 use chancery_governance::command::{DraftQuery, PublishDataset, RetireDataset};
 use chancery_governance::dataset::{
-    AccessMode, Column, ColumnType, Descriptor, GroupIdentity, MinimumGroup, Store,
+    AccessMode, Column, ColumnRule, ColumnType, Descriptor, GroupIdentity, MinimumGroup, Store,
 };
 use chancery_governance::reason::Code;
 use chancery_governance::state::query::Stage;
@@ -20,7 +20,7 @@ fn publish(descriptor: Descriptor) -> PublishDataset {
     PublishDataset { descriptor }
 }
 
-fn publish_as(change: fn(&mut Descriptor)) -> Tried {
+fn publish_as(change: impl FnOnce(&mut Descriptor)) -> Tried {
     let mut descriptor = orders();
     change(&mut descriptor);
     World::joined().litware().does(orders_s(), publish(descriptor))
@@ -77,8 +77,51 @@ fn every_fault_of_a_descriptor_is_told_at_once() {
     }
 }
 
+/// Rules on columns that no dataset may have.
+fn column_rules() -> Vec<Case> {
+    fn rule(column: &str) -> ColumnRule {
+        ColumnRule { column: column.into(), ..ColumnRule::default() }
+    }
+    fn with(rules: Vec<ColumnRule>) -> Tried {
+        publish_as(|descriptor| descriptor.policy.column_rules = rules)
+    }
+    let code = Code::InvalidDescriptor;
+    vec![
+        case("a rule on a column that is not there", code, || {
+            with(vec![ColumnRule { join_only: true, ..rule("secret") }])
+        }),
+        case("two rules on a column", code, || {
+            let one = ColumnRule { join_only: true, ..rule("region") };
+            with(vec![one.clone(), one])
+        }),
+        case("a rule that says nothing", code, || with(vec![rule("region")])),
+        case("a minimum of none", code, || {
+            with(vec![ColumnRule { minimum: Some(0), ..rule("region") }])
+        }),
+        case("a column for joins only that may not be shown", code, || {
+            with(vec![ColumnRule { join_only: true, output_forbidden: true, ..rule("region") }])
+        }),
+        case("a column for aggregates only without a minimum group", code, || {
+            publish_as(|descriptor| {
+                descriptor.policy.minimum_group = None;
+                descriptor.policy.column_rules =
+                    vec![ColumnRule { aggregate_only: true, ..rule("amount") }];
+            })
+        }),
+        case("a rule on an output's column", code, || {
+            publish_as(|descriptor| {
+                descriptor.access_mode = AccessMode::Write;
+                descriptor.policy.minimum_group = None;
+                descriptor.policy.column_rules =
+                    vec![ColumnRule { join_only: true, ..rule("region") }];
+            })
+        }),
+    ]
+}
+
 pub fn cases() -> Vec<Case> {
     let mut cases = descriptors();
+    cases.extend(column_rules());
     cases.extend(vec![
         case("an output by a data provider", Code::AbilityMissing, || {
             World::joined().contosso().does(report_s(), publish(report()))

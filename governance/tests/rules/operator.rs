@@ -80,8 +80,8 @@ fn as_member(world: &World, who: Who) -> Vec<(Subject, Command, Event)> {
         (who.itself(), new.into(), registered.into()),
         (
             room(),
-            SetCleanRoomPolicy { applications: vec![other] }.into(),
-            CleanRoomPolicySet { applications: vec![other] }.into(),
+            SetCleanRoomPolicy::of(vec![other]).into(),
+            CleanRoomPolicySet::of(vec![other]).into(),
         ),
         (
             room(),
@@ -229,6 +229,7 @@ fn invariant_8_no_executor_without_evidence_that_binds_it() {
         executor: executor.public().clone(),
         platform: chancery_governance::run::Platform::InsecureVirtual,
         measurement: application(),
+        claims: chancery_governance::clean_room::Claims::default(),
         evidence: admit.evidence,
     };
     let actor = Actor::Executor(executor.public().id());

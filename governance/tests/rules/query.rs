@@ -1,7 +1,7 @@
 //! Drafting, proposing, voting, withdrawing.
 
 use chancery_governance::command::{
-    ApproveQuery, DraftQuery, ProposeQuery, PublishDataset, RejectQuery, ReviseQuery, WithdrawQuery,
+    ApproveQuery, DraftQuery, PublishDataset, RejectQuery, ReviseQuery, WithdrawQuery,
 };
 use chancery_governance::event::Event;
 use chancery_governance::query::{Definition, Input, Parameter, PostFilter, PreCondition};
@@ -14,8 +14,8 @@ use chancery_ledger::id::{DatasetId, QueryId};
 
 use crate::case::{Case, case, check};
 use crate::support::fixtures::{
-    definition, moved, orders, orders_id, orders_s, query_id, query_s, report_id, room, segment,
-    without_litware,
+    definition, moved, orders, orders_id, orders_s, propose, query_id, query_s, report_id, room,
+    segment, without_litware,
 };
 use crate::support::people::Who;
 use crate::support::{Tried, World, kinds, uuid};
@@ -43,7 +43,7 @@ fn from_draft_to_acceptance() {
     let revised = Definition { name: "Another name".into(), ..definition() };
     let events = world.fabrikam().does(query_s(), ReviseQuery { definition: revised });
     assert_eq!(kinds(&events), ["QueryRevised"]);
-    let events = world.fabrikam().does(query_s(), ProposeQuery {}).unwrap();
+    let events = world.fabrikam().does(query_s(), propose()).unwrap();
     let [(_, Event::QueryProposed(proposed))] = &events[..] else { panic!("{events:?}") };
     let mut approvers = Who::MEMBERS.map(Who::member).to_vec();
     approvers.sort_unstable();
@@ -197,13 +197,13 @@ fn changes() -> Vec<Case> {
             two_analysts().contosso().does(query_s(), ReviseQuery { definition: definition() })
         }),
         case("proposing another's query", Code::NotTheAuthor, || {
-            two_analysts().contosso().does(query_s(), ProposeQuery {})
+            two_analysts().contosso().does(query_s(), propose())
         }),
         case("withdrawing another's query", Code::NotTheAuthor, || {
             two_analysts().contosso().does(query_s(), WithdrawQuery {})
         }),
         case("proposing twice", Code::QueryNotEditable, || {
-            World::proposed().fabrikam().does(query_s(), ProposeQuery {})
+            World::proposed().fabrikam().does(query_s(), propose())
         }),
         case("proposing before the policy is set", Code::CleanRoomPolicyMissing, || {
             let mut world = World::joined();
@@ -211,7 +211,7 @@ fn changes() -> Vec<Case> {
                 world.by(who).does(subject, PublishDataset { descriptor }).unwrap();
             }
             world.fabrikam().does(query_s(), draft(definition())).unwrap();
-            world.fabrikam().does(query_s(), ProposeQuery {})
+            world.fabrikam().does(query_s(), propose())
         }),
         case("proposing what no longer binds", Code::InvalidQuery, || {
             let mut world = World::drafted();
@@ -220,7 +220,7 @@ fn changes() -> Vec<Case> {
             report.policy.allowed_columns.pop();
             let publish = PublishDataset { descriptor: report };
             world.fabrikam().does(crate::support::fixtures::report_s(), publish).unwrap();
-            world.fabrikam().does(query_s(), ProposeQuery {})
+            world.fabrikam().does(query_s(), propose())
         }),
         case("withdrawing twice", Code::QueryNotEditable, || {
             let mut world = World::drafted();

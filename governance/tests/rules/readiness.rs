@@ -5,7 +5,7 @@ use chancery_governance::command::{
 };
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::Descriptor;
-use chancery_governance::readiness::readiness;
+use chancery_governance::readiness::{Asked, readiness_at};
 use chancery_governance::reason::Code;
 use chancery_governance::subject::Subject;
 use chancery_ledger::digest::Digest;
@@ -30,7 +30,7 @@ pub fn datasets() -> [(Who, Subject, Descriptor); 3] {
 /// An accepted query where no workload is enabled.
 pub fn without_workload() -> World {
     let mut world = World::joined();
-    let policy = SetCleanRoomPolicy { applications: vec![application()] };
+    let policy = SetCleanRoomPolicy::of(vec![application()]);
     world.litware().does(room(), policy).unwrap();
     for (who, subject, descriptor) in datasets() {
         world.by(who).does(subject, PublishDataset { descriptor }).unwrap();
@@ -39,7 +39,11 @@ pub fn without_workload() -> World {
 }
 
 fn ready(world: &World, runner: Option<Who>) -> Vec<Code> {
-    let reasons = readiness(world.room(), query_id(), runner.map(Who::member));
+    let reasons = readiness_at(
+        world.room(),
+        query_id(),
+        &Asked { runner: runner.map(Who::member), now_ms: world.now_ms, run: None },
+    );
     reasons.into_iter().map(|reason| reason.code).collect()
 }
 
@@ -92,7 +96,11 @@ fn all_reasons_are_told_at_once_and_a_refused_request_records_them() {
 #[test]
 fn a_query_that_is_not_there_has_its_reason() {
     let world = World::stocked();
-    let reasons = readiness(world.room(), QueryId::new(uuid(0xf, 9)), None);
+    let reasons = readiness_at(
+        world.room(),
+        QueryId::new(uuid(0xf, 9)),
+        &Asked { runner: None, now_ms: world.now_ms, run: None },
+    );
     assert_eq!(reasons.iter().map(|reason| reason.code).collect::<Vec<_>>(), [Code::QueryNotFound]);
 }
 

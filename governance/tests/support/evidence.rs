@@ -3,18 +3,33 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chancery_governance::clean_room::Claims;
 use chancery_governance::run::{Evidence, Platform, Verdict};
+use chancery_governance::wire::Wire;
 use chancery_ledger::codec::{self, Value};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::key::PublicKey;
 
 pub fn make(platform: Platform, measurement: Digest, report_data: Digest) -> Evidence {
-    let document = codec::encode(&Value::map([
+    make_with(platform, measurement, report_data, &Claims::default())
+}
+
+pub fn make_with(
+    platform: Platform,
+    measurement: Digest,
+    report_data: Digest,
+    claims: &Claims,
+) -> Evidence {
+    let mut fields = vec![
         ("v", Value::from(1)),
         ("label", Value::text(platform.as_str())),
         ("measurement", Value::text(measurement.to_string())),
         ("report_data", Value::text(report_data.to_string())),
-    ]));
+    ];
+    if *claims != Claims::default() {
+        fields.push(("claims", claims.encode()));
+    }
+    let document = codec::encode(&Value::map(fields));
     Evidence { kind: platform.as_str().into(), document: URL_SAFE_NO_PAD.encode(document) }
 }
 
@@ -35,8 +50,13 @@ pub fn verify(evidence: &Evidence) -> Result<Verdict, String> {
         platform,
         measurement: digest("measurement")?,
         report_data: digest("report_data")?,
+        claims: match map.get(&"claims".into()) {
+            Some(claims) => Claims::decode(claims.clone()).map_err(|error| error.to_string())?,
+            None => Claims::default(),
+        },
     };
-    if make(verdict.platform, verdict.measurement, verdict.report_data) == *evidence {
+    let claims = &verdict.claims;
+    if make_with(verdict.platform, verdict.measurement, verdict.report_data, claims) == *evidence {
         Ok(verdict)
     } else {
         Err("not the one form".into())

@@ -1,6 +1,8 @@
 //! Datasets, queries and results that the tests are about.
 
-use chancery_governance::command::{AdmitRun, CreateCollaboration, Invite, SubmitRun, SucceedRun};
+use chancery_governance::command::{
+    AdmitRun, CreateCollaboration, Invite, ProposeQuery, SubmitRun, SucceedRun,
+};
 use chancery_governance::dataset::{
     AccessMode, AccessPolicy, Column, ColumnType, Descriptor, Format, GroupIdentity, MinimumGroup,
     Store,
@@ -14,8 +16,9 @@ use chancery_governance::run::{
 use chancery_governance::sql::Literal;
 use chancery_governance::subject::Subject;
 use chancery_governance::submission::email_commitment;
+use chancery_governance::usage::Usage;
 use chancery_ledger::digest::Digest;
-use chancery_ledger::id::{DatasetId, QueryId, RunId};
+use chancery_ledger::id::{ChangeId, DatasetId, QueryId, RuleId, RunId};
 use chancery_ledger::key::SigningKey;
 
 use super::people::Who;
@@ -74,7 +77,7 @@ pub fn application() -> Digest {
 }
 
 pub fn terms(member_signed: &[SignedAct], insecure_virtual: bool) -> Terms {
-    Terms { member_signed: member_signed.to_vec(), insecure_virtual }
+    Terms { member_signed: member_signed.to_vec(), insecure_virtual, ..Terms::default() }
 }
 
 pub fn create(terms: Terms) -> CreateCollaboration {
@@ -98,6 +101,7 @@ fn columns(columns: &[(&str, ColumnType)]) -> Vec<Column> {
 fn descriptor(name: &str, mode: AccessMode, of: &[(&str, ColumnType)]) -> Descriptor {
     Descriptor {
         name: name.into(),
+        usage: Usage::default(),
         format: Format::Csv { null_value: None },
         columns: columns(of),
         store: Store::Local { path: format!("{name}/v1") },
@@ -105,6 +109,7 @@ fn descriptor(name: &str, mode: AccessMode, of: &[(&str, ColumnType)]) -> Descri
         policy: AccessPolicy {
             allowed_columns: of.iter().map(|(name, _)| (*name).to_owned()).collect(),
             minimum_group: None,
+            column_rules: Vec::new(),
         },
     }
 }
@@ -192,6 +197,27 @@ pub fn without_litware() -> Definition {
         output: report_id(),
         parameters: Vec::new(),
     }
+}
+
+/// Ask for votes, without an end.
+pub fn propose() -> ProposeQuery {
+    ProposeQuery { votes_until_ms: None, runs_until_ms: None }
+}
+
+pub fn change_id() -> ChangeId {
+    ChangeId::new(uuid(0x8, 1))
+}
+
+pub fn change_s() -> Subject {
+    Subject::Change(change_id())
+}
+
+pub fn rule_id() -> RuleId {
+    RuleId::new(uuid(0x7, 1))
+}
+
+pub fn rule_s() -> Subject {
+    Subject::Rule(rule_id())
 }
 
 /// What an executor sends to be admitted to `run`.

@@ -351,6 +351,7 @@ pub fn codes(tried: &Tried) -> Vec<Code> {
                 Event::RunRefused(event) => of(&event.reasons),
                 Event::RunCancelled(event) => of(&event.reasons),
                 Event::QuerySuperseded(event) => vec![event.reason.code],
+                Event::ChangeSuperseded(event) => vec![event.reason.code],
                 _ => Vec::new(),
             })
             .collect(),

@@ -1,18 +1,20 @@
 //! Worlds at each stage of the demo, one step after another.
 
+use chancery_governance::change::Change;
 use chancery_governance::command::{
-    AcceptInvitation, ApproveQuery, DraftQuery, EnableWorkload, ProposeQuery, PublishDataset,
-    RequestRun, SetCleanRoomPolicy, StartRun,
+    AcceptInvitation, ApproveChange, ApproveQuery, CommitChange, DraftQuery, EnableWorkload,
+    ProposeChange, PublishDataset, RejectChange, RequestRun, SetCleanRoomPolicy, StartRun,
 };
 use chancery_governance::member::{Ability, Terms};
 use chancery_governance::subject::Subject;
 use chancery_ledger::digest::Digest;
-use chancery_ledger::id::{QueryId, RunId};
+use chancery_ledger::id::{ChangeId, QueryId, RunId};
 
 use super::World;
 use super::fixtures::{
-    admit, application, campaigns, campaigns_s, create, definition, invite, orders, orders_s,
-    query_id, query_s, report, report_s, room, run_id, submit, succeed, terms,
+    admit, application, campaigns, campaigns_s, change_id, change_s, create, definition, invite,
+    orders, orders_s, propose, query_id, query_s, report, report_s, room, run_id, submit, succeed,
+    terms,
 };
 use super::people::{Who, registration};
 
@@ -51,6 +53,61 @@ impl World {
         self
     }
 
+    /// As stocked, and all three work with keys: what all agreed on changes by signed votes only.
+    pub fn keyed() -> Self {
+        Self::stocked().key_contosso()
+    }
+
+    pub fn key_contosso(mut self) -> Self {
+        self.register_key(Who::Contosso);
+        self
+    }
+
+    /// Litware asks for a change.
+    pub fn asks(&mut self, change: Change) -> super::Tried {
+        self.litware().does(change_s(), ProposeChange { change, expires_ms: None })
+    }
+
+    /// Litware has asked for a change in a room where all have keys.
+    pub fn asked(change: Change) -> Self {
+        let mut world = Self::keyed();
+        world.asks(change).unwrap();
+        world
+    }
+
+    pub fn change_digest(&self) -> Digest {
+        self.change_digest_of(change_id())
+    }
+
+    pub fn change_digest_of(&self, id: ChangeId) -> Digest {
+        self.room().changes.get(&id).map_or(Digest::of(b"none"), |request| request.digest)
+    }
+
+    pub fn votes_for(&mut self, who: Who) -> super::Tried {
+        let digest = self.change_digest();
+        self.by(who).does(change_s(), ApproveChange { digest })
+    }
+
+    pub fn votes_against(&mut self, who: Who) -> super::Tried {
+        let digest = self.change_digest();
+        self.by(who).does(change_s(), RejectChange { digest, comment: "No.".into() })
+    }
+
+    pub fn commits(&mut self, who: Who) -> super::Tried {
+        let digest = self.change_digest();
+        self.by(who).does(change_s(), CommitChange { digest })
+    }
+
+    /// The members whose vote the open change takes say yes.
+    pub fn carry(&mut self) -> super::Tried {
+        let electorate = self.room().electorate(&self.room().changes[&change_id()].change);
+        let mut last = Ok(Vec::new());
+        for who in Who::MEMBERS.into_iter().filter(|who| electorate.contains(&who.member())) {
+            last = Ok(self.votes_for(who)?);
+        }
+        last
+    }
+
     /// Workload and policy stand, and the three datasets are published.
     pub fn stocked() -> Self {
         Self::joined().stock()
@@ -66,7 +123,7 @@ impl World {
     }
 
     pub fn set_policy(&mut self, applications: &[Digest]) {
-        let policy = SetCleanRoomPolicy { applications: applications.to_vec() };
+        let policy = SetCleanRoomPolicy::of(applications.to_vec());
         self.litware().does(room(), policy).unwrap();
     }
 
@@ -84,7 +141,7 @@ impl World {
     }
 
     pub fn propose(mut self) -> Self {
-        self.fabrikam().does(query_s(), ProposeQuery {}).unwrap();
+        self.fabrikam().does(query_s(), propose()).unwrap();
         self
     }
 

@@ -19,41 +19,63 @@ fn text() -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
+/// The fields of a rule: those that must be there, and all.
+#[derive(Default)]
+struct Rule {
+    required: BTreeSet<String>,
+    all: BTreeSet<String>,
+}
+
+impl Rule {
+    fn add(&mut self, field: &str) {
+        let field = field.trim();
+        let name = field.trim_start_matches("? ");
+        let Some((name, _)) = name.split_once(':') else { return };
+        self.all.insert(name.trim().to_owned());
+        if !field.starts_with('?') {
+            self.required.insert(name.trim().to_owned());
+        }
+    }
+}
+
 /// The fields of each rule of the form `name = {`.
-fn records(text: &str) -> BTreeMap<String, BTreeSet<String>> {
+fn records(text: &str) -> BTreeMap<String, Rule> {
     let mut records = BTreeMap::new();
-    let mut open: Option<(String, BTreeSet<String>)> = None;
+    let mut open: Option<(String, Rule)> = None;
     for line in text.lines().map(|line| line.split(';').next().unwrap_or("").trim_end()) {
         if let Some((name, rest)) = line.split_once(" = {") {
-            let mut fields = BTreeSet::new();
+            let mut rule = Rule::default();
             let rest = rest.trim();
             let closed = rest.ends_with('}');
-            for field in rest.trim_end_matches('}').split(',') {
-                fields.extend(
-                    field
-                        .trim()
-                        .trim_start_matches("? ")
-                        .split_once(':')
-                        .map(|(name, _)| name.trim().to_owned()),
-                );
-            }
+            rest.trim_end_matches('}').split(',').for_each(|field| rule.add(field));
             if closed {
-                records.insert(name.to_owned(), fields);
+                records.insert(name.to_owned(), rule);
             } else {
-                open = Some((name.to_owned(), fields));
+                open = Some((name.to_owned(), rule));
             }
         } else if line == "}" {
             records.extend(open.take());
-        } else if let Some((_, fields)) = &mut open {
-            fields.extend(
-                line.trim()
-                    .trim_start_matches("? ")
-                    .split_once(':')
-                    .map(|(name, _)| name.trim().to_owned()),
-            );
+        } else if let Some((_, rule)) = &mut open {
+            rule.add(line);
         }
     }
     records
+}
+
+/// Each sample has the required fields and no other than the rule's; together they have them all.
+fn check_samples(samples: impl Iterator<Item = (String, Value)>) {
+    let records = records(&text());
+    let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (name, value) in samples {
+        let rule = records.get(&name).unwrap_or_else(|| panic!("no rule {name}"));
+        let fields = fields(&value);
+        assert!(rule.required.is_subset(&fields), "{name}: {fields:?}");
+        assert!(fields.is_subset(&rule.all), "{name}: {fields:?}");
+        seen.entry(name).or_default().extend(fields);
+    }
+    for (name, fields) in seen {
+        assert_eq!(records[&name].all, fields, "{name}");
+    }
 }
 
 fn fields(value: &Value) -> BTreeSet<String> {
@@ -67,12 +89,9 @@ fn fields(value: &Value) -> BTreeSet<String> {
 
 #[test]
 fn every_event_has_its_rule_and_fields() {
+    let of = |(_, event): (_, Event)| (event.kind().to_owned(), v1::encode_event(&event));
+    check_samples(samples::events().into_iter().map(of));
     let text = text();
-    let records = records(&text);
-    for (_, event) in samples::events() {
-        let rule = records.get(event.kind()).unwrap_or_else(|| panic!("no rule {}", event.kind()));
-        assert_eq!(rule, &fields(&v1::encode_event(&event)), "{}", event.kind());
-    }
     for kind in Event::KINDS {
         assert!(text.contains(&format!("entry-of<\"{kind}\", {kind}>")), "{kind} is in no entry");
     }
@@ -80,12 +99,10 @@ fn every_event_has_its_rule_and_fields() {
 
 #[test]
 fn every_command_has_its_rule_and_fields() {
-    let records = records(&text());
-    for (_, command) in samples::commands() {
-        let action = command.action();
-        let rule = records.get(action).unwrap_or_else(|| panic!("no rule {action}"));
-        assert_eq!(rule, &fields(&v1::encode_command(&command)), "{action}");
-    }
+    let of = |command: Command| (command.action().to_owned(), v1::encode_command(&command));
+    let fuller = samples::usage::contents().into_iter().map(|(_, command)| command);
+    let all = samples::commands().into_iter().map(|(_, command)| command).chain(fuller);
+    check_samples(all.map(of));
 }
 
 #[test]

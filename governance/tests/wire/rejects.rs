@@ -1,5 +1,8 @@
 //! Bytes that version 1 refuses, each with the error that it gives.
 
+#[path = "rejects_people.rs"]
+mod people;
+
 use std::error::Error;
 
 use chancery_governance::log;
@@ -24,6 +27,8 @@ enum As {
     ServiceCommand,
     /// The content of `query.approve`.
     Content,
+    /// The content of `dataset.publish`.
+    Dataset,
     Checkpoint,
 }
 
@@ -59,18 +64,21 @@ fn refusal(read_as: As, bytes: &[u8]) -> Option<String> {
         As::ServiceCommand => {
             signed(ContentType::ServiceCommand, bytes, samples::next_service().public())
         }
-        As::Content => match codec::decode(bytes) {
-            Err(error) => Some(chain(&error)),
-            Ok(value) => {
-                v1::decode_command("query.approve", value).err().map(|error| chain(&error))
-            }
-        },
+        As::Content => content_refusal("query.approve", bytes),
+        As::Dataset => content_refusal("dataset.publish", bytes),
         As::Checkpoint => {
             let note = String::from_utf8(bytes.to_vec()).unwrap();
             let origin = vectors::checkpoint().0.origin;
             let opened = Checkpoint::open(&note, &origin, samples::service().public());
             opened.err().map(|error| chain(&error))
         }
+    }
+}
+
+fn content_refusal(action: &str, bytes: &[u8]) -> Option<String> {
+    match codec::decode(bytes) {
+        Err(error) => Some(chain(&error)),
+        Ok(value) => v1::decode_command(action, value).err().map(|error| chain(&error)),
     }
 }
 
@@ -136,8 +144,11 @@ fn rejects() -> Vec<Reject> {
     all.extend(entries());
     all.extend(payloads());
     all.extend(commands());
+    all.extend(column_rules());
     all.extend(notes());
     all.extend(service());
+    all.extend(usage());
+    all.extend(people::rejects());
     all
 }
 
@@ -212,6 +223,93 @@ fn service() -> Vec<Reject> {
             As::ServiceCommand,
             flipped,
             "the signature does not verify",
+        ),
+    ]
+}
+
+/// What limits use: fields that are left out at their default, and may not be there at it.
+fn usage() -> Vec<Reject> {
+    let entries = samples::entries();
+    let with = |kind: &str, change: &dyn Fn(&mut std::collections::BTreeMap<Key, Value>)| {
+        let found = entries.iter().rev().find(|sealed| sealed.entry().kind == kind);
+        let mut entry = found.unwrap().entry().clone();
+        // Wherever the sample stands.
+        entry.position = 1;
+        if let Value::Map(map) = &mut entry.payload {
+            change(map);
+        }
+        seal(entry, &samples::service()).into_bytes()
+    };
+    let descriptor = |change: &dyn Fn(&mut std::collections::BTreeMap<Key, Value>)| {
+        with("DatasetPublished", &|map| {
+            let Some(Value::Map(descriptor)) = map.get_mut(&"descriptor".into()) else { return };
+            let Some(Value::Map(usage)) = descriptor.get_mut(&"usage".into()) else { return };
+            change(usage);
+        })
+    };
+    let list = |map: &mut std::collections::BTreeMap<Key, Value>, field: &str, item: Value| {
+        map.insert(field.into(), Value::Array(vec![item]));
+    };
+    let of = |name, bytes, expected| reject(name, As::Entry, bytes, expected);
+    vec![
+        of(
+            "entry-usage-that-is-empty",
+            descriptor(&|usage| usage.clear()),
+            "position 1: the payload is not that of its type: not the one encoding of this event",
+        ),
+        of(
+            "entry-budgets-that-are-empty",
+            descriptor(&|usage| {
+                usage.insert("budgets".into(), Value::Array(Vec::new()));
+            }),
+            "position 1: the payload is not that of its type: not the one encoding of this event",
+        ),
+        of(
+            "entry-budget-of-a-year",
+            descriptor(&|usage| {
+                let pairs = [("period", Value::text("year")), ("runs", Value::from(1))];
+                list(usage, "budgets", Value::map(pairs));
+            }),
+            "position 1: the payload is not that of its type: descriptor.usage.budgets[0].period: expected one of day week month life",
+        ),
+        of(
+            "entry-budget-of-less-than-nothing",
+            descriptor(&|usage| {
+                let pairs = [("period", Value::text("day")), ("runs", Value::Int((-1).into()))];
+                list(usage, "budgets", Value::map(pairs));
+            }),
+            "position 1: the payload is not that of its type: descriptor.usage.budgets[0].runs: expected an integer from 0 to 2^64 - 1",
+        ),
+        of(
+            "entry-receiver-of-two-kinds",
+            descriptor(&|usage| {
+                let pairs = [
+                    ("kind", Value::text("organisation")),
+                    ("organisation", Value::text("Fabrikam")),
+                    ("ability", Value::text("runner")),
+                ];
+                list(usage, "receivers", Value::map(pairs));
+            }),
+            "position 1: the payload is not that of its type: descriptor.usage.receivers[0].ability: is not a known field",
+        ),
+        of(
+            "entry-policy-with-demands-that-are-empty",
+            with("CleanRoomPolicySet", &|map| {
+                map.insert("demands".into(), Value::map::<Key>([]));
+            }),
+            "position 1: the payload is not that of its type: not the one encoding of this event",
+        ),
+        of(
+            "entry-admission-with-a-claim-of-null",
+            with("RunAdmitted", &|map| {
+                map.insert("claims".into(), Value::map([("debug", Value::Null)]));
+            }),
+            "position 1: the payload is not that of its type: not the one encoding of this event",
+        ),
+        of(
+            "entry-pause-without-reason",
+            with("CollaborationPaused", &|map| map.clear()),
+            "position 1: the payload is not that of its type: reason: is missing",
         ),
     ]
 }
@@ -366,6 +464,72 @@ fn entries() -> Vec<Reject> {
             "the entry is not of a known wire version: not an unsigned integer",
         ),
     ]
+}
+
+/// Rules on columns that are not of their form, and an event that says a default aloud.
+fn column_rules() -> Vec<Reject> {
+    let ruled = |rules: Value| {
+        let Value::Map(mut content) = v1::encode_command(&samples::ruled().1) else {
+            unreachable!()
+        };
+        at(&mut content, &["descriptor", "policy"]).insert("column_rules".into(), rules);
+        codec::encode(&Value::Map(content))
+    };
+    let rule = |fields: Vec<(&str, Value)>| {
+        let fields = fields.into_iter().map(|(name, value)| (Key::from(name), value));
+        let column = (Key::from("column"), Value::text("amount"));
+        ruled(Value::Array(vec![Value::map(std::iter::once(column).chain(fields))]))
+    };
+    let aloud = {
+        let entries = samples::entries();
+        let found = entries.iter().find(|sealed| sealed.entry().kind == "DatasetPublished");
+        let mut entry = found.unwrap().entry().clone();
+        if let Value::Map(payload) = &mut entry.payload {
+            let policy = at(payload, &["descriptor", "policy"]);
+            policy.insert("column_rules".into(), Value::Array(Vec::new()));
+        }
+        seal(entry, &samples::service()).into_bytes()
+    };
+    let of = |name, bytes, expected| reject(name, As::Dataset, bytes, expected);
+    vec![
+        of(
+            "content-rules-not-a-list",
+            ruled(Value::Null),
+            "invalid_content: descriptor.policy.column_rules: expected a list",
+        ),
+        of(
+            "content-rule-with-unknown-field",
+            rule(vec![("masked", Value::Bool(true))]),
+            "invalid_content: descriptor.policy.column_rules[0].masked: is not a known field",
+        ),
+        of(
+            "content-rule-with-unknown-literals",
+            rule(vec![("literals", Value::text("range"))]),
+            "invalid_content: descriptor.policy.column_rules[0].literals: expected one of any equality none",
+        ),
+        of(
+            "content-rule-with-negative-minimum",
+            rule(vec![("minimum", Value::Int(-1))]),
+            "invalid_content: descriptor.policy.column_rules[0].minimum: expected an integer from 0 to 2^64 - 1",
+        ),
+        reject(
+            "entry-with-empty-column-rules",
+            As::Entry,
+            aloud,
+            "position 9: the payload is not that of its type: not the one encoding of this event",
+        ),
+    ]
+}
+
+/// The map at a path.
+fn at<'v>(
+    map: &'v mut std::collections::BTreeMap<Key, Value>,
+    path: &[&str],
+) -> &'v mut std::collections::BTreeMap<Key, Value> {
+    path.iter().fold(map, |map, name| match map.get_mut(&Key::from(*name)) {
+        Some(Value::Map(inner)) => inner,
+        _ => panic!("no map {name}"),
+    })
 }
 
 fn payloads() -> Vec<Reject> {
@@ -554,6 +718,7 @@ pub fn vectors() -> Vec<Vector> {
                 As::ExecutorReport => "executor-report",
                 As::ServiceCommand => "service-command",
                 As::Content => "content of query.approve",
+                As::Dataset => "content of dataset.publish",
                 As::Checkpoint => "checkpoint",
             };
             let index = json!({

@@ -1,11 +1,15 @@
 //! One of each event, authority and command content, written out: no rule takes part, so that the
 //! bytes change with the wire form only. Together they hold every variant of every type.
 
+#[path = "samples_people.rs"]
+mod people;
+
+use chancery_governance::clean_room::{Claims, Demands};
 use chancery_governance::command::{self, Command};
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::{
-    AccessMode, AccessPolicy, Column, ColumnType, Descriptor, Format, GroupIdentity, MinimumGroup,
-    Store,
+    AccessMode, AccessPolicy, Column, ColumnRule, ColumnType, Descriptor, Format, GroupIdentity,
+    LiteralComparisons, MinimumGroup, Store,
 };
 use chancery_governance::event::{self, Event};
 use chancery_governance::member::{Ability, SealedPersonal, SignedAct, Terms};
@@ -20,6 +24,7 @@ use chancery_governance::run::{
 };
 use chancery_governance::sql::{Literal, RefusalCode};
 use chancery_governance::subject::Subject;
+use chancery_governance::usage::Usage;
 use chancery_governance::wire::v1;
 use chancery_ledger::codec::{self, Key, Value};
 use chancery_ledger::command::SignedCommand;
@@ -28,6 +33,9 @@ use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::{Actor, Authority, Entry, Sealed, SignedContent, Witness, seal};
 use chancery_ledger::id::CommandId;
 use chancery_ledger::key::{Algorithm, PublicKey, SigningKey};
+
+#[path = "samples/usage.rs"]
+pub mod usage;
 
 use crate::support::fixtures::{
     campaigns_id, campaigns_s, orders_id, orders_s, query_id, query_s, report_id, report_s, room,
@@ -48,6 +56,7 @@ fn terms() -> Terms {
     Terms {
         member_signed: vec![SignedAct::Votes, SignedAct::Consents, SignedAct::Runs],
         insecure_virtual: true,
+        ..Terms::default()
     }
 }
 
@@ -62,6 +71,7 @@ pub fn descriptor() -> Descriptor {
     ];
     Descriptor {
         name: "orders".into(),
+        usage: Usage::default(),
         format: Format::Csv { null_value: Some("NA".into()) },
         columns: kinds.map(|(name, kind)| Column { name: name.into(), kind }).to_vec(),
         store: Store::Local { path: "orders/v1".into() },
@@ -72,8 +82,23 @@ pub fn descriptor() -> Descriptor {
                 identity: GroupIdentity::Column("customer".into()),
                 count: 10,
             }),
+            column_rules: Vec::new(),
         },
     }
+}
+
+/// Every form of a rule on a column: what came after the first release.
+pub fn ruled() -> (Subject, Command) {
+    let rule = |column: &str| ColumnRule { column: column.into(), ..ColumnRule::default() };
+    let mut descriptor = descriptor();
+    descriptor.policy.column_rules = vec![
+        ColumnRule { minimum: Some(25), aggregate_only: true, ..rule("amount") },
+        ColumnRule { output_forbidden: true, ..rule("rate") },
+        ColumnRule { join_only: true, ..rule("customer") },
+        ColumnRule { literals: LiteralComparisons::Equality, ..rule("day") },
+        ColumnRule { literals: LiteralComparisons::None, ..rule("at") },
+    ];
+    (orders_s(), command::PublishDataset { descriptor }.into())
 }
 
 fn rows_descriptor() -> Descriptor {
@@ -133,6 +158,9 @@ fn binding() -> Binding {
         inputs: versions(),
         output: DatasetVersion { dataset: report_id(), digest: digest("report 1") },
         applications: vec![digest("application 1")],
+        demands: Demands::default(),
+        votes_until_ms: None,
+        runs_until_ms: None,
     }
 }
 
@@ -169,8 +197,14 @@ fn reasons() -> Vec<Reason> {
 }
 
 /// Every event with its subject.
-#[expect(clippy::too_many_lines, reason = "one sample for each event type")]
 pub fn events() -> Vec<(Subject, Event)> {
+    let mut events = first_events();
+    events.extend(people::events());
+    events
+}
+
+#[expect(clippy::too_many_lines, reason = "one sample for each event type")]
+fn first_events() -> Vec<(Subject, Event)> {
     let invitation = Subject::Invitation(Who::Contosso.invitation());
     let identity = Who::Contosso.identity();
     let key = Who::Litware.key();
@@ -190,7 +224,7 @@ pub fn events() -> Vec<(Subject, Event)> {
             .into(),
         ),
         (room(), event::WorkloadEnabled { workload: "spark-sql".into() }.into()),
-        (room(), event::CleanRoomPolicySet { applications: vec![digest("application 1")] }.into()),
+        (room(), event::CleanRoomPolicySet::of(vec![digest("application 1")]).into()),
         (
             invitation,
             event::CollaboratorInvited {
@@ -234,6 +268,7 @@ pub fn events() -> Vec<(Subject, Event)> {
                 binding: binding(),
                 digest: digest("binding"),
                 approvers: vec![Who::Contosso.member(), Who::Fabrikam.member()],
+                groups: Vec::new(),
             }
             .into(),
         ),
@@ -273,6 +308,7 @@ pub fn events() -> Vec<(Subject, Event)> {
                 executor: executor().public().clone(),
                 platform: Platform::SevSnp,
                 measurement: digest("application 1"),
+                claims: Claims::default(),
                 evidence: evidence("sev-snp"),
             }
             .into(),
@@ -324,11 +360,26 @@ pub fn events() -> Vec<(Subject, Event)> {
             .into(),
         ),
         (invitation, event::SubjectErased {}.into()),
+        // Use and lifecycle.
+        (room(), event::CollaborationPaused { reason: "An incident.".into() }.into()),
+        (room(), event::CollaborationResumed {}.into()),
+        (room(), event::CollaborationClosed { reason: "The study is over.".into() }.into()),
+        (room(), usage::policy_set().into()),
+        (orders_s(), usage::published().into()),
+        (query_s(), usage::proposed(binding()).into()),
+        (run_s(), usage::admitted(executor().public(), evidence("sev-snp")).into()),
+        (run_s(), usage::refused().into()),
     ]
 }
 
 /// Every command content with its subject.
 pub fn commands() -> Vec<(Subject, Command)> {
+    let mut commands = first_commands();
+    commands.extend(people::commands());
+    commands
+}
+
+fn first_commands() -> Vec<(Subject, Command)> {
     let invitation = Subject::Invitation(Who::Contosso.invitation());
     let key = Who::Litware.key();
     vec![
@@ -342,10 +393,10 @@ pub fn commands() -> Vec<(Subject, Command)> {
             .into(),
         ),
         (room(), command::EnableWorkload { workload: "spark-sql".into() }.into()),
-        (
-            room(),
-            command::SetCleanRoomPolicy { applications: vec![digest("application 1")] }.into(),
-        ),
+        (room(), command::SetCleanRoomPolicy::of(vec![digest("application 1")]).into()),
+        (room(), command::PauseCollaboration { reason: "An incident.".into() }.into()),
+        (room(), command::ResumeCollaboration {}.into()),
+        (room(), command::CloseCollaboration { reason: "The study is over.".into() }.into()),
         (
             invitation,
             command::Invite {
@@ -369,7 +420,7 @@ pub fn commands() -> Vec<(Subject, Command)> {
         (orders_s(), command::RetireDataset {}.into()),
         (query_s(), command::DraftQuery { definition: definition() }.into()),
         (query_s(), command::ReviseQuery { definition: definition() }.into()),
-        (query_s(), command::ProposeQuery {}.into()),
+        (query_s(), command::ProposeQuery { votes_until_ms: None, runs_until_ms: None }.into()),
         (query_s(), command::ApproveQuery { digest: digest("binding") }.into()),
         (
             query_s(),

@@ -226,7 +226,8 @@ fn altered_json_receipts_are_refused_for_what_they_are() {
         it["leaf_components"]["commit_evidence"] = json!(text.replacen("ce:2.6:", "ce:2.7:", 1));
     });
     case("bad-signature", &|it| it["proof"][0] = json!({"right": "0".repeat(64)}));
-    case("misplaced", &|it| drop(it["proof"].as_array_mut().unwrap().pop()));
+    case("bad-signature", &|it| drop(it["proof"].as_array_mut().unwrap().pop()));
+    case("misplaced", &|it| drop(it["proof"].as_array_mut().unwrap().remove(0)));
     case("misplaced", &|it| it["proof"] = json!([]));
     case("misplaced", &|it| {
         it["proof"].as_array_mut().unwrap().push(json!({"left": "0".repeat(64)}));

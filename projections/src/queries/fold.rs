@@ -1,14 +1,17 @@
 //! How events move the rows of queries.
 
 use chancery_governance::event::{
-    QueryAccepted, QueryApproved, QueryDrafted, QueryProposed, QueryRejected, QueryRevised,
-    QuerySuperseded,
+    QueryAccepted, QueryApproved, QueryApprovedByRule, QueryDrafted, QueryProposed, QueryRejected,
+    QueryRevised, QuerySuperseded,
 };
 use chancery_governance::query::Binding;
 use chancery_governance::state::Recorded;
 use chancery_governance::subject::Subject;
+use chancery_ledger::id::MemberId;
 
-use super::{Approver, Proposal, QueryStage, QueryView, Rejected, SegmentText, Vote};
+use super::{
+    Approver, ByRule, GroupVotes, Proposal, QueryStage, QueryView, Rejected, SegmentText, Vote,
+};
 use crate::fold::{Illegal, Rows, SUBJECT, actor};
 use crate::mirror::document;
 use crate::moment::Moment;
@@ -50,7 +53,7 @@ pub(crate) fn proposed(
     at: &Recorded,
     event: &QueryProposed,
 ) -> Result<(), Illegal> {
-    let approvers = event.approvers.iter().map(|member| {
+    let seat = |member: &MemberId| {
         let member = member.to_string();
         Ok(Approver {
             organisation: rows.organisation(&member)?,
@@ -58,17 +61,30 @@ pub(crate) fn proposed(
             vote: Vote::Pending,
             voted: None,
             leaf: None,
+            by_rule: None,
+        })
+    };
+    let approvers = event.approvers.iter().map(seat).collect::<Result<Vec<_>, Illegal>>()?;
+    let groups = event.groups.iter().map(|group| {
+        Ok(GroupVotes {
+            name: group.name.clone(),
+            needed: group.needed,
+            members: group.members.iter().map(seat).collect::<Result<_, Illegal>>()?,
         })
     });
-    let approvers = approvers.collect::<Result<Vec<_>, Illegal>>()?;
+    let groups = groups.collect::<Result<Vec<_>, Illegal>>()?;
     let proposal = Proposal {
         digest: event.digest.to_string(),
         pending: approvers.iter().map(|approver| approver.member.clone()).collect(),
         approvers,
+        groups,
+        votes_until_ms: event.binding.votes_until_ms,
+        runs_until_ms: event.binding.runs_until_ms,
         texts: texts(&event.binding),
         inputs: event.binding.inputs.iter().map(document).collect::<Result<_, _>>()?,
         output: document(&event.binding.output)?,
         applications: event.binding.applications.iter().map(ToString::to_string).collect(),
+        demands: document(&event.binding.demands)?,
         proposed: Moment::of(at),
         accepted: None,
     };
@@ -83,7 +99,23 @@ pub(crate) fn approved(
     event: &QueryApproved,
 ) -> Result<(), Illegal> {
     let query = step(rows, at, &[QueryStage::Proposed], QueryStage::Proposed)?;
-    vote(query, at, &event.digest.to_string(), Vote::Approved)
+    vote(query, at, (&actor(at)?, &event.digest.to_string()), Vote::Approved, None)
+}
+
+/// A rule says yes for the member who set it.
+pub(crate) fn approved_by_rule(
+    rows: &mut Rows,
+    at: &Recorded,
+    event: &QueryApprovedByRule,
+) -> Result<(), Illegal> {
+    let query = step(rows, at, &[QueryStage::Proposed], QueryStage::Proposed)?;
+    let rule = ByRule {
+        rule: event.rule.to_string(),
+        position: event.rule_position,
+        runner: event.runner.map(|runner| runner.to_string()),
+    };
+    let (member, digest) = (event.member.to_string(), event.digest.to_string());
+    vote(query, at, (&member, &digest), Vote::Approved, Some(&rule))
 }
 
 /// An approver says no.
@@ -101,7 +133,7 @@ pub(crate) fn rejected(
     };
     let query = step(rows, at, &[QueryStage::Proposed], QueryStage::Rejected)?;
     query.rejected = Some(rejected);
-    vote(query, at, &event.digest.to_string(), Vote::Rejected)
+    vote(query, at, (&actor(at)?, &event.digest.to_string()), Vote::Rejected, None)
 }
 
 /// Its author takes it back.
@@ -119,7 +151,7 @@ pub(crate) fn accepted(
 ) -> Result<(), Illegal> {
     let query = step(rows, at, &[QueryStage::Proposed], QueryStage::Accepted)?;
     let proposal = query.proposal.as_mut().ok_or("there is no proposal")?;
-    if proposal.digest != event.digest.to_string() || !proposal.pending.is_empty() {
+    if proposal.digest != event.digest.to_string() || !carried(proposal) {
         return Err("not every approver said yes to this digest");
     }
     proposal.accepted = Some(Moment::of(at));
@@ -154,22 +186,44 @@ fn step<'a>(
     Ok(query)
 }
 
-fn vote(query: &mut QueryView, at: &Recorded, digest: &str, vote: Vote) -> Result<(), Illegal> {
-    let member = actor(at)?;
+fn vote(
+    query: &mut QueryView,
+    at: &Recorded,
+    (member, digest): (&str, &str),
+    vote: Vote,
+    by_rule: Option<&ByRule>,
+) -> Result<(), Illegal> {
     let proposal = query.proposal.as_mut().ok_or("there is no proposal")?;
     if proposal.digest != digest {
         return Err("the vote is on another digest");
     }
-    let approver = proposal.approvers.iter_mut().find(|approver| approver.member == member);
-    let approver = approver.ok_or("the vote is by no approver")?;
-    if approver.vote != Vote::Pending {
-        return Err("the approver voted already");
+    let groups = proposal.groups.iter_mut().flat_map(|group| &mut group.members);
+    let mut seats: Vec<_> =
+        proposal.approvers.iter_mut().chain(groups).filter(|seat| seat.member == member).collect();
+    if seats.is_empty() {
+        return Err("the vote is by no approver");
     }
-    approver.vote = vote;
-    approver.voted = Some(Moment::of(at));
-    approver.leaf = Some(at.leaf.to_string());
-    proposal.pending.retain(|pending| *pending != member);
+    // One vote counts in every seat that the member has.
+    for seat in &mut seats {
+        if seat.vote != Vote::Pending {
+            return Err("the approver voted already");
+        }
+        seat.vote = vote;
+        seat.voted = Some(Moment::of(at));
+        seat.leaf = Some(at.leaf.to_string());
+        seat.by_rule = by_rule.cloned();
+    }
+    proposal.pending.retain(|pending| pending != member);
     Ok(())
+}
+
+/// Whether every owner and enough of each group have said yes.
+fn carried(proposal: &Proposal) -> bool {
+    let groups = proposal.groups.iter().all(|group| {
+        let votes = group.members.iter().filter(|seat| seat.vote == Vote::Approved).count();
+        votes as u64 >= group.needed
+    });
+    groups && proposal.pending.is_empty()
 }
 
 /// Both texts of each segment. The binding has the rewritten ones by view.

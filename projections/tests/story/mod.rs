@@ -4,11 +4,14 @@
 
 use std::path::Path;
 
+use chancery_governance::change::Change;
 use chancery_governance::command::{
-    AcceptInvitation, AdmitRun, ApproveQuery, CancelRun, Command, CreateCollaboration, DraftQuery,
-    EnableWorkload, ErasePersonal, FailRun, Invite, ProposeQuery, PublishDataset, RejectQuery,
-    RequestRun, RestoreConsent, RetireDataset, ReviseQuery, SetCleanRoomPolicy, StartRun,
-    SubmitRun, SucceedRun, WithdrawConsent, WithdrawInvitation, WithdrawQuery,
+    AcceptInvitation, AdmitRun, ApproveQuery, CancelRun, CloseCollaboration, Command,
+    CreateCollaboration, DraftQuery, EnableWorkload, ErasePersonal, FailRun, GrantAbility, Invite,
+    LeaveCollaboration, PauseCollaboration, ProposeChange, ProposeQuery, PublishDataset,
+    RejectQuery, RemoveAutoApprovalRule, RequestRun, RestoreConsent, ResumeCollaboration,
+    RetireDataset, ReviseQuery, RevokeAbility, SetAutoApprovalRule, SetCleanRoomPolicy, StartRun,
+    SubmitRun, SucceedRun, WithdrawChange, WithdrawConsent, WithdrawInvitation, WithdrawQuery,
 };
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::{
@@ -18,6 +21,7 @@ use chancery_governance::decide::run::{admission_report_data, result_report_data
 use chancery_governance::log;
 use chancery_governance::member::{Ability, Identity, Terms};
 use chancery_governance::query::{Definition, Input, Segment};
+use chancery_governance::rule::{AllowedInput, ApprovalRule, Shape};
 use chancery_governance::run::{
     Attested, Engine, Evidence, File, InputRows, Manifest, Platform, SegmentRows, Statistics,
     Verdict,
@@ -34,7 +38,7 @@ use chancery_ledger::command::SignedCommand;
 use chancery_ledger::cose::ContentType;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::{Authority, Sealed, SignedContent, Witness};
-use chancery_ledger::id::{CollaborationId, QueryId, RunId};
+use chancery_ledger::id::{CollaborationId, MemberId, QueryId, RunId};
 use chancery_ledger::key::SigningKey;
 use chancery_ledger::merkle::Frontier;
 use chancery_projections::{PageRequest, Rows, Views};
@@ -90,7 +94,7 @@ impl Story {
             executor: SigningKey::from_seed(&[2; 32]).unwrap(),
             number: 0,
         };
-        let terms = Terms { member_signed: Vec::new(), insecure_virtual: true };
+        let terms = Terms { member_signed: Vec::new(), insecure_virtual: true, ..Terms::default() };
         let create = CreateCollaboration {
             name: format!("Room {number}"),
             organisation: "Litware".into(),
@@ -112,7 +116,7 @@ impl Story {
         use Ability::{Analyst, DataProvider, ResultReceiver, Runner};
         let mut story = Self::founded(number);
         story.must(Person::Litware, story.about(), EnableWorkload { workload: "spark-sql".into() });
-        let policy = SetCleanRoomPolicy { applications: vec![Digest::of(b"application")] };
+        let policy = SetCleanRoomPolicy::of(vec![Digest::of(b"application")]);
         story.must(Person::Litware, story.about(), policy);
         story.join(Person::Contosso, vec![DataProvider]);
         story.join(Person::Fabrikam, vec![Analyst, Runner, ResultReceiver]);
@@ -149,6 +153,20 @@ impl Story {
         assert!(invite);
         story.must(Person::Litware, Subject::Invitation(id(0x60)), WithdrawInvitation {});
         story
+    }
+
+    pub fn pause(&mut self) -> bool {
+        let pause = PauseCollaboration { reason: "An incident.".into() };
+        self.send(Person::Litware, self.about(), pause, Facts::default())
+    }
+
+    pub fn resume(&mut self) -> bool {
+        self.send(Person::Litware, self.about(), ResumeCollaboration {}, Facts::default())
+    }
+
+    pub fn close(&mut self) -> bool {
+        let close = CloseCollaboration { reason: "It is over.".into() };
+        self.send(Person::Litware, self.about(), close, Facts::default())
     }
 
     pub fn about(&self) -> Subject {
@@ -203,6 +221,7 @@ impl Story {
         let column = |(name, kind): (&str, ColumnType)| Column { name: name.into(), kind };
         let descriptor = Descriptor {
             name: name.into(),
+            usage: chancery_governance::usage::Usage::default(),
             format: Format::Csv { null_value: None },
             columns: columns.into_iter().map(column).collect(),
             store: Location::Local { path: format!("data/v{version}") },
@@ -210,6 +229,7 @@ impl Story {
             policy: AccessPolicy {
                 allowed_columns: columns.iter().map(|(name, _)| (*name).to_owned()).collect(),
                 minimum_group: None,
+                column_rules: Vec::new(),
             },
         };
         self.plain(person, Subject::Dataset(id(number)), PublishDataset { descriptor })
@@ -261,7 +281,11 @@ impl Story {
     }
 
     pub fn propose(&mut self, number: u64) -> bool {
-        self.plain(Person::Fabrikam, Subject::Query(Self::query(number)), ProposeQuery {})
+        self.plain(
+            Person::Fabrikam,
+            Subject::Query(Self::query(number)),
+            ProposeQuery { votes_until_ms: None, runs_until_ms: None },
+        )
     }
 
     pub fn withdraw(&mut self, number: u64) -> bool {
@@ -291,6 +315,62 @@ impl Story {
         } else {
             self.plain(person, subject, RestoreConsent { kind })
         }
+    }
+
+    pub fn leave(&mut self, person: Person) -> bool {
+        let Some(member) = self.member(person) else { return false };
+        self.plain(person, Subject::Member(member), LeaveCollaboration {})
+    }
+
+    /// Gives Contosso an ability, or takes one away.
+    pub fn ability(&mut self, person: Person, number: u64) -> bool {
+        let Some(member) = self.member(Person::Contosso) else { return false };
+        let ability = if number < 3 { Ability::Auditor } else { Ability::Runner };
+        let subject = Subject::Member(member);
+        if number.is_multiple_of(2) {
+            self.plain(person, subject, GrantAbility { ability })
+        } else {
+            self.plain(person, subject, RevokeAbility { ability })
+        }
+    }
+
+    /// Sets a rule that lets every query of the story through, or takes one back.
+    pub fn rule(&mut self, person: Person, number: u64) -> bool {
+        let subject = Subject::Rule(id(0x200 + number));
+        if number == 0 {
+            return self.plain(person, Subject::Rule(id(0x201)), RemoveAutoApprovalRule {});
+        }
+        let input = |dataset| AllowedInput {
+            dataset: id(dataset),
+            columns: vec!["tailnum".into(), "model".into()],
+            aggregates: Vec::new(),
+        };
+        let mut shape = vec![input(FLIGHTS), input(PLANES)];
+        shape[0].columns.truncate(1);
+        let rule = ApprovalRule {
+            name: format!("Rule {number}"),
+            author: None,
+            runner: None,
+            output: None,
+            shape: Shape::Reads(shape),
+            expires_ms: None,
+        };
+        self.plain(person, subject, SetAutoApprovalRule { rule })
+    }
+
+    /// Asks for a change, or takes the request back.
+    pub fn ask(&mut self, person: Person, number: u64) -> bool {
+        let subject = Subject::Change(id(0x300 + number % 3));
+        if number > 3 {
+            return self.plain(person, subject, WithdrawChange {});
+        }
+        let Some(member) = self.member(Person::Contosso) else { return false };
+        let change = Change::RemoveMember(member);
+        self.plain(person, subject, ProposeChange { change, expires_ms: None })
+    }
+
+    fn member(&self, person: Person) -> Option<MemberId> {
+        self.collaboration().member_by_identity(&person.identity()).map(|(id, _)| id)
     }
 
     pub fn request(&mut self, run: u64, query: u64) -> bool {
@@ -415,6 +495,7 @@ impl Story {
                 platform: Platform::InsecureVirtual,
                 measurement: Digest::of(b"application"),
                 report_data,
+                claims: chancery_governance::clean_room::Claims::default(),
             })
         });
         self.submit_as(subject, &authority, Facts { verdict, ..Facts::default() })

@@ -11,7 +11,7 @@ use chancery_store::{Appended, RANGE_ENTRIES_MAX, Store};
 use tokio::sync::broadcast;
 
 use crate::Setup;
-use crate::limit::{self, Signature};
+use crate::limit::{self, Library, Signature};
 use crate::peers::{jetstream, postgres, sqlite};
 use crate::report::{Goal, Part};
 use crate::service::{Ready, Service};
@@ -31,7 +31,8 @@ const ONE: &str = "Chancery on SQLite, 1 collaboration";
 const EIGHT: &str = "Chancery on SQLite, 8 collaborations";
 const VIEWS: &str = "the same 8, with the views following";
 const ON_POSTGRES: &str = "Chancery on PostgreSQL, 8 collaborations";
-const LIMIT: &str = "Ed25519 verification, all cores (ring)";
+const LIMIT: &str = "Ed25519 verification, all cores (AWS-LC)";
+const RING: &str = "Ed25519 verification, all cores (ring)";
 const BARE: &str = "bare SQLite, the same batches";
 const SINGLE: &str = "bare SQLite, a transaction each";
 const PGBENCH: &str = "PostgreSQL, pgbench, an insert each";
@@ -40,7 +41,8 @@ const JETSTREAM: &str = "NATS JetStream, sync always";
 /// Everything, in the order of a round. Those that are compared are neighbours where they can be.
 const TURNS: [&str; 9] = [LIMIT, ONE, BARE, EIGHT, JETSTREAM, VIEWS, PGBENCH, ON_POSTGRES, SINGLE];
 /// In the order of the table.
-const SHOWN: [&str; 9] = [ONE, EIGHT, VIEWS, ON_POSTGRES, LIMIT, BARE, SINGLE, PGBENCH, JETSTREAM];
+const SHOWN: [&str; 10] =
+    [ONE, EIGHT, VIEWS, ON_POSTGRES, LIMIT, RING, BARE, SINGLE, PGBENCH, JETSTREAM];
 
 /// How long and how often.
 struct Sizes {
@@ -74,7 +76,7 @@ pub async fn run(setup: &Setup) -> Result<Part> {
     let mut part = Part::new(NAME, "durable append of member-signed events");
     let sizes = setup.size(
         Sizes { rounds: 2, events: 1500, time: Duration::from_millis(300) },
-        Sizes { rounds: 5, events: 60_000, time: Duration::from_secs(4) },
+        Sizes { rounds: 5, events: 40_000, time: Duration::from_secs(3) },
         Sizes { rounds: 9, events: 150_000, time: Duration::from_secs(8) },
     );
     let folder = tempfile::tempdir_in(&setup.folder)?;
@@ -154,9 +156,11 @@ impl Contenders {
                 let commands = self.one.sign(SAMPLE.min(usize::try_from(sizes.events)?) as u64)?;
                 let signatures = signatures(&self.one, &commands)?;
                 // They are sent too: the next ones of each lane follow them.
-                let sample = limit::verifications(&signatures, sizes.time)?;
+                for (name, library) in [(RING, Library::Ring), (LIMIT, Library::AwsLc)] {
+                    let sample = limit::verifications(&signatures, sizes.time, library)?;
+                    part.push(name, "signatures/s", &[("threads", crate::cores())], sample);
+                }
                 self.one.send_all(commands).await?;
-                part.push(turn, "signatures/s", &[("threads", crate::cores())], sample);
             }
             ONE => {
                 let (sample, batches) = appended(&mut self.one, sizes.events).await?;
@@ -224,8 +228,8 @@ fn conclude(part: &mut Part, setup: &Setup) {
          signed before the timed part; HTTP and tokens are not in it.",
     );
     part.note(format!(
-        "Limit: ring verifies distinct commands of the same size on {} threads and does nothing \
-         else. It is for the member's signature only.",
+        "Limit: AWS-LC verifies distinct commands of the same size on {} threads and does nothing \
+         else. It is for the member's signature only. ring's figure is for comparison.",
         crate::cores()
     ));
     part.note(

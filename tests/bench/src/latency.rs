@@ -42,7 +42,7 @@ pub async fn run(setup: &Setup) -> Result<Part> {
     let mut part = Part::new(NAME, "latency of appends under an open load");
     let sizes = setup.size(
         Sizes { rounds: 1, events: 1500, time: Duration::from_millis(500) },
-        Sizes { rounds: 3, events: 40_000, time: Duration::from_secs(8) },
+        Sizes { rounds: 3, events: 20_000, time: Duration::from_secs(5) },
         Sizes { rounds: 5, events: 80_000, time: Duration::from_secs(20) },
     );
     let folder = tempfile::tempdir_in(&setup.folder)?;

@@ -1,15 +1,26 @@
-//! The processor's own limit: Ed25519 verifications by ring on all cores that do nothing else.
+//! The processor's own limit: Ed25519 verifications on all cores that do nothing else, by the
+//! library that Chancery uses and by ring, which many others do.
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use chancery_ledger::codec::{self, Value};
 use chancery_ledger::key::PublicKey;
+use ring::signature::{ED25519, UnparsedPublicKey};
 
 use crate::report::{Sample, Timer};
 
 /// Signatures between two looks at the clock.
 const ROUND: usize = 64;
+
+/// Who verifies.
+#[derive(Debug, Clone, Copy)]
+pub enum Library {
+    /// AWS-LC: what Chancery uses.
+    AwsLc,
+    /// ring.
+    Ring,
+}
 
 /// A signature to be verified.
 pub struct Signature {
@@ -40,12 +51,25 @@ impl Signature {
     }
 }
 
+impl Library {
+    fn verify(self, it: &Signature) -> Result<()> {
+        match self {
+            Self::AwsLc => {
+                it.key.verify(&it.signed, &it.by_key).context("a signature of the sample")
+            }
+            Self::Ring => UnparsedPublicKey::new(&ED25519, it.key.bytes())
+                .verify(&it.signed, &it.by_key)
+                .map_err(|_| anyhow!("ring refuses a signature of the sample")),
+        }
+    }
+}
+
 /// Verifications a second over all cores, each core over all of `signatures` in turn, for `time`.
 ///
 /// # Errors
 ///
 /// Where one does not verify.
-pub fn verifications(signatures: &[Signature], time: Duration) -> Result<Sample> {
+pub fn verifications(signatures: &[Signature], time: Duration, library: Library) -> Result<Sample> {
     let cores = std::thread::available_parallelism()?.get();
     let timer = Timer::start();
     let begun = Instant::now();
@@ -54,7 +78,7 @@ pub fn verifications(signatures: &[Signature], time: Duration) -> Result<Sample>
         let mut next = signatures.iter().cycle().skip(core * signatures.len() / cores);
         loop {
             for it in next.by_ref().take(ROUND) {
-                it.key.verify(&it.signed, &it.by_key).context("a signature of the sample")?;
+                library.verify(it)?;
                 done += 1;
             }
             if begun.elapsed() >= time {

@@ -38,6 +38,10 @@ use clap::Parser;
 use crate::machine::Machine;
 use crate::report::{Part, Report};
 
+/// That of the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Every benchmark, in the order in which they run.
 const NAMES: [&str; 5] = [append::NAME, latency::NAME, verify::NAME, rebuild::NAME, scale::NAME];
 /// Where `--write` writes, from the root of the repository.

@@ -33,7 +33,7 @@ pub async fn run(setup: &Setup) -> Result<Part> {
     let mut part = Part::new(NAME, "rebuild of all views from the log, on SQLite");
     let sizes = setup.size(
         Sizes { rounds: 2, entries: 2000 },
-        Sizes { rounds: 5, entries: 1_000_000 },
+        Sizes { rounds: 3, entries: 1_000_000 },
         Sizes { rounds: 7, entries: 1_000_000 },
     );
     let store = Store::open(&log(setup, sizes.entries).await?).await?;

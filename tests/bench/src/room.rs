@@ -277,7 +277,7 @@ impl Room {
         let create = CreateCollaboration {
             name: "Benchmark".to_owned(),
             organisation: "Organisation 0".to_owned(),
-            terms: Terms { member_signed: Vec::new(), insecure_virtual: true },
+            terms: Terms { insecure_virtual: true, ..Terms::default() },
         };
         let facts = Facts {
             service: Some(Service {
@@ -372,6 +372,7 @@ fn descriptor(number: usize) -> Descriptor {
     let columns = [("region", ColumnType::String), ("amount", ColumnType::Long)];
     Descriptor {
         name: format!("dataset-{number}"),
+        usage: chancery_governance::usage::Usage::default(),
         format: Format::Csv { null_value: None },
         columns: columns.into_iter().map(column).collect(),
         store: Location::Local { path: format!("data/{number}") },
@@ -379,6 +380,7 @@ fn descriptor(number: usize) -> Descriptor {
         policy: AccessPolicy {
             allowed_columns: vec!["region".to_owned(), "amount".to_owned()],
             minimum_group: None,
+            column_rules: Vec::new(),
         },
     }
 }

@@ -15,7 +15,7 @@ use chancery_ledger::merkle::Frontier;
 use chancery_ledger::note::Checkpoint;
 
 use crate::Setup;
-use crate::limit::{self, Signature};
+use crate::limit::{self, Library, Signature};
 use crate::machine;
 use crate::report::{Goal, Part, Ratio, Sample, Timer};
 use crate::room::{self, Room, SERVICE};
@@ -32,7 +32,8 @@ const BEGIN_MS: u64 = 1_767_603_600_000;
 const MEMORY_MB_MAX: f64 = 500.0;
 
 const OURS: &str = "chancery audit verify";
-const LIMIT: &str = "Ed25519 verification, all cores (ring)";
+const LIMIT: &str = "Ed25519 verification, all cores (AWS-LC)";
+const RING: &str = "Ed25519 verification, all cores (ring)";
 const CCF: &str = "ccf 6.0.28 LedgerValidator, on its ledger";
 const OURS_SIGNATURES: &str = "chancery audit verify, its signatures";
 const CCF_SIGNATURES: &str = "ccf 6.0.28, its signatures";
@@ -70,11 +71,11 @@ pub fn run(setup: &Setup) -> Result<Part> {
     let mut ratios = Vec::new();
     for round in 0..sizes.rounds {
         setup.progress(NAME, round + 1, sizes.rounds);
-        let before = limit::verifications(&signatures, sizes.time)?;
+        let before = limit::verifications(&signatures, sizes.time, Library::AwsLc)?;
         machine::forget_peak();
         let ours = verified(&file, sizes.entries)?;
         let peak = peak_mb();
-        let after = limit::verifications(&signatures, sizes.time)?;
+        let after = limit::verifications(&signatures, sizes.time, Library::AwsLc)?;
         if let Some(ccf) = &mut ccf {
             let theirs = ccf.validate(sizes.time)?;
             let named = [("entries", theirs.entries), ("signatures", theirs.signatures)];
@@ -87,6 +88,8 @@ pub fn run(setup: &Setup) -> Result<Part> {
         part.push(OURS, "entries/s", &named, ours);
         let limit = Sample { value: f64::midpoint(before.value, after.value), ..after };
         part.push(LIMIT, "signatures/s", &[("threads", crate::cores())], limit);
+        let ring = limit::verifications(&signatures, sizes.time / 2, Library::Ring)?;
+        part.push(RING, "signatures/s", &[("threads", crate::cores())], ring);
         part.push(MEMORY, "MB", &named, Sample { value: peak, ..ours });
     }
     let goal = Goal::AtLeast(0.8);
@@ -302,7 +305,8 @@ mod tests {
         // The founding has witnessed entries too: these have one signature.
         let signatures = signatures(&file).unwrap();
         assert!(signatures.len() > 200, "{}", signatures.len());
-        let sample = limit::verifications(&signatures, Duration::from_millis(1)).unwrap();
+        let sample =
+            limit::verifications(&signatures, Duration::from_millis(1), Library::AwsLc).unwrap();
         assert!(sample.value > 0.0);
     }
 }

@@ -49,7 +49,10 @@ pub fn keys() -> Vec<PublicKey> {
 pub fn statements() -> Vec<String> {
     const SOURCES: [&str; 5] = ["accepted", "floors", "literals", "properties", "refused_corpus"];
     let sources = SOURCES.map(|name| file(&format!("governance/src/sql/tests/{name}.rs")));
+    let refused = String::from_utf8(file("governance/src/sql/tests/refused.txt")).unwrap();
     let texts = sources.iter().flat_map(|source| strings(std::str::from_utf8(source).unwrap()));
+    // The texts of the refusal corpus are its indented lines.
+    let texts = texts.chain(refused.lines().filter_map(|it| Some(it.strip_prefix("    ")?.into())));
     let texts: Vec<_> = texts.filter(|text| text.to_uppercase().contains("SELECT")).collect();
     assert!(texts.len() > 200, "{} statements", texts.len());
     texts

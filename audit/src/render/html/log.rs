@@ -5,7 +5,7 @@ use chancery_governance::member::{Ability, SignedAct};
 use super::markup::{Body, Markup};
 use super::{open, time};
 use crate::check::Check;
-use crate::render::words::{Names, count, deed, label, right};
+use crate::render::words::{Names, count, deed, label, right, stopped};
 use crate::report::{At, Contents, Listed, Report, StateAt};
 
 /// Says how many items a list has left out, if any.
@@ -26,6 +26,8 @@ pub fn facts(body: &mut Body, contents: &Contents) {
     };
     let acts: Vec<_> = contents.terms.member_signed.iter().map(SignedAct::as_str).collect();
     let acts = if acts.is_empty() { "none".to_owned() } else { acts.join(", ") };
+    let lifecycle = stopped(&contents.lifecycle, &Names::of(contents));
+    let lifecycle = lifecycle.map_or_else(|| "yes".to_owned(), |it| format!("no: {it}"));
     let evidence = if contents.terms.insecure_virtual { "yes" } else { "no" };
     body.facts(
         "Whose log this is, and which state of it",
@@ -47,6 +49,7 @@ pub fn facts(body: &mut Body, contents: &Contents) {
             ),
             ("only by members\u{2019} own signatures", Markup::text(&acts)),
             ("evidence without hardware allowed", Markup::text(evidence)),
+            ("queries can run", Markup::name(&lifecycle)),
             (
                 "exported",
                 Markup::text(&format!("{}, which nobody signs", time(contents.exported_at_ms))),

@@ -5,6 +5,7 @@ use chancery_governance::member::Ability;
 use super::log::{left_out, lines};
 use super::markup::{Body, Markup};
 use super::open;
+use crate::render::agreed;
 use crate::render::words::{Names, places, right, who};
 use crate::report::{By, Contents, Listed, Mark, Member, MemberKey};
 
@@ -12,10 +13,17 @@ pub fn members(body: &mut Body, contents: &Contents) {
     open(body, "members");
     let rows = contents.members.iter().map(|member| {
         let abilities: Vec<_> = member.abilities.iter().map(Ability::as_str).collect();
+        let abilities = Markup::text(&abilities.join(", "));
         vec![
             Markup::name(&member.organisation),
             Markup::name(&who(&member.identity)),
-            Markup::text(&abilities.join(", ")),
+            match &member.departed {
+                None => abilities,
+                Some(departed) => {
+                    let gone = format!("no member any more: {}", agreed::departed(departed));
+                    abilities.over(&Markup::text(&gone).within("span", "void"))
+                }
+            },
         ]
     });
     body.table("Members", "member", &["member", "identity", "can"], rows);
@@ -37,10 +45,56 @@ pub fn members(body: &mut Body, contents: &Contents) {
     body.end_section();
 }
 
+/// Terms, the changes of them and of the membership, and what was approved in advance.
+pub fn agreed(body: &mut Body, contents: &Contents, names: &Names<'_>) {
+    open(body, "agreed");
+    let terms = Markup::name(&agreed::terms(&contents.terms, names));
+    body.facts("At the end of the log", &[("terms", terms)]);
+    if contents.changes.total() == 0 {
+        body.paragraph("", &Markup::text("Nobody asked for a change of terms or membership."));
+    } else {
+        let rows = contents.changes.iter().map(|one| {
+            let votes = one.votes.iter().map(|vote| {
+                let answer = if vote.approves { "yes" } else { "no" };
+                let (who, right) = (names.member(vote.member), right(&vote.by));
+                Markup::name(&format!("{answer} by {who} at {}, {right}", vote.position))
+            });
+            let asked = format!("{} at {}", names.member(one.proposer), one.proposed.position);
+            vec![
+                Markup::name(&agreed::change(&one.what, names)).over(&Markup::code(&one.digest)),
+                Markup::name(&asked),
+                Markup::text(one.state),
+                lines(votes),
+            ]
+        });
+        let headings = ["change, digest", "asked for by", "state", "votes"];
+        body.table("Changes of terms and membership", "change", &headings, rows);
+        left_out(body, &contents.changes, "change", "");
+    }
+    if contents.rules.total() > 0 {
+        let rows = contents.rules.iter().map(|one| {
+            let removed =
+                one.removed_at.map_or(String::new(), |at| format!(", taken back at {at}"));
+            let set = format!("at {}, {}{removed}", one.set_at, right(&one.by));
+            vec![
+                Markup::name(&one.rule.name),
+                Markup::name(&names.member(one.owner)),
+                Markup::name(&agreed::rule(&one.rule, names)),
+                Markup::text(&set),
+                Markup::text(&places(&one.votes)),
+            ]
+        });
+        let headings = ["rule", "member", "approves", "set", "votes cast"];
+        body.table("Approved in advance", "rule", &headings, rows);
+        left_out(body, &contents.rules, "rule", "");
+    }
+    body.end_section();
+}
+
 fn key_row(member: &Member, key: &MemberKey) -> Vec<Markup> {
     let until = key.revoked_at.map_or(String::new(), |at| format!(", revoked at {at}"));
     let vouched = match &key.by {
-        _ if key.invited => "the inviter: the invitation names it".to_owned(),
+        _ if key.invited => "other members: the invitation or a vote names it".to_owned(),
         By::ServiceWitnessed => {
             "the service\u{2019}s word only: it came with an identity token".to_owned()
         }

@@ -6,6 +6,7 @@ use chancery_governance::run::Attested;
 use super::log::{left_out, lines};
 use super::markup::{Body, Markup};
 use super::{open, time};
+use crate::render::agreed;
 use crate::render::words::{self, Names, count, label};
 use crate::report::{Bound, By, Contents, Recipient, Released, Run, Stamp};
 
@@ -40,6 +41,10 @@ pub fn votes(body: &mut Body, contents: &Contents, names: &Names<'_>) {
     open(body, "votes");
     let states = contents.queries.iter().map(|query| {
         let approvers = query.approvers.iter().map(|id| Markup::name(&names.member(*id)));
+        let approvers =
+            approvers.chain(query.groups.iter().map(|group| {
+                Markup::name(&format!("{} of the group {}", group.needed, group.name))
+            }));
         vec![
             Markup::name(&query.name),
             Markup::text(query.state),
@@ -66,7 +71,10 @@ pub fn votes(body: &mut Body, contents: &Contents, names: &Names<'_>) {
                 Markup::name(&names.member(vote.member)),
                 answer,
                 Markup::name(&query.name).over(&Markup::code(&vote.digest)),
-                right(&vote.by),
+                match &vote.rule {
+                    None => right(&vote.by),
+                    Some(rule) => Markup::name(&agreed::by_rule(rule, names)).within("em", ""),
+                },
             ]
         })
     });
@@ -116,6 +124,16 @@ fn proposal(
         Markup::code(&format!(":{} = {value}", parameter.name))
             .then(&Markup::text(&format!(" ({kind})")))
     });
+    let policies: Vec<_> = bound
+        .policies
+        .iter()
+        .map(|(alias, policy)| format!("{alias}: {}", words::policy(policy).join("; ")))
+        .collect();
+    let lineage: Vec<_> = bound
+        .lineage
+        .iter()
+        .map(|column| format!("{}: {}", column.name, words::lineage(column)))
+        .collect();
     body.facts(
         "What the digest stands for",
         &[
@@ -125,6 +143,8 @@ fn proposal(
             ("writes", version(&bound.output, names)),
             ("parameters", lines(parameters)),
             ("applications", lines(bound.applications.iter().map(Markup::code))),
+            ("policies", lines(policies.iter().map(|line| Markup::text(line)))),
+            ("output", lines(lineage.iter().map(|line| Markup::text(line)))),
         ],
     );
     for segment in &bound.segments {

@@ -52,6 +52,7 @@ fn standing(standing: &StateAt) -> Value {
         },
         "after": stamp(&standing.stamp),
         "is_last_entry": standing.is_last,
+        "lifecycle": super::lifecycle(&standing.lifecycle),
         "applications": list(&standing.applications, text),
         "members": list(&standing.members, |member| json!({
             "id": text(&member.id),

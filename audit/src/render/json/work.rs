@@ -2,10 +2,12 @@
 
 use chancery_governance::reason::Reason;
 use chancery_governance::run::Attested;
+use chancery_governance::usage::Receiver;
+use chancery_governance::wire::Wire as _;
 use serde_json::{Value, json};
 
 use super::{by, list, stamp, text};
-use crate::render::words;
+use crate::render::{agreed, words};
 use crate::report::{
     Bound, Code, Dataset, Executor, Found, Mark, Query, Recipient, Release, Released, Run, Vote,
 };
@@ -17,6 +19,20 @@ pub fn dataset(dataset: &Dataset) -> Value {
         "owner": text(&dataset.owner),
         "access_mode": dataset.access_mode.as_str(),
         "retired": dataset.retired,
+        "budgets": list(&dataset.usage.budgets, |budget| json!({
+            "period": budget.period.as_str(),
+            "runs": budget.runs,
+            "each_runner": budget.each_runner,
+        })),
+        "receivers": list(&dataset.usage.receivers, |receiver| match receiver {
+            Receiver::Member(id) => json!({ "kind": "member", "member": text(id) }),
+            Receiver::Organisation(name) => {
+                json!({ "kind": "organisation", "organisation": name })
+            }
+            Receiver::Ability(ability) => {
+                json!({ "kind": "ability", "ability": ability.as_str() })
+            }
+        }),
         "versions": list(&dataset.versions, |version| json!({
             "position": version.position,
             "digest": text(&version.digest),
@@ -33,6 +49,7 @@ pub fn query(query: &Query) -> Value {
         "state": query.state,
         "digest": query.digest.as_ref().map(text),
         "approvers": list(&query.approvers, text),
+        "groups": list(&query.groups, |group| agreed::wire(&group.encode())),
         "votes": list(&query.votes, vote),
         "votes_left_out": query.votes.left_out(),
     })
@@ -46,6 +63,7 @@ fn vote(vote: &Vote) -> Value {
         "approves": vote.approves,
         "digest": text(&vote.digest),
         "by": by(&vote.by),
+        "rule": vote.rule.as_ref().map(agreed::by_rule_json),
         "void": vote.void,
     })
 }
@@ -171,6 +189,19 @@ pub fn bound(bound: &Bound) -> Value {
         })),
         "output": version(&bound.output),
         "applications": list(&bound.applications, text),
+        "policies": list(&bound.policies, |(alias, policy)| json!({
+            "alias": alias,
+            "policy": words::policy(policy),
+        })),
+        "lineage": list(&bound.lineage, |column| json!({
+            "column": column.name,
+            "type": column.kind.map(|kind| kind.as_str()),
+            "aggregated": column.aggregated,
+            "sources": column.sources.iter().map(|(input, name)| json!({
+                "input": input,
+                "column": name,
+            })).collect::<Value>(),
+        })),
     })
 }
 

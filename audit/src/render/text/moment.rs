@@ -3,7 +3,7 @@
 use chancery_governance::member::Ability;
 
 use super::page::Page;
-use crate::render::words::{Names, deed, right, short, utc};
+use crate::render::words::{Names, deed, right, short, stopped, utc};
 use crate::report::{At, Contents, Listed, Mark, StateAt, Timeline};
 
 pub fn marks(page: &mut Page, indent: usize, marks: &Listed<Mark>, names: &Names<'_>) {
@@ -49,6 +49,9 @@ fn standing(page: &mut Page, standing: &StateAt, names: &Names<'_>) {
     page.heading(&format!("What stood after position {position}, {when}"));
     if standing.is_last {
         page.line(2, "(the last entry here; what came later this log does not say)");
+    }
+    if let Some(stopped) = stopped(&standing.lifecycle, names) {
+        page.line(2, &format!("the clean room was {stopped}"));
     }
     for query in &standing.queries {
         page.line(2, &format!("query {}: {}", query.name, query.state));

@@ -3,6 +3,7 @@
 use chancery_governance::run::Attested;
 
 use super::page::Page;
+use crate::render::agreed;
 use crate::render::words::{self, Names, count, label, right, short, utc};
 use crate::report::{Bound, Contents, Query, Recipient, Released, Run, Stamp, Vote};
 
@@ -13,6 +14,9 @@ pub fn datasets(page: &mut Page, contents: &Contents, names: &Names<'_>) {
         let retired = if dataset.retired { ", retired" } else { "" };
         let mode = dataset.access_mode.as_str();
         page.line(2, &format!("{} of {owner}, {mode}{retired}", dataset.name));
+        for line in words::usage(&dataset.usage, names) {
+            page.line(4, &line);
+        }
         for version in &dataset.versions {
             page.line(4, &format!("version at {}  {}", version.position, short(&version.digest)));
         }
@@ -47,11 +51,17 @@ fn query(page: &mut Page, query: &Query, names: &Names<'_>) {
         let approvers: Vec<_> = query.approvers.iter().map(|id| names.member(*id)).collect();
         page.line(4, &format!("approvers {}", approvers.join(", ")));
     }
-    for Vote { position, time_ms, member, approves, by, void, digest } in &query.votes {
+    for group in &query.groups {
+        let members: Vec<_> = group.members.iter().map(|id| names.member(*id)).collect();
+        let members = members.join(", ");
+        page.line(4, &format!("group {}: {} of {members}", group.name, group.needed));
+    }
+    for Vote { position, time_ms, member, approves, by, rule, void, digest } in &query.votes {
         let vote = if *approves { "yes" } else { "no" };
         let void = if *void { ", void by now" } else { "" };
         let (who, when) = (names.member(*member), utc(*time_ms));
-        page.line(4, &format!("{position}  {when}  {vote} by {who}, {}{void}", right(by)));
+        let right = rule.as_ref().map_or_else(|| right(by), |rule| agreed::by_rule(rule, names));
+        page.line(4, &format!("{position}  {when}  {vote} by {who}, {right}{void}"));
         if Some(*digest) != query.digest {
             page.line(6, &format!("on another proposal: {}", short(digest)));
         }
@@ -77,6 +87,15 @@ fn text(page: &mut Page, bound: &Bound, names: &Names<'_>) {
     for (alias, version) in &bound.inputs {
         let dataset = names.dataset(version.dataset);
         page.line(4, &format!("reads {dataset} as {alias}, version {}", short(&version.digest)));
+    }
+    for (alias, policy) in &bound.policies {
+        page.line(4, &format!("policy of {alias}"));
+        for line in words::policy(policy) {
+            page.line(6, &line);
+        }
+    }
+    for column in &bound.lineage {
+        page.line(4, &format!("gives {}, {}", column.name, words::lineage(column)));
     }
     let output = names.dataset(bound.output.dataset);
     page.line(4, &format!("writes {output}, version {}", short(&bound.output.digest)));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_governance::binding;
 use chancery_governance::command::Command;
+use chancery_governance::decide::change::digest as change_digest;
 use chancery_governance::decide::dataset::version_digest;
 use chancery_governance::decide::run::{admission_report_data, result_report_data};
 use chancery_governance::event::{Event, QueryAccepted, QueryProposed, RunSucceeded};
@@ -13,7 +14,7 @@ use chancery_governance::submission::{Carried, carried};
 use chancery_ledger::cose::Verified;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::{Actor, Authority, Entry, Sealed};
-use chancery_ledger::id::{CommandId, MemberId, RunId};
+use chancery_ledger::id::{CommandId, MemberId, RuleId, RunId};
 use chancery_ledger::key::{KeyId, PublicKey};
 
 use super::super::agreement::agrees;
@@ -44,6 +45,7 @@ pub struct Part {
     runs: BTreeMap<RunId, Run>,
     proposals: BTreeMap<Digest, QueryProposed>,
     votes: BTreeMap<u64, (MemberId, Digest)>,
+    rules: BTreeMap<RuleId, (MemberId, u64, Option<MemberId>)>,
     last_time_ms: u64,
 }
 
@@ -58,6 +60,12 @@ struct Run {
     request: Option<(Digest, Digest)>,
     executor: Option<PublicKey>,
     job_spec: Option<Digest>,
+}
+
+/// Whether a member votes on a proposal: as an owner of a dataset, or in a group.
+fn has_vote(proposal: &QueryProposed, member: MemberId) -> bool {
+    proposal.approvers.contains(&member)
+        || proposal.groups.iter().any(|group| group.members.contains(&member))
 }
 
 /// By what right an entry stands in the log, in a word.
@@ -88,6 +96,7 @@ impl Part {
             runs: BTreeMap::new(),
             proposals: BTreeMap::new(),
             votes: BTreeMap::new(),
+            rules: BTreeMap::new(),
             last_time_ms: 0,
         }
     }
@@ -184,7 +193,7 @@ impl Part {
         let carried = carried(&entry.authority).map_err(|error| {
             tampered(check_of_refusal(&error), Some(entry.position), causes(&error))
         })?;
-        if !agrees(entry, carried.command.action(), event) {
+        if !agrees(entry, &carried.command, event) {
             return fails(Check::Rules, "the event is not what its command asks for");
         }
         let Carried { command, signed, .. } = carried;
@@ -297,10 +306,36 @@ impl Part {
             }
             (Event::QueryApproved(event), _, Actor::Member(member)) => {
                 let proposal = self.proposals.get(&event.digest);
-                if proposal.is_some_and(|proposal| !proposal.approvers.contains(&member)) {
+                if proposal.is_some_and(|proposal| !has_vote(proposal, member)) {
                     return rules("the vote is by no approver");
                 }
                 self.votes.insert(position, (member, event.digest));
+            }
+            (Event::AutoApprovalRuleSet(event), Subject::Rule(rule), Actor::Member(owner)) => {
+                self.rules.insert(rule, (owner, position, event.rule.runner));
+            }
+            (Event::QueryApprovedByRule(event), ..) => {
+                let proposal = self.proposals.get(&event.digest);
+                if proposal.is_some_and(|proposal| !has_vote(proposal, event.member)) {
+                    return rules("the vote is by no approver");
+                }
+                let set = (event.member, event.rule_position, event.runner);
+                if self.rules.get(&event.rule).is_some_and(|rule| *rule != set) {
+                    return rules("the rule is another's, or another");
+                }
+                self.votes.insert(position, (event.member, event.digest));
+            }
+            (Event::ChangeProposed(event), Subject::Change(id), _) => {
+                let digest = change_digest(
+                    header.collaboration,
+                    id,
+                    &event.change,
+                    event.expires_ms,
+                    event.terms,
+                );
+                if digest != event.digest {
+                    return rules("the digest is not that of the change");
+                }
             }
             (Event::QueryAccepted(event), ..) => return self.accepted(position, event),
             (Event::RunRequested(event), Subject::Run(run), _) => {
@@ -341,10 +376,13 @@ impl Part {
                 None => return Ok(()),
             };
         }
-        let approvers = self.proposals.get(&event.digest).map(|proposal| &proposal.approvers);
-        if approvers
-            .is_some_and(|approvers| approvers.iter().copied().collect::<BTreeSet<_>>() != voters)
-        {
+        let Some(proposal) = self.proposals.get(&event.digest) else { return Ok(()) };
+        let owners = proposal.approvers.iter().all(|approver| voters.contains(approver));
+        let groups = proposal.groups.iter().all(|group| {
+            let votes = group.members.iter().filter(|member| voters.contains(member)).count();
+            votes as u64 >= group.needed
+        });
+        if !owners || !groups || !voters.iter().all(|voter| has_vote(proposal, *voter)) {
             return rules("the votes are not those of every approver");
         }
         Ok(())

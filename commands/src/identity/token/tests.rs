@@ -278,3 +278,49 @@ fn a_token_of_another_form_is_refused_before_any_key_is_looked_for() {
     let no_key = format!("{}.{claims}.c2ln", URL_SAFE_NO_PAD.encode(r#"{"alg":"EdDSA"}"#));
     assert_eq!(Unverified::parse(&no_key).err().unwrap().code(), "token_key_unknown");
 }
+
+#[test]
+fn no_changed_token_verifies() {
+    let signer = Signer::new();
+    let claims = r#"{"iss":"https://id.example","aud":"chancery","sub":"s","exp":1800003600}"#;
+    let good = signer.token(r#"{"alg":"EdDSA","kid":"ed-1"}"#, claims);
+    let keys = signer.keys();
+    verify(&good, &keys, &trusted()).unwrap();
+    for at in 0..good.len() {
+        let mut changed = vec![
+            format!("{}{}", &good[..at], &good[at + 1..]),
+            good[..at].to_owned(),
+            format!("{}{}{}", &good[..at], &good[at..=at], &good[at..]),
+        ];
+        for other in ["A", "_", "-", "9", "z", ".", "=", "+", " ", "\0"] {
+            changed.push(format!("{}{other}{}", &good[..at], &good[at + 1..]));
+            changed.push(format!("{}{other}{}", &good[..at], &good[at..]));
+        }
+        for text in changed.into_iter().filter(|text| *text != good) {
+            assert!(verify(&text, &keys, &trusted()).is_err(), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_changed_key_set_lets_no_other_token_in() {
+    let (issuers, others) = (
+        Signer::new(),
+        Signer(ring::signature::Ed25519KeyPair::from_seed_unchecked(&[8; 32]).unwrap()),
+    );
+    let claims = r#"{"iss":"https://id.example","aud":"chancery","sub":"s","exp":1800003600}"#;
+    let foreign = others.token(r#"{"alg":"EdDSA","kid":"ed-1"}"#, claims);
+    let document = issuers.keys().to_string();
+    for at in 0..document.len() {
+        for other in [b'"', b'{', b'[', b'\\', b',', b'0', b'A', b' ', 0, 0xff] {
+            let mut bytes = document.clone().into_bytes();
+            bytes[at] = other;
+            // What can't be read has no keys; what can has none that this token was signed with.
+            let Ok(set) = KeySet::parse(&bytes) else { continue };
+            let token = Unverified::parse(&foreign).unwrap();
+            if let Lookup::Found(key) = set.find(token.key_id(), token.algorithm()) {
+                assert!(token.verify(&key, &trusted(), NOW_MS).is_err(), "byte {at}");
+            }
+        }
+    }
+}

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use chancery_governance::consent::ConsentKind;
 use chancery_governance::state::run::{Outcome, Stage};
 use chancery_ledger::digest::Digest;
 
@@ -79,7 +80,8 @@ impl<B: Backend> Tools<B> {
             self.remove_result(run, &spec.output)?;
         }
         let failed = matches!(look.run.stage, Stage::Ended(Outcome::Failed { .. }));
-        self.jobs.remove(run, failed)?;
+        let silent = look.state.is_withheld(look.run.query, ConsentKind::Logging);
+        self.jobs.remove(run, failed && !silent)?;
         tracing::info!(%run, stage = look.run.stage.name(), "cleared");
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! From what the application tells to what the executor attests to.
 
 use chancery_governance::command::{Command, SucceedRun};
+use chancery_governance::consent::ConsentKind;
 use chancery_governance::run::Attested;
 use chancery_governance::state::run::Stage;
 
@@ -46,6 +47,12 @@ impl<B: Backend> Tools<B> {
                 return invalid(&error.to_string());
             }
         }
+        let mut statistics = told.statistics.clone();
+        if look.state.is_withheld(look.run.query, ConsentKind::Telemetry) {
+            // What the manifest says anyway stays.
+            statistics.inputs.clear();
+            statistics.segments.clear();
+        }
         let result = Attested {
             query_digest: proposal.digest,
             votes: proposal.vote_leaves(),
@@ -54,7 +61,7 @@ impl<B: Backend> Tools<B> {
             engine: told.engine.clone(),
             job_spec: job.job_spec,
             manifest: told.manifest.clone(),
-            statistics: told.statistics.clone(),
+            statistics,
         };
         let held = (run.run, look.run);
         let evidence = evidence::of_result(look.state, held, self.key.public(), &result);

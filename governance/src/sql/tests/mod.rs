@@ -3,12 +3,17 @@
 mod accepted;
 mod floors;
 mod literals;
+mod nested;
 mod properties;
 mod refused;
 mod refused_corpus;
+mod rules;
+mod tpch;
 
 use super::{Analysis, Literal, Parameter, Refusal, Relation, SegmentText, analyse};
-use crate::dataset::{AccessPolicy, Column, ColumnType, GroupIdentity, MinimumGroup};
+use crate::dataset::{
+    AccessPolicy, Column, ColumnRule, ColumnType, GroupIdentity, LiteralComparisons, MinimumGroup,
+};
 
 /// A dataset by its columns; those after a `-` are closed.
 struct Dataset {
@@ -33,11 +38,26 @@ fn dataset(
         policy: AccessPolicy {
             allowed_columns: open.map(|(name, _)| (*name).to_owned()).collect(),
             minimum_group,
+            column_rules: Vec::new(),
         },
     }
 }
 
-/// Flights (floor: 50 rows), people (floor: 10 distinct `id`), and weather and planes without a floor.
+fn rule() -> ColumnRule {
+    ColumnRule::default()
+}
+
+fn ruled(mut dataset: Dataset, rules: &[(&str, ColumnRule)]) -> Dataset {
+    let named = |(column, rule): &(&str, ColumnRule)| ColumnRule {
+        column: (*column).to_owned(),
+        ..rule.clone()
+    };
+    dataset.policy.column_rules = rules.iter().map(named).collect();
+    dataset
+}
+
+/// Patients (floor: 10 distinct `id`) and labs, with a rule on single columns each;
+/// flights (floor: 50 rows), people (floor: 10 distinct `id`), and weather and planes without a floor.
 fn datasets() -> Vec<Dataset> {
     use ColumnType::{Boolean, Date, Double, Long, String, Timestamp};
     let rows = MinimumGroup { identity: GroupIdentity::Row, count: 50 };
@@ -67,6 +87,40 @@ fn datasets() -> Vec<Dataset> {
             "weather",
             &[("origin", String), ("time_hour", Timestamp), ("wind", Double), ("-station", String)],
             None,
+        ),
+        ruled(
+            dataset(
+                "patients",
+                &[
+                    ("-id", Long),
+                    ("city", String),
+                    ("ssn", String),
+                    ("pay", Double),
+                    ("link", String),
+                    ("code", String),
+                    ("zip", String),
+                    ("diagnosis", String),
+                    ("region", String),
+                ],
+                Some(MinimumGroup { identity: GroupIdentity::Column("id".to_owned()), count: 10 }),
+            ),
+            &[
+                ("ssn", ColumnRule { output_forbidden: true, ..rule() }),
+                ("pay", ColumnRule { aggregate_only: true, ..rule() }),
+                ("link", ColumnRule { join_only: true, ..rule() }),
+                ("code", ColumnRule { literals: LiteralComparisons::None, ..rule() }),
+                ("zip", ColumnRule { literals: LiteralComparisons::Equality, ..rule() }),
+                ("diagnosis", ColumnRule { minimum: Some(25), ..rule() }),
+                ("region", ColumnRule { minimum: Some(3), ..rule() }),
+            ],
+        ),
+        ruled(
+            dataset(
+                "labs",
+                &[("link", String), ("code", String), ("value", Double), ("notes", String)],
+                None,
+            ),
+            &[("link", ColumnRule { join_only: true, ..rule() })],
         ),
         dataset("planes", &[("tailnum", String), ("seats", Long), ("Model", String)], None),
     ]

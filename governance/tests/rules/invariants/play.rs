@@ -1,9 +1,11 @@
 //! Random sequences of commands, played against the handler.
 
+use chancery_governance::clean_room::Only;
 use chancery_governance::command::{
-    ApproveQuery, CancelRun, Command, DraftQuery, ErasePersonal, FailRun, ProposeQuery,
-    PublishDataset, RejectQuery, RequestRun, RestoreConsent, RetireDataset, ReviseQuery,
-    RevokeSigningKey, SetCleanRoomPolicy, StartRun, WithdrawConsent, WithdrawQuery,
+    ApproveQuery, CancelRun, CloseCollaboration, Command, DraftQuery, ErasePersonal, FailRun,
+    PauseCollaboration, ProposeQuery, PublishDataset, RejectQuery, RequestRun, RestoreConsent,
+    ResumeCollaboration, RetireDataset, ReviseQuery, RevokeSigningKey, SetAutoApprovalRule,
+    SetCleanRoomPolicy, StartRun, WithdrawConsent, WithdrawQuery,
 };
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::event::Event;
@@ -11,11 +13,14 @@ use chancery_governance::query::Definition;
 use chancery_governance::run::Platform;
 use chancery_governance::state::Recorded;
 use chancery_governance::subject::Subject;
+use chancery_governance::usage::{Period, Receiver, RunBudget};
 use chancery_ledger::cose::ContentType;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::{Authority, SignedContent};
 use chancery_ledger::id::{QueryId, RunId};
 use proptest::prelude::*;
+
+use super::agree::{self, Agree};
 
 use crate::support::fixtures::{
     admit, admit_with, application, attested, campaigns, campaigns_s, definition, moved, orders,
@@ -33,6 +38,12 @@ pub enum Start {
     Accepted,
     Requested,
     Started,
+    /// Accepted, with a budget of one run a day and two in all.
+    Limited,
+    /// All have keys, and Litware asks for a change.
+    Asked(u8),
+    /// Each member has a rule that lets the query through.
+    Ruled,
 }
 
 /// One step.
@@ -80,6 +91,15 @@ pub enum Act {
     Consent(u8, u8, bool),
     Request(u8, u8, Named),
     Cancel(u8),
+    Pause,
+    Resume,
+    Close,
+    /// A policy with demands, or with limits.
+    Demand(u8),
+    /// A dataset's version with a budget and receivers.
+    Limit(u8, u8),
+    /// What members agree on: see [`agree`].
+    Agree(Agree),
 }
 
 /// Which digest is named.
@@ -99,6 +119,8 @@ pub enum Report {
     Start,
     Succeed,
     SucceedOther,
+    /// Without rows and times.
+    SucceedQuietly,
     Fail,
 }
 
@@ -132,14 +154,30 @@ pub struct Played {
 }
 
 impl Played {
+    /// The events, by the commands that caused them.
+    pub fn batches(&self) -> impl Iterator<Item = &[(Recorded, Event)]> {
+        self.events.chunk_by(|(one, _), (next, _)| one.command == next.command)
+    }
+
+    /// Whether the entry at that position is a command's own, and follows from no other.
+    pub fn is_own_act(&self, position: u64) -> bool {
+        let entry = self.world.log[usize::try_from(position).unwrap()].entry();
+        !matches!(entry.authority, Authority::Consequence(_))
+    }
+
     pub fn forged(&self) -> impl Iterator<Item = &(Op, Tried)> {
         self.tried.iter().filter(|(op, _)| matches!(op, Op::Forge(..) | Op::Again(..)))
     }
 }
 
 pub fn ops() -> impl Strategy<Value = (Start, Vec<Op>)> {
-    use Start::{Accepted, Begun, Proposed, Requested, Started, Stocked};
-    let start = prop::sample::select(vec![Begun, Stocked, Proposed, Accepted, Requested, Started]);
+    use Start::{Accepted, Asked, Begun, Limited, Proposed, Requested, Ruled, Started, Stocked};
+    let starts = vec![Begun, Stocked, Proposed, Accepted, Requested, Started, Limited, Limited];
+    let start = prop_oneof![
+        8 => prop::sample::select(starts),
+        3 => (0..agree::CHANGES).prop_map(Asked),
+        1 => Just(Ruled),
+    ];
     let op = prop_oneof![
         12 => (who(), act()).prop_map(|(who, act)| Op::Act(who, act)),
         // The right person for the act, so that sequences get somewhere.
@@ -148,10 +186,11 @@ pub fn ops() -> impl Strategy<Value = (Start, Vec<Op>)> {
         4 => (who(), act(), forgery()).prop_map(|(who, act, how)| Op::Forge(who, act, how)),
         2 => (any::<prop::sample::Index>(), any::<bool>()).prop_map(|(at, new)| Op::Again(at, new)),
         1 => (-600_000..600_000i32).prop_map(Op::Clock),
+        1 => Just(Op::Clock(86_400_000)),
         2 => (0..4u8, rotation()).prop_map(|(key, how)| Op::Rotate(key, how)),
     ];
     // Half of them are disturbed at once, while the runs that they begin with are still in flight.
-    let consent = (0..5u8).prop_map(|on| Act::Consent(on, 1, true));
+    let consent = (0..5u8).prop_map(|on| Act::Consent(on, 3, true));
     let disturbed = prop_oneof![2 => consent, 1 => Just(Act::Policy(1))];
     let first = prop::option::of(disturbed.prop_map(|act| Op::Act(fit(&act), act)));
     let admit = Op::Report(0, Report::Admit, 1);
@@ -170,12 +209,12 @@ fn who() -> impl Strategy<Value = Who> {
 fn report_op() -> impl Strategy<Value = Report> {
     use Report::{
         Admit, AdmitOther, AdmitUnbound, AdmitUnmeasured, Fail, Start, Submit, Succeed,
-        SucceedOther,
+        SucceedOther, SucceedQuietly,
     };
     prop_oneof![
         5 => Just(Admit), 5 => Just(Submit), 5 => Just(Start), 4 => Just(Succeed), 3 => Just(Fail),
         1 => Just(AdmitOther), 1 => Just(AdmitUnbound), 1 => Just(AdmitUnmeasured),
-        1 => Just(SucceedOther),
+        1 => Just(SucceedOther), 1 => Just(SucceedQuietly),
     ]
 }
 
@@ -206,8 +245,8 @@ fn act() -> impl Strategy<Value = Act> {
     let named = || prop_oneof![9 => Just(Named::Right), 1 => Just(Named::Wrong)];
     let query = || 0..2u8;
     prop_oneof![
-        1 => (0..3u8).prop_map(Act::RegisterKey),
-        1 => (0..3u8).prop_map(Act::RevokeKey),
+        2 => (0..3u8).prop_map(Act::RegisterKey),
+        2 => (0..3u8).prop_map(Act::RevokeKey),
         1 => (0..3u8).prop_map(Act::Policy),
         2 => (0..3u8, 1..3u8).prop_map(|(dataset, version)| Act::Publish(dataset, version)),
         1 => (0..3u8).prop_map(Act::Retire),
@@ -217,10 +256,14 @@ fn act() -> impl Strategy<Value = Act> {
         8 => (query(), named()).prop_map(|(query, named)| Act::Approve(query, named)),
         2 => (query(), named()).prop_map(|(query, named)| Act::Reject(query, named)),
         1 => query().prop_map(Act::Withdraw),
-        4 => (0..5u8, 0..2u8, any::<bool>()).prop_map(|(on, kind, on_off)| Act::Consent(on, kind, on_off)),
+        4 => (0..5u8, 0..4u8, any::<bool>()).prop_map(|(on, kind, on_off)| Act::Consent(on, kind, on_off)),
         5 => (0..3u8, query(), named()).prop_map(|(run, query, named)| Act::Request(run, query, named)),
         1 => (0..3u8).prop_map(Act::Cancel),
         1 => (0..3u8).prop_map(Act::Erase),
+        1 => prop_oneof![8 => Just(Act::Pause), 20 => Just(Act::Resume), 1 => Just(Act::Close)],
+        1 => (0..3u8).prop_map(Act::Demand),
+        1 => (0..3u8, 0..6u8).prop_map(|(dataset, how)| Act::Limit(dataset, how)),
+        14 => agree::acts().prop_map(Act::Agree),
     ]
 }
 
@@ -233,8 +276,10 @@ fn fit(act: &Act) -> Who {
         | Act::Publish(n, _)
         | Act::Retire(n)
         | Act::Erase(n)
+        | Act::Limit(n, _)
         | Act::Consent(n, ..) => Who::MEMBERS[usize::from(*n) % 3],
-        Act::Policy(_) => Who::Litware,
+        Act::Policy(_) | Act::Pause | Act::Resume | Act::Close | Act::Demand(_) => Who::Litware,
+        Act::Agree(act) => agree::fit(*act),
         Act::Reject(..) => Who::Contosso,
         Act::Draft(..)
         | Act::Revise(..)
@@ -279,7 +324,7 @@ fn command(world: &World, who: Who, act: &Act) -> (Subject, Command) {
             let other = Digest::of(&[n]);
             let applications =
                 if n == 0 { vec![application()] } else { vec![application(), other] };
-            (room(), SetCleanRoomPolicy { applications }.into())
+            (room(), SetCleanRoomPolicy::of(applications).into())
         }
         Act::Publish(n, version) => {
             let (subject, descriptor) = match n {
@@ -296,7 +341,10 @@ fn command(world: &World, who: Who, act: &Act) -> (Subject, Command) {
         Act::Revise(n, s) => {
             (Subject::Query(query(n)), ReviseQuery { definition: shape(s) }.into())
         }
-        Act::Propose(n) => (Subject::Query(query(n)), ProposeQuery {}.into()),
+        Act::Propose(n) => (
+            Subject::Query(query(n)),
+            ProposeQuery { votes_until_ms: None, runs_until_ms: None }.into(),
+        ),
         Act::Approve(n, named) => {
             (Subject::Query(query(n)), ApproveQuery { digest: digest(n, named) }.into())
         }
@@ -308,7 +356,8 @@ fn command(world: &World, who: Who, act: &Act) -> (Subject, Command) {
         Act::Consent(on, kind, withdraw) => {
             let on = [orders_s(), campaigns_s(), report_s(), room(), Subject::Query(query(0))]
                 [usize::from(on)];
-            let kind = if kind == 0 { ConsentKind::Logging } else { ConsentKind::Execution };
+            let kind = ConsentKind::ALL.get(usize::from(kind)).copied();
+            let kind = kind.unwrap_or(ConsentKind::Execution);
             let command = if withdraw {
                 WithdrawConsent { kind }.into()
             } else {
@@ -321,11 +370,48 @@ fn command(world: &World, who: Who, act: &Act) -> (Subject, Command) {
             (Subject::Run(run(r)), request.into())
         }
         Act::Cancel(r) => (Subject::Run(run(r)), CancelRun {}.into()),
+        Act::Pause => (room(), PauseCollaboration { reason: "An incident.".into() }.into()),
+        Act::Resume => (room(), ResumeCollaboration {}.into()),
+        Act::Close => (room(), CloseCollaboration { reason: "Over.".into() }.into()),
+        Act::Demand(n) => (room(), demand(n).into()),
+        Act::Limit(n, how) => limit(n, how),
         Act::Erase(n) => {
             let of = Who::MEMBERS[usize::from(n)].invitation();
             (Subject::Invitation(of), ErasePersonal {}.into())
         }
+        Act::Agree(act) => agree::command(world, who, act),
     }
+}
+
+/// A policy with demands that no evidence here meets, or with one that lets one query run.
+fn demand(n: u8) -> SetCleanRoomPolicy {
+    let mut policy = SetCleanRoomPolicy::of(vec![application()]);
+    match n {
+        0 => policy.demands.host_data = vec![Digest::of(b"host")],
+        n => {
+            let queries = vec![query(n - 1)];
+            policy.only = vec![Only { application: application(), queries }];
+        }
+    }
+    policy
+}
+
+/// A version of a dataset that few runs may use, or few may receive results of.
+fn limit(n: u8, how: u8) -> (Subject, Command) {
+    let (subject, mut descriptor) = match n {
+        0 => (orders_s(), orders()),
+        1 => (campaigns_s(), campaigns()),
+        _ => (report_s(), report()),
+    };
+    let period = Period::ALL[usize::from(how) % 4];
+    if how < 5 {
+        let each_runner = how == 4;
+        let runs = 1 + u64::from(how % 2);
+        descriptor.usage.budgets = vec![RunBudget { period, runs, each_runner }];
+    } else {
+        descriptor.usage.receivers = vec![Receiver::Organisation("Contosso".into())];
+    }
+    (subject, PublishDataset { descriptor }.into())
 }
 
 fn report_command(world: &World, run: RunId, report: Report, by: u8) -> Option<(Command, u8)> {
@@ -347,8 +433,12 @@ fn report_command(world: &World, run: RunId, report: Report, by: u8) -> Option<(
         }
         Report::Submit => submit().into(),
         Report::Start => StartRun {}.into(),
-        Report::Succeed | Report::SucceedOther => {
+        Report::Succeed | Report::SucceedOther | Report::SucceedQuietly => {
             let mut result = attested(world, run);
+            if let Report::SucceedQuietly = report {
+                result.statistics.inputs.clear();
+                result.statistics.segments.clear();
+            }
             if let Report::SucceedOther = report {
                 result.votes.push(Digest::of(b"a vote that was not"));
             }
@@ -359,6 +449,15 @@ fn report_command(world: &World, run: RunId, report: Report, by: u8) -> Option<(
     Some((command, seed))
 }
 
+fn limited() -> World {
+    let mut world = World::stocked();
+    let mut descriptor = orders();
+    let budget = |period, runs| RunBudget { period, runs, each_runner: false };
+    descriptor.usage.budgets = vec![budget(Period::Day, 1), budget(Period::Life, 2)];
+    world.litware().does(orders_s(), PublishDataset { descriptor }).unwrap();
+    world.draft().propose().accept()
+}
+
 pub fn play(start: Start, ops: &[Op]) -> Played {
     let mut world = match start {
         Start::Begun => World::begun(),
@@ -367,6 +466,20 @@ pub fn play(start: Start, ops: &[Op]) -> Played {
         Start::Accepted => World::accepted(),
         Start::Requested => World::requested(),
         Start::Started => World::started(),
+        Start::Limited => limited(),
+        Start::Asked(change) => {
+            let mut world = World::accepted().key_contosso();
+            drop(world.asks(agree::change(change)));
+            world
+        }
+        Start::Ruled => {
+            let mut world = World::drafted();
+            for (number, who) in (0..).zip(Who::MEMBERS) {
+                let rule = agree::rule(number);
+                world.by(who).does(agree::rule_s(number), SetAutoApprovalRule { rule }).unwrap();
+            }
+            world
+        }
     };
     let mut tried = Vec::new();
     for op in ops {
@@ -386,13 +499,21 @@ fn step(world: &mut World, op: &Op) -> Option<Tried> {
     match op {
         Op::Act(who, act) => {
             let (subject, command) = command(world, *who, act);
-            Some(world.by(*who).does(subject, command))
+            let mut attempt = world.prepare(*who, subject, &command);
+            if let Act::Agree(act) = act
+                && agree::is_witnessed(*act)
+            {
+                attempt.authority = world.witnessed(*who, &command);
+            }
+            Some(world.submit(&attempt))
         }
         Op::Report(n, report, by) => {
             let (command, seed) = report_command(world, run(*n), *report, *by)?;
             let attempt = world.prepare_report(&key(seed), run(*n), &command);
             Some(world.submit(&attempt))
         }
+        // The service vouches for an invited e-mail, so that a stranger's would be no forgery.
+        Op::Forge(_, Act::Agree(Agree::Accept), _) => None,
         Op::Forge(who, act, forgery) => Some(forge(world, *who, act, *forgery)),
         Op::Again(at, new_id) => {
             if world.attempts.is_empty() {

@@ -1,5 +1,5 @@
 //! A CCF network that was made up: services, nodes, ledger files, receipts and snapshots, by keys of
-//! our own and without a clock or randomness. What it writes, PyPI's `ccf` takes: `python.rs`.
+//! our own and without a clock or randomness. What it writes, Microsoft's `ccf` takes: `python.rs`.
 
 #![allow(dead_code, reason = "each test file takes what it needs")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]

@@ -127,7 +127,7 @@ impl Network {
             one("public:ccf.gov.nodes.info", id.as_str(), info),
             one("public:ccf.gov.nodes.endorsed_certificates", id.as_str(), node_pem),
         ];
-        self.write(tables, None);
+        self.write(&tables, None);
     }
 
     pub fn service_info(&self) -> Table {
@@ -150,7 +150,7 @@ impl Network {
     pub fn open(&mut self) {
         let info = self.set_status("Open");
         let endorsement = self.endorsement();
-        self.write(vec![info, endorsement], None);
+        self.write(&[info, endorsement], None);
     }
 
     /// The record of the endorsement by the present identity.
@@ -188,23 +188,23 @@ impl Network {
         self.begin(10 * (u8::try_from(self.identities.len()).unwrap() + 1));
         self.sign();
         let info = self.set_status("WaitingForRecoveryShares");
-        self.write(vec![info], None);
+        self.write(&[info], None);
         self.open();
         self.sign();
     }
 
     /// Writes a transaction.
-    pub fn write(&mut self, tables: Vec<Table>, claims: Option<Digest>) -> TxId {
+    pub fn write(&mut self, tables: &[Table], claims: Option<Digest>) -> TxId {
         let id = self.next();
         let nonce = Digest::of(&id.seqno.to_be_bytes()).to_hex();
         let evidence = format!("ce:{id}:{nonce}");
         let claims = claims.unwrap_or(Digest::from_bytes([0; 32]));
-        let raw = entry(id, 0, &claims, &Digest::of(evidence.as_bytes()), &tables, b"opaque");
-        self.push(raw, evidence, claims);
+        let raw = entry(id, 0, &claims, &Digest::of(evidence.as_bytes()), tables, b"opaque");
+        self.push(raw, &evidence, claims);
         id
     }
 
-    fn push(&mut self, raw: Vec<u8>, evidence: String, claims: Digest) {
+    fn push(&mut self, raw: Vec<u8>, evidence: &str, claims: Digest) {
         let write_set = Digest::of(&raw);
         self.leaves.push(hash(&write_set, &Digest::of(evidence.as_bytes()), &claims));
         self.parts.push(Leaf { write_set, evidence: evidence.parse().unwrap(), claims });
@@ -217,7 +217,7 @@ impl Network {
             let value = format!("{{\"value\":{}}}", self.entries.len());
             let claims = Digest::of(value.as_bytes());
             let key = format!("r{}", self.entries.len());
-            self.write(vec![one("public:records", key, value)], Some(claims));
+            self.write(&[one("public:records", key, value)], Some(claims));
         }
     }
 
@@ -232,7 +232,7 @@ impl Network {
     /// Writes a signature transaction.
     pub fn sign(&mut self) {
         let tables = self.signature_tables();
-        self.write(tables, None);
+        self.write(&tables, None);
     }
 
     /// The three tables of a signature transaction that would come next.
@@ -409,7 +409,7 @@ impl Network {
         let raw = framed(TxId::new(at.view | 1 << 31, at.seqno), 0, &public, b"opaque");
         let evidence = json!({"hash": Digest::of(&raw).to_hex(), "version": at.seqno}).to_string();
         let table = only("public:ccf.internal.snapshot_evidence", evidence);
-        let id = self.write(vec![table], Some(Digest::of(&raw)));
+        let id = self.write(&[table], Some(Digest::of(&raw)));
         self.sign();
         let receipt = self.json_receipt(id.seqno).to_string();
         (

@@ -25,7 +25,8 @@ fn period(period: &Period) -> String {
 
 /// Names and values below one another, for digests that are whole.
 fn page(title: &str, detail: &str, pairs: Vec<(&str, String)>) -> String {
-    let mut text = wrapped(&format!("{title}  "), detail, WIDTH);
+    // With its prefix a digest would not fit beside the title.
+    let mut text = wrapped(&format!("{title}  "), &detail.replace("sha256:", ""), WIDTH);
     if !pairs.is_empty() {
         text.push('\n');
         text.push_str(&facts(2, pairs));

@@ -1,0 +1,117 @@
+"""The 22 TPC-H queries: our analysis, real Spark, and DuckDB's answers to the texts as they were.
+
+The tables lie in tests/tpch/tables.json with their owners, the texts in queries/; edited/ holds the
+two that are changed before our analysis reads them. CHANCERY_TPCH_SCALE says at which scale, by
+default 0.01. The analysis is the example `analyse` of chancery-governance, as ./test builds it.
+"""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from job import dataset, payload, run, segment, sign
+
+ROOT = Path(__file__).resolve().parents[3]
+TPCH = ROOT / "tests" / "tpch"
+TABLES = json.loads((TPCH / "tables.json").read_text())
+SCALE = os.environ.get("CHANCERY_TPCH_SCALE", "0.01")
+QUERIES = [f"q{number:02}" for number in range(1, 23)]
+# What the engine of the oracle takes our types for: amounts are exact there.
+ORACLE_TYPES = {"long": "BIGINT", "double": "DECIMAL(15, 2)", "string": "VARCHAR", "date": "DATE"}
+
+
+def text(query: str) -> str:
+    """The text that is analysed."""
+    edited = TPCH / "edited" / f"{query}.sql"
+    return (edited if edited.exists() else TPCH / "queries" / f"{query}.sql").read_text()
+
+
+@pytest.fixture(scope="session")
+def analysed() -> dict[str, dict]:
+    """What the analysis makes of each query."""
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    program = target / "debug" / "examples" / "analyse"
+    assert program.exists(), "build it: cargo build -p chancery-governance --example analyse"
+    inputs = {name: table["columns"] for name, table in TABLES.items()}
+    asked = [
+        {"inputs": inputs, "segments": [{"order": 1, "view": "result", "sql": text(query)}]} for query in QUERIES
+    ]
+    answered = subprocess.run([program], input=json.dumps(asked), capture_output=True, text=True)
+    answers = json.loads(answered.stdout)
+    assert [a for a in answers if "refusals" in a] == []
+    return dict(zip(QUERIES, answers, strict=True))
+
+
+@pytest.fixture(scope="session")
+def tables(tmp_path_factory) -> dict[str, Path]:
+    """A folder for each table, with its file."""
+    made = tmp_path_factory.mktemp("tpch")
+    program = Path(sys.executable).parent / "tpchgen-cli"
+    subprocess.run([program, "csv", "-s", SCALE, "-o", made], check=True, capture_output=True)
+    folders = {}
+    for name in TABLES:
+        folders[name] = made / "data" / name
+        folders[name].mkdir(parents=True)
+        (made / f"{name}.csv").rename(folders[name] / f"{name}.csv")
+    return folders
+
+
+@pytest.fixture(scope="session")
+def oracle(tables):
+    """DuckDB over the same files."""
+    connection = duckdb.connect()
+    for name, folder in tables.items():
+        columns = {c: ORACLE_TYPES[t] for c, t in TABLES[name]["columns"].items()}
+        connection.execute(
+            f"CREATE TABLE {name} AS SELECT * FROM read_csv('{folder}/{name}.csv', header = true, columns = {columns})"
+        )
+    return connection
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_spark_answers_the_analysed_text_as_duckdb_answers_the_original(
+    query, analysed, tables, oracle, tmp_path, session
+):
+    analysis = analysed[query]
+    inputs = [
+        dataset(name, tables[name], TABLES[name]["columns"], null_value=None, allowed_columns=columns)
+        for name, columns in analysis["loads"].items()
+        if columns
+    ]
+    segments = [
+        segment(
+            s["order"],
+            s["view"],
+            s["sql"],
+            original=text(query),
+            reads=[{"relation": relation, "columns": columns} for relation, columns in s["reads"].items()],
+            output=s["output"],
+        )
+        for s in analysis["segments"]
+    ]
+    outcome = run(tmp_path, sign(payload(inputs, segments, tmp_path / "out" / "run", "parquet")), session)
+    assert outcome.exit_code == 0, outcome.status
+    found = oracle.execute(f"SELECT * FROM '{tmp_path}/out/run/part-00000.parquet'").fetchall()
+    expected = oracle.execute((TPCH / "queries" / f"{query}.sql").read_text()).fetchall()
+    assert expected, "an answer without rows shows nothing"
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert len(ours) == len(theirs)
+        assert all(same(a, b) for a, b in zip(ours, theirs, strict=True)), (ours, theirs)
+
+
+def same(ours, theirs) -> bool:
+    """Equal, or for an amount equal up to what doubles round."""
+    if isinstance(ours, float) and theirs is not None:
+        return math.isclose(ours, float(theirs), rel_tol=1e-9, abs_tol=1e-6)
+    return ours == theirs
+
+
+def test_the_tables_are_of_three_owners():
+    assert len({table["owner"] for table in TABLES.values()}) == 3

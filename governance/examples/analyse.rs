@@ -1,0 +1,105 @@
+//! Reads a query and its inputs as JSON and prints the job that would run, for tests of other parts.
+//!
+//! In: `{"inputs": {alias: {column: type}}, "segments": [{"order", "view", "sql"}]}`, with inputs that
+//! have no floor and no rules. Out: the analysed segments, or the refusals with exit code 1.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::process::ExitCode;
+
+use chancery_governance::dataset::{AccessPolicy, Column, ColumnType};
+use chancery_governance::sql::{self, AnalysedSegment, Analysis, Relation, SegmentText};
+use serde_json::{Value, json};
+
+fn main() -> io::Result<ExitCode> {
+    let mut text = String::new();
+    io::stdin().read_to_string(&mut text)?;
+    let queries: Vec<Value> = serde_json::from_str(&text)?;
+    let mut refused = false;
+    let answers: Vec<Value> = queries
+        .iter()
+        .map(|query| match answer(query) {
+            Some(Ok(analysis)) => analysis,
+            Some(Err(refusals)) => {
+                refused = true;
+                refusals
+            }
+            None => {
+                refused = true;
+                json!({"refusals": ["the query is not of the form that this program reads"]})
+            }
+        })
+        .collect();
+    writeln!(io::stdout(), "{}", Value::from(answers))?;
+    Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn answer(query: &Value) -> Option<Result<Value, Value>> {
+    let mut inputs = Vec::new();
+    for (alias, columns) in query.get("inputs")?.as_object()? {
+        let columns = columns.as_object()?.iter().map(|(name, kind)| {
+            Some(Column { name: name.clone(), kind: column_type(kind.as_str()?)? })
+        });
+        let columns: Vec<Column> = columns.collect::<Option<_>>()?;
+        let policy = AccessPolicy {
+            allowed_columns: columns.iter().map(|column| column.name.clone()).collect(),
+            ..AccessPolicy::default()
+        };
+        inputs.push((alias.as_str(), columns, policy));
+    }
+    let relations: Vec<Relation<'_>> =
+        inputs.iter().map(|(alias, columns, policy)| Relation { alias, columns, policy }).collect();
+    let segments = query.get("segments")?.as_array()?.iter().map(|segment| {
+        Some(SegmentText {
+            order: u32::try_from(segment.get("order")?.as_u64()?).ok()?,
+            view: segment.get("view")?.as_str()?,
+            sql: segment.get("sql")?.as_str()?,
+        })
+    });
+    let segments: Vec<SegmentText<'_>> = segments.collect::<Option<_>>()?;
+    Some(match sql::analyse(&segments, &relations, &[]) {
+        Ok(analysis) => Ok(told(&analysis)),
+        Err(refusals) => {
+            let refusals: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+            Err(json!({ "refusals": refusals }))
+        }
+    })
+}
+
+fn told(analysis: &Analysis) -> Value {
+    let segments: Vec<Value> = analysis.segments.iter().map(segment).collect();
+    json!({"segments": segments, "loads": analysis.loads})
+}
+
+fn segment(segment: &AnalysedSegment) -> Value {
+    let mut reads = segment.reads.clone();
+    for (relation, columns) in &segment.hidden {
+        reads.entry(relation.clone()).or_default().extend(columns.iter().cloned());
+    }
+    let kinds: BTreeMap<&str, Option<&str>> = segment
+        .output
+        .iter()
+        .map(|column| (column.name.as_str(), column.kind.as_ref().map(ColumnType::as_str)))
+        .collect();
+    let output: Vec<&str> = segment.output.iter().map(|column| column.name.as_str()).collect();
+    json!({
+        "order": segment.order,
+        "view": segment.view,
+        "sql": segment.rewritten,
+        "reads": reads,
+        "output": output,
+        "kinds": kinds,
+    })
+}
+
+fn column_type(text: &str) -> Option<ColumnType> {
+    Some(match text {
+        "string" => ColumnType::String,
+        "long" => ColumnType::Long,
+        "double" => ColumnType::Double,
+        "boolean" => ColumnType::Boolean,
+        "date" => ColumnType::Date,
+        "timestamp" => ColumnType::Timestamp,
+        _ => return None,
+    })
+}
