@@ -67,7 +67,7 @@ impl<P: MirrorLedger, L: Logs> Driver<P, L> {
                         }
                     }
                     Err(error) => {
-                        tracing::warn!(%error, "the mirror can't read which logs there are")
+                        tracing::warn!(%error, "the mirror can't read which logs there are");
                     }
                 }
                 grown.send_modify(|count| *count += 1);

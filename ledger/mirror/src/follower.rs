@@ -362,7 +362,9 @@ impl Follower {
             if leaves.is_empty() {
                 return Err(Divergence::Ahead { mirror: size, log: tree.size() }.into());
             }
-            leaves.into_iter().for_each(|leaf| tree.append(leaf));
+            for leaf in leaves {
+                tree.append(leaf);
+            }
         }
         Ok(tree)
     }

@@ -128,7 +128,9 @@ impl State {
             return Err(refused(code, format!("the log is held up to {size}")));
         }
         let mut frontier = log.frontier.clone();
-        leaves.iter().for_each(|leaf| frontier.append(*leaf));
+        for leaf in &leaves {
+            frontier.append(*leaf);
+        }
         let root = frontier.root();
         let origin = format!("{name}/{}", batch.collaboration);
         let expected = Checkpoint { origin, size: frontier.size(), root };

@@ -253,10 +253,13 @@ async fn a_mirror_that_lost_its_tail_is_found_out() {
     }
 }
 
+/// What the ledger says that is not so.
+type Lie = fn(&mut support::Lies, Digest);
+
 #[tokio::test(start_paused = true)]
 async fn a_mirror_that_lies_is_found_out() {
     let wrong = Digest::of(b"wrong");
-    let cases: [(fn(&mut support::Lies, Digest), &str); 3] = [
+    let cases: [(Lie, &str); 3] = [
         (|lies, root| lies.head = Some(Some(Head { size: 3, root })), "another root"),
         (|lies, _| lies.head = Some(Some(Head { size: 11, root: Digest::of(b"x") })), "holds 11"),
         (|lies, root| lies.accepted_root = Some(root), "another root"),

@@ -106,15 +106,16 @@ fn extension(id: &[u8], value: &[u8]) -> Vec<u8> {
 fn tlv<T: AsRef<[u8]>>(tag: u8, parts: &[T]) -> Vec<u8> {
     let len: usize = parts.iter().map(|part| part.as_ref().len()).sum();
     let mut out = vec![tag];
-    match len {
-        0..0x80 => out.extend(len.to_be_bytes().last()),
-        _ => {
-            let bytes = len.to_be_bytes();
-            let short = &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..];
-            out.extend(short.len().to_be_bytes().last().map(|count| 0x80 | count));
-            out.extend(short);
-        }
+    let bytes = len.to_be_bytes();
+    if len < 0x80 {
+        out.extend(bytes.last());
+    } else {
+        let short = &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..];
+        out.extend(short.len().to_be_bytes().last().map(|count| 0x80 | count));
+        out.extend(short);
     }
-    parts.iter().for_each(|part| out.extend(part.as_ref()));
+    for part in parts {
+        out.extend(part.as_ref());
+    }
     out
 }

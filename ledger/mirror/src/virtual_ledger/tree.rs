@@ -103,7 +103,7 @@ impl Tree {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chancery_ccf::tree::Frontier;
+    use chancery_ccf::tree::{Frontier, Root};
 
     #[test]
     fn roots_and_paths_are_those_of_the_verifier() {
@@ -116,7 +116,7 @@ mod tests {
             frontier.append(leaf::hash(&added.write_set, &evidence, &added.claims));
             for seqno in 1..=number {
                 let proof = tree.proof(seqno).unwrap();
-                assert_eq!(Some(&proof.root), frontier.root().as_ref().map(|root| root.digest()));
+                assert_eq!(Some(&proof.root), frontier.root().as_ref().map(Root::digest));
                 let evidence = Digest::of(proof.evidence.as_bytes());
                 let leaf = leaf::hash(&proof.write_set, &evidence, &proof.claims);
                 let folded = proof.path.iter().fold(leaf, |node, (left, sibling)| {

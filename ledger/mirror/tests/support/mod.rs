@@ -70,6 +70,7 @@ pub enum Fault {
 /// What it says that is not so.
 #[derive(Default)]
 pub struct Lies {
+    #[allow(clippy::option_option, reason = "a lie, and the lie that there is no head")]
     pub head: Option<Option<Head>>,
     pub accepted_root: Option<Digest>,
     pub batch_first: Option<u64>,
@@ -101,10 +102,12 @@ impl Faulty {
         self.faults.lock().unwrap().pop_front()
     }
 
+    #[allow(clippy::unused_self, reason = "reads as a step of the ledger's")]
     fn before(&self, fault: Option<Fault>) -> Result<(), LedgerError> {
         if fault == Some(Fault::Lost) { Err(unavailable()) } else { Ok(()) }
     }
 
+    #[allow(clippy::unused_self, reason = "reads as a step of the ledger's")]
     fn after<T>(&self, fault: Option<Fault>, answer: T) -> Result<T, LedgerError> {
         if fault == Some(Fault::AnswerLost) { Err(unavailable()) } else { Ok(answer) }
     }
