@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("chancery-store", &["chancery-ledger"]),
     ("chancery-feed", &["chancery-ledger", "chancery-store"]),
     ("chancery-witness", &["chancery-ledger", "chancery-store"]),
+    ("chancery-mirror", &["chancery-ledger", "chancery-ccf"]),
     ("chancery-projections", &["chancery-ledger", "chancery-governance", "chancery-store"]),
     (
         "chancery-commands",

@@ -1,0 +1,230 @@
+//! `insecure-virtual`: a stand-in for a CCF network, in this process, for a laptop and for tests.
+//!
+//! It makes a service and a node identity itself, keeps CCF's Merkle tree, signs its root, and gives
+//! JSON receipts of CCF's format that verify against that identity. There is no consensus, no
+//! hardware and nobody else behind it: it proves nothing, and says so in its certificate's name.
+//! It checks that batches follow one another and that roots are right, as the application does; the
+//! seals it leaves to the application's own tests.
+
+mod certificate;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chancery_ccf::certificate::{Certificate, CertificateError};
+use chancery_ccf::txid::TxId;
+use chancery_ledger::digest::{Digest, hex};
+use chancery_ledger::id::CollaborationId;
+use chancery_ledger::merkle::{Frontier, leaf_hash};
+use chancery_ledger::note::{Checkpoint, Note};
+use p384::ecdsa::signature::hazmat::PrehashSigner as _;
+use p384::ecdsa::{DerSignature, Signature, SigningKey};
+use serde_json::json;
+
+use crate::batch::{Batch, ENTRIES_MAX};
+use crate::port::{Accepted, Head, Kind, LedgerError, MirrorLedger, Refusal, Standing};
+use certificate::{node_certificate, pem, service_certificate};
+use tree::Tree;
+
+const VIEW: u64 = 2;
+
+/// The stand-in.
+pub struct InsecureVirtual {
+    service: Certificate,
+    service_pem: String,
+    node: SigningKey,
+    node_pem: String,
+    node_id: Digest,
+    name: String,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    logs: BTreeMap<CollaborationId, Log>,
+    tree: Tree,
+}
+
+#[derive(Default)]
+struct Log {
+    frontier: Frontier,
+    leaves: Vec<Digest>,
+    batches: Vec<Took>,
+}
+
+struct Took {
+    accepted: Accepted,
+    request: Digest,
+}
+
+impl InsecureVirtual {
+    /// For the logs of the service `name`, with keys derived from a seed, so that a laptop keeps its
+    /// identity over restarts.
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError`] never, but where its own certificate is not read as CCF's are.
+    pub fn new(name: &str, seed: &[u8]) -> Result<Self, CertificateError> {
+        let service = derived(seed, b"service")?;
+        let node = derived(seed, b"node")?;
+        let service_pem = pem(&service_certificate(&service));
+        let node_der = node_certificate(&node, &service);
+        Ok(Self {
+            service: Certificate::from_pem(&service_pem)?,
+            service_pem,
+            node_pem: pem(&node_der),
+            node_id: Certificate::from_der(&node_der)?.key().id(),
+            node,
+            name: name.to_owned(),
+            state: Mutex::default(),
+        })
+    }
+
+    /// The certificate that its receipts verify against, PEM.
+    pub fn service_pem(&self) -> &str {
+        &self.service_pem
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// An insecure key: whoever has the seed has it. 32 bytes below the order of P-384, by far.
+fn derived(seed: &[u8], label: &[u8]) -> Result<SigningKey, CertificateError> {
+    let scalar = Digest::of_parts(&[b"chancery insecure-virtual mirror ", label, b" ", seed]);
+    let mut wide = [0; 48];
+    wide[16..].copy_from_slice(scalar.as_bytes());
+    SigningKey::from_slice(&wide).map_err(|_| CertificateError::Key)
+}
+
+fn refused(code: &str, message: impl Into<String>) -> LedgerError {
+    LedgerError::Refused(Refusal { code: code.to_owned(), message: message.into() })
+}
+
+impl State {
+    fn push(&mut self, name: &str, batch: &Batch) -> Result<Accepted, LedgerError> {
+        let request = batch.digest();
+        let log = self.logs.entry(batch.collaboration).or_default();
+        let size = log.frontier.size();
+        let before = log.batches.iter().find(|took| took.accepted.first == batch.first);
+        if let Some(took) = before.filter(|took| took.request == request) {
+            return Ok(took.accepted);
+        }
+        if batch.entries.is_empty() || batch.entries.len() > ENTRIES_MAX {
+            return Err(refused("batch-too-large", "no entries, or too many"));
+        }
+        let leaves: Vec<_> = batch.entries.iter().map(|entry| leaf_hash(entry)).collect();
+        if batch.first > size {
+            return Err(refused("gap", format!("the log is held up to {size}")));
+        }
+        if batch.first < size {
+            let from = usize::try_from(batch.first).unwrap_or(usize::MAX);
+            let same = log.leaves[from..].iter().zip(&leaves).all(|(held, new)| held == new);
+            let code = if same { "replay" } else { "fork" };
+            return Err(refused(code, format!("the log is held up to {size}")));
+        }
+        let mut frontier = log.frontier.clone();
+        for leaf in &leaves {
+            frontier.append(*leaf);
+        }
+        let root = frontier.root();
+        let origin = format!("{name}/{}", batch.collaboration);
+        let expected = Checkpoint { origin, size: frontier.size(), root };
+        if let Some(note) = &batch.checkpoint {
+            let checkpoint = Note::parse(note)
+                .and_then(|note| note.checkpoint())
+                .map_err(|error| refused("bad-checkpoint", error.to_string()))?;
+            if checkpoint != expected {
+                return Err(refused("checkpoint-of-another-state", "another origin, size or root"));
+            }
+        }
+        let text = expected.text();
+        let seqno = self.tree.append(VIEW, Digest::of(text.as_bytes()), request);
+        let accepted = Accepted {
+            first: batch.first,
+            size: frontier.size(),
+            root,
+            transaction: TxId::new(VIEW, seqno),
+        };
+        log.frontier = frontier;
+        log.leaves.extend(leaves);
+        log.batches.push(Took { accepted, request });
+        Ok(accepted)
+    }
+}
+
+impl MirrorLedger for InsecureVirtual {
+    fn kind(&self) -> Kind {
+        Kind::InsecureVirtual
+    }
+
+    fn service(&self) -> &Certificate {
+        &self.service
+    }
+
+    async fn head(&self, c: CollaborationId) -> Result<Option<Head>, LedgerError> {
+        Ok(self.with(|state| {
+            let log = state.logs.get(&c).filter(|log| log.frontier.size() > 0)?;
+            Some(Head { size: log.frontier.size(), root: log.frontier.root() })
+        }))
+    }
+
+    async fn push(&self, batch: &Batch) -> Result<Accepted, LedgerError> {
+        self.with(|state| state.push(&self.name, batch))
+    }
+
+    async fn batch_of(&self, c: CollaborationId, position: u64) -> Result<Accepted, LedgerError> {
+        self.with(|state| {
+            let log = state.logs.get(&c).filter(|log| log.frontier.size() > 0);
+            let log = log.ok_or_else(|| refused("unknown-collaboration", "nothing is held"))?;
+            let batches = log.batches.iter().map(|took| took.accepted);
+            batches
+                .into_iter()
+                .find(|batch| (batch.first..batch.size).contains(&position))
+                .ok_or_else(|| refused("unknown-position", "nothing is held there"))
+        })
+    }
+
+    async fn standing(&self, transaction: TxId) -> Result<Standing, LedgerError> {
+        Ok(self.with(|state| match transaction {
+            TxId { view: VIEW, seqno } if seqno <= state.tree.last() => Standing::Committed,
+            TxId { view: VIEW, .. } => Standing::Unknown,
+            _ => Standing::Invalid,
+        }))
+    }
+
+    async fn receipt(&self, transaction: TxId) -> Result<Option<Vec<u8>>, LedgerError> {
+        let found = self.with(|state| state.tree.proof(transaction.seqno));
+        let Some(proof) = found.filter(|_| transaction.view == VIEW) else {
+            return Err(refused("TransactionInvalid", "there is no such transaction"));
+        };
+        let signature: Signature = self
+            .node
+            .sign_prehash(proof.root.as_bytes())
+            .map_err(|_| LedgerError::Nonsense("the stand-in can't sign"))?;
+        let signature: DerSignature = signature.to_der();
+        let steps: Vec<_> = proof
+            .path
+            .iter()
+            .map(|(left, hash)| {
+                if *left { json!({"left": hash.to_hex()}) } else { json!({"right": hash.to_hex()}) }
+            })
+            .collect();
+        let receipt = json!({
+            "cert": self.node_pem,
+            "leaf_components": {
+                "claims_digest": proof.claims.to_hex(),
+                "commit_evidence": proof.evidence,
+                "write_set_digest": proof.write_set.to_hex(),
+            },
+            "node_id": hex(self.node_id.as_bytes()),
+            "proof": steps,
+            "signature": STANDARD.encode(signature.as_bytes()),
+        });
+        Ok(Some(receipt.to_string().into_bytes()))
+    }
+}
