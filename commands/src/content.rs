@@ -133,7 +133,7 @@ impl<'de> Visitor<'de> for Content {
                 return Err(A::Error::custom(format!("the name {name:?} stands twice")));
             }
         }
-        Ok(Value::Map(map))
+        Ok(Value::Map(map.into_iter().collect()))
     }
 }
 

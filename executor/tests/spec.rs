@@ -87,7 +87,7 @@ fn replaced(value: Value, from: &str, to: &str) -> Value {
 fn text<'a>(value: &'a Value, path: &[&str]) -> &'a str {
     match (value, path) {
         (Value::Text(text), []) => text,
-        (Value::Map(map), [first, rest @ ..]) => text(&map[&Key::from(*first)], rest),
+        (Value::Map(map), [first, rest @ ..]) => text(map.get(&Key::from(*first)).unwrap(), rest),
         (Value::Array(items), [first, rest @ ..]) => {
             text(&items[first.parse::<usize>().unwrap()], rest)
         }

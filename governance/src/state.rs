@@ -7,6 +7,7 @@ pub mod change;
 mod evolve;
 pub mod lifecycle;
 pub mod query;
+pub mod roll;
 pub mod run;
 pub mod spent;
 
@@ -89,6 +90,8 @@ pub struct Collaboration {
     pub members: BTreeMap<MemberId, Member>,
     /// Those who were members. They can do nothing, and their keys are nobody else's.
     pub former: BTreeMap<MemberId, FormerMember>,
+    /// Both by identity and by key.
+    pub roll: roll::Roll,
     /// Its change requests.
     pub changes: BTreeMap<ChangeId, ChangeRequest>,
     /// The auto-approval rules that vote.
@@ -238,16 +241,13 @@ pub struct PublishedVersion {
 impl Collaboration {
     /// The member whom an issuer knows by this identity.
     pub fn member_by_identity(&self, identity: &Identity) -> Option<(MemberId, &Member)> {
-        self.members
-            .iter()
-            .find(|(_, member)| member.identity == *identity)
-            .map(|(id, member)| (*id, member))
+        let id = self.roll.by_identity(identity)?;
+        self.members.get(&id).map(|member| (id, member))
     }
 
     /// Whether a key was ever registered here, by a member or a former one.
     pub fn knows_key(&self, key: KeyId) -> bool {
-        self.member_by_key(key).is_some()
-            || self.former.values().any(|former| former.member.keys.contains_key(&key))
+        self.roll.by_key(key).is_some()
     }
 
     /// How many owners there are.
@@ -264,9 +264,9 @@ impl Collaboration {
 
     /// The member that a key is registered to, revoked or not.
     pub fn member_by_key(&self, key: KeyId) -> Option<(MemberId, &Member, &MemberKey)> {
-        self.members
-            .iter()
-            .find_map(|(id, member)| member.keys.get(&key).map(|key| (*id, member, key)))
+        let id = self.roll.by_key(key)?;
+        let member = self.members.get(&id)?;
+        member.keys.get(&key).map(|key| (id, member, key))
     }
 
     /// The newest version of a dataset, retired or not.

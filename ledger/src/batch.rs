@@ -157,7 +157,7 @@ fn point(key: &PublicKey) -> Option<EdwardsPoint> {
 /// `random` has [`SUBSETS`] bits for each point: which sums it is in.
 fn all_of_prime_order(points: &[EdwardsPoint], random: &[u8]) -> bool {
     random.chunks_exact(points.len()).all(|numbers| {
-        let mut buckets = [EdwardsPoint::identity(); BUCKETS];
+        let mut buckets = vec![EdwardsPoint::identity(); BUCKETS];
         for (point, number) in points.iter().zip(numbers) {
             buckets[usize::from(*number)] += point;
         }

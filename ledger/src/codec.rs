@@ -9,13 +9,19 @@
 //! [`decode_unordered`] is for what others wrote and signed, such as CCF: the same data model with
 //! map keys in any order. Nothing of ours is read by it (ADR 0016).
 
-use std::collections::BTreeMap;
+mod map;
+
+pub use map::Map;
 
 /// Deepest nesting that [`decode`] follows and [`encode`] is meant for.
 pub const DEPTH_MAX: usize = 64;
 
 /// Largest encoded item that [`decode`] accepts: 4 MiB.
 pub const ENCODED_LEN_MAX: usize = 4 << 20;
+
+/// Items that memory is set aside for before they are read, at most: a head may announce more than
+/// ever come, and so may the one inside it.
+const AHEAD_MAX: usize = 256;
 
 /// A CBOR data item of the ledger's data model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +35,7 @@ pub enum Value {
     /// An array.
     Array(Vec<Value>),
     /// A map with integer or text keys.
-    Map(BTreeMap<Key, Value>),
+    Map(Map),
     /// True or false.
     Bool(bool),
     /// Null.
@@ -205,7 +211,7 @@ impl<'a, const ORDERED: bool> Reader<'a, ORDERED> {
             4 => {
                 let count = self.count(first, 1)?;
                 let depth = depth.checked_sub(1).ok_or(DecodeError::Malformed)?;
-                let mut items = Vec::with_capacity(count);
+                let mut items = Vec::with_capacity(count.min(AHEAD_MAX));
                 for _ in 0..count {
                     items.push(self.value(depth)?);
                 }
@@ -229,8 +235,8 @@ impl<'a, const ORDERED: bool> Reader<'a, ORDERED> {
     }
 
     /// `count` pairs, none of whose keys stands twice: strictly ascending, if ordered.
-    fn map(&mut self, count: usize, depth: usize) -> Result<BTreeMap<Key, Value>, DecodeError> {
-        let mut pairs: Vec<(Key, Value)> = Vec::with_capacity(count);
+    fn map(&mut self, count: usize, depth: usize) -> Result<Map, DecodeError> {
+        let mut pairs: Vec<(Key, Value)> = Vec::with_capacity(count.min(AHEAD_MAX));
         for _ in 0..count {
             let first = self.first()?;
             let key = match first >> 5 {
@@ -239,13 +245,12 @@ impl<'a, const ORDERED: bool> Reader<'a, ORDERED> {
                 3 => Key::Text(TextKey(self.text(first)?)),
                 _ => return Err(DecodeError::Unsupported("map key")),
             };
-            if ORDERED && pairs.last().is_some_and(|(last, _)| *last >= key) {
-                return Err(DecodeError::NonCanonical);
-            }
             pairs.push((key, self.value(depth)?));
         }
-        let map: BTreeMap<_, _> = pairs.into_iter().collect();
-        if map.len() == count { Ok(map) } else { Err(DecodeError::NonCanonical) }
+        if !ORDERED {
+            pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
+        }
+        Map::of_ascending(pairs).ok_or(DecodeError::NonCanonical)
     }
 
     fn first(&mut self) -> Result<u8, DecodeError> {
@@ -290,6 +295,34 @@ impl<'a, const ORDERED: bool> Reader<'a, ORDERED> {
     fn count(&mut self, first: u8, each: usize) -> Result<usize, DecodeError> {
         let count = usize::try_from(self.argument(first)?).map_err(|_| DecodeError::Malformed)?;
         if count > self.0.len() / each { Err(DecodeError::Malformed) } else { Ok(count) }
+    }
+}
+
+/// Reads canonical items one after the other, without a [`Value`] around them: for structures whose
+/// form is fixed. None is no verdict: [`decode`] says what is wrong.
+pub(crate) struct Slices<'a>(Reader<'a, true>);
+
+impl<'a> Slices<'a> {
+    /// At the first byte of `bytes`; none where they are more than [`ENCODED_LEN_MAX`].
+    pub(crate) const fn of(bytes: &'a [u8]) -> Option<Self> {
+        if bytes.len() > ENCODED_LEN_MAX { None } else { Some(Self(Reader(bytes))) }
+    }
+
+    /// Passes these bytes, which must be next.
+    pub(crate) fn pass(&mut self, bytes: &[u8]) -> Option<()> {
+        self.0.0 = self.0.0.strip_prefix(bytes)?;
+        Some(())
+    }
+
+    /// A byte string.
+    pub(crate) fn bytes(&mut self) -> Option<&'a [u8]> {
+        let first = self.0.first().ok()?;
+        if first >> 5 == 2 { self.0.string(first).ok() } else { None }
+    }
+
+    /// What was not read yet.
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.0.0
     }
 }
 
@@ -359,7 +392,7 @@ impl Writer {
             }
             Value::Map(map) => {
                 self.map(map.len() as u64);
-                for (key, value) in map {
+                for (key, value) in map.iter() {
                     match key {
                         Key::Uint(number) => self.uint(*number),
                         Key::Nint(number) => write_head(1, *number, &mut self.0),
@@ -417,7 +450,8 @@ mod tests {
         leaf.prop_recursive(5, 64, 8, move |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..8).prop_map(Value::Array),
-                prop::collection::btree_map(key.clone(), inner, 0..8).prop_map(Value::Map),
+                prop::collection::btree_map(key.clone(), inner, 0..8)
+                    .prop_map(|map| Value::Map(map.into_iter().collect())),
             ]
         })
     }
@@ -440,7 +474,7 @@ mod tests {
                 Value::Array(items.into_iter().map(from_ciborium).collect::<Option<_>>()?)
             }
             Parsed::Map(pairs) => {
-                let mut map = BTreeMap::new();
+                let mut map = Map::new();
                 for (key, value) in pairs {
                     let key = match key {
                         Parsed::Text(text) => Key::Text(TextKey(text)),

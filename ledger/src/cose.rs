@@ -6,7 +6,7 @@
 //! from, and the signature is checked over those.
 
 use crate::batch::{self, Check};
-use crate::codec::{self, DecodeError, Key, Value, Writer};
+use crate::codec::{self, DecodeError, Key, Slices, Value, Writer};
 use crate::digest::Digest;
 use crate::key::{Algorithm, BadSignature, KeyId, PublicKey, SigningKey};
 
@@ -43,9 +43,14 @@ const LABEL_CONTENT_TYPE: i64 = 3;
 const LABEL_KID: i64 = 4;
 /// Major type 6, tag 18, in its one shortest form.
 const TAG_SIGN1: u8 = 0xd2;
+/// Initial bytes in their shortest form: an array of four items, a map of none.
+const ARRAY_OF_FOUR: u8 = 0x84;
+const EMPTY_MAP: u8 = 0xa0;
+/// The head of a byte string of 32 bytes.
+const KID_HEAD: [u8; 2] = [0x58, 0x20];
 const CONTEXT: &str = "Signature1";
 /// Bytes to set aside for the heads and the context of a message: enough for any payload.
-const ROOM: usize = 64;
+const ROOM: usize = 96;
 
 /// Why bytes are not a signed message of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,11 +87,8 @@ pub struct Verified {
 
 /// Signs `payload` with `key` and returns the tagged message.
 pub fn sign(content: ContentType, payload: &[u8], key: &SigningKey) -> Vec<u8> {
-    let protected = codec::encode(&Value::map([
-        (LABEL_ALG, Value::Int(key.public().algorithm().cose().into())),
-        (LABEL_CONTENT_TYPE, Value::text(content.as_str())),
-        (LABEL_KID, Value::bytes(*key.public().id().as_bytes())),
-    ]));
+    let mut protected = header(key.public().algorithm(), content);
+    protected.extend_from_slice(key.public().id().as_bytes());
     let signature = key.sign(&to_be_signed(&protected, payload));
     let mut out =
         Writer::after(&[TAG_SIGN1], protected.len() + payload.len() + signature.len() + ROOM);
@@ -98,47 +100,113 @@ pub fn sign(content: ContentType, payload: &[u8], key: &SigningKey) -> Vec<u8> {
     out.finish()
 }
 
+/// The protected header up to the 32 bytes of the `kid`, which end it.
+fn header(algorithm: Algorithm, content: ContentType) -> Vec<u8> {
+    let mut out = Writer::after(&[], ROOM + Digest::LEN);
+    out.map(3);
+    out.int(LABEL_ALG.into());
+    out.int(algorithm.cose().into());
+    out.int(LABEL_CONTENT_TYPE.into());
+    out.text(content.as_str());
+    out.int(LABEL_KID.into());
+    let mut out = out.finish();
+    out.extend_from_slice(&KID_HEAD);
+    out
+}
+
+/// A message as it stands in its bytes.
+pub(crate) struct Parts<'a> {
+    algorithm: Algorithm,
+    pub(crate) key_id: KeyId,
+    protected: &'a [u8],
+    pub(crate) payload: &'a [u8],
+    signature: &'a [u8],
+}
+
+impl Parts<'_> {
+    /// A copy of its own.
+    pub(crate) fn to_message(&self) -> Sign1 {
+        Sign1 {
+            algorithm: self.algorithm,
+            key_id: self.key_id,
+            protected: self.protected.to_vec(),
+            payload: self.payload.to_vec(),
+            signature: self.signature.to_vec(),
+        }
+    }
+}
+
 /// Parses a message that must be of kind `content`.
 ///
 /// # Errors
 ///
 /// [`ParseError`]; the signature is checked by [`Sign1::verify`], not here.
 pub fn parse(content: ContentType, bytes: &[u8]) -> Result<Sign1, ParseError> {
+    parts(content, bytes).map(|parts| parts.to_message())
+}
+
+/// As [`parse`], without a copy.
+pub(crate) fn parts(content: ContentType, bytes: &[u8]) -> Result<Parts<'_>, ParseError> {
     let body = bytes.strip_prefix(&[TAG_SIGN1]).ok_or(ParseError::NotSign1)?;
-    let Value::Array(parts) = codec::decode(body).map_err(ParseError::Cbor)? else {
-        return Err(ParseError::Structure("not an array"));
+    slices(content, body).ok_or_else(|| why_not(content, body))
+}
+
+/// The one form, read in place.
+fn slices(content: ContentType, body: &[u8]) -> Option<Parts<'_>> {
+    let mut slices = Slices::of(body)?;
+    slices.pass(&[ARRAY_OF_FOUR])?;
+    let protected = slices.bytes()?;
+    slices.pass(&[EMPTY_MAP])?;
+    let (payload, signature) = (slices.bytes()?, slices.bytes()?);
+    if !slices.rest().is_empty() {
+        return None;
+    }
+    let (algorithm, key_id) = [Algorithm::EdDsa, Algorithm::Es256].into_iter().find_map(|it| {
+        let kid = protected.strip_prefix(header(it, content).as_slice())?;
+        Digest::from_slice(kid).map(|kid| (it, kid))
+    })?;
+    Some(Parts { algorithm, key_id, protected, payload, signature })
+}
+
+/// What is wrong with a message that does not have the one form.
+fn why_not(content: ContentType, body: &[u8]) -> ParseError {
+    let parts = match codec::decode(body) {
+        Ok(Value::Array(parts)) => parts,
+        Ok(_) => return ParseError::Structure("not an array"),
+        Err(error) => return ParseError::Cbor(error),
     };
     let Ok([protected, unprotected, payload, signature]) = <[Value; 4]>::try_from(parts) else {
-        return Err(ParseError::Structure("not four parts"));
+        return ParseError::Structure("not four parts");
     };
-    let (Value::Bytes(protected), Value::Bytes(payload), Value::Bytes(signature)) =
+    let (Value::Bytes(protected), Value::Bytes(_), Value::Bytes(_)) =
         (protected, payload, signature)
     else {
-        return Err(ParseError::Structure("a part is not a byte string"));
+        return ParseError::Structure("a part is not a byte string");
     };
     if unprotected != Value::map::<Key>([]) {
-        return Err(ParseError::Structure("the unprotected header is not empty"));
+        return ParseError::Structure("the unprotected header is not empty");
     }
-    let Value::Map(mut header) = codec::decode(&protected).map_err(ParseError::Cbor)? else {
-        return Err(ParseError::Structure("the protected header is not a map"));
+    let mut header = match codec::decode(&protected) {
+        Ok(Value::Map(header)) => header,
+        Ok(_) => return ParseError::Structure("the protected header is not a map"),
+        Err(error) => return ParseError::Cbor(error),
     };
     let algorithm = match header.remove(&Key::from(LABEL_ALG)) {
         Some(Value::Int(number)) => i64::try_from(number).ok().and_then(Algorithm::from_cose),
         _ => None,
+    };
+    if algorithm.is_none() {
+        return ParseError::Structure("alg is neither EdDSA nor ES256");
     }
-    .ok_or(ParseError::Structure("alg is neither EdDSA nor ES256"))?;
     if header.remove(&Key::from(LABEL_CONTENT_TYPE)) != Some(Value::text(content.as_str())) {
-        return Err(ParseError::Structure("another content type"));
+        return ParseError::Structure("another content type");
     }
-    let key_id = match header.remove(&Key::from(LABEL_KID)) {
-        Some(Value::Bytes(id)) => Digest::from_slice(&id),
-        _ => None,
+    match header.remove(&Key::from(LABEL_KID)) {
+        Some(Value::Bytes(id)) if id.len() == Digest::LEN => {
+            ParseError::Structure("an unknown protected header")
+        }
+        _ => ParseError::Structure("kid is not 32 bytes"),
     }
-    .ok_or(ParseError::Structure("kid is not 32 bytes"))?;
-    if !header.is_empty() {
-        return Err(ParseError::Structure("an unknown protected header"));
-    }
-    Ok(Sign1 { algorithm, key_id, protected, payload, signature })
 }
 
 impl Sign1 {
@@ -260,6 +328,58 @@ mod tests {
             assert_eq!(proof.is_some(), at % 7 != 0, "{at}");
         }
         assert_eq!(verify_each(&[]), []);
+    }
+
+    #[test]
+    fn a_message_has_one_form_and_what_is_wrong_with_another_is_said() {
+        let key = SigningKey::from_seed(&[1; 32]).unwrap();
+        let kid = || Value::bytes(*key.public().id().as_bytes());
+        let header = |pairs: Vec<(i64, Value)>| Value::bytes(codec::encode(&Value::map(pairs)));
+        let usual = || {
+            vec![
+                (LABEL_ALG, Value::Int((-8).into())),
+                (LABEL_CONTENT_TYPE, Value::text(ContentType::Command.as_str())),
+                (LABEL_KID, kid()),
+            ]
+        };
+        let with = |pair: (i64, Value)| {
+            let mut pairs = usual();
+            pairs.retain(|(label, _)| *label != pair.0);
+            pairs.push(pair);
+            header(pairs)
+        };
+        let bytes = || Value::bytes([7; 64]);
+        let empty = || Value::map::<Key>([]);
+        let message = |item: Value| [vec![TAG_SIGN1], codec::encode(&item)].concat();
+        let four = |protected| message(Value::Array(vec![protected, empty(), bytes(), bytes()]));
+        assert!(parse(ContentType::Command, &four(header(usual()))).is_ok());
+        let text = || Value::text("no bytes");
+        for (bytes, expected) in [
+            (message(text()), "not an array"),
+            (message(Value::Array(vec![header(usual())])), "not four parts"),
+            (four(text()), "a part is not a byte string"),
+            (
+                message(Value::Array(vec![header(usual()), empty(), text(), bytes()])),
+                "a part is not a byte string",
+            ),
+            (
+                message(Value::Array(vec![header(usual()), with((9, text())), bytes(), bytes()])),
+                "the unprotected header is not empty",
+            ),
+            (four(Value::bytes(codec::encode(&text()))), "the protected header is not a map"),
+            (four(with((LABEL_ALG, Value::Int((-37).into())))), "alg is neither EdDSA nor ES256"),
+            (four(with((LABEL_CONTENT_TYPE, text()))), "another content type"),
+            (four(with((LABEL_KID, Value::bytes([0; 31])))), "kid is not 32 bytes"),
+            (four(with((9, text()))), "an unknown protected header"),
+        ] {
+            let found = parse(ContentType::Command, &bytes);
+            assert_eq!(found, Err(ParseError::Structure(expected)));
+        }
+        let long = [four(header(usual())), vec![0]].concat();
+        for bytes in [long.as_slice(), &[TAG_SIGN1, 0x98, 0x04], &[TAG_SIGN1]] {
+            assert!(matches!(parse(ContentType::Command, bytes), Err(ParseError::Cbor(_))));
+        }
+        assert_eq!(parse(ContentType::Command, &[]), Err(ParseError::NotSign1));
     }
 
     #[test]

@@ -127,6 +127,19 @@ pub fn seal(entry: Entry, key: &SigningKey) -> Sealed {
     Sealed { leaf: merkle::leaf_hash(&bytes), bytes, key_id: key.public().id(), entry }
 }
 
+/// Reads an entry, and what `keep` takes of the message that it is.
+fn read<T>(
+    bytes: &[u8],
+    keep: impl FnOnce(&cose::Parts<'_>) -> T,
+) -> Result<(KeyId, Entry, T), OpenError> {
+    if bytes.len() > SEALED_LEN_MAX {
+        return Err(OpenError::TooLong);
+    }
+    let parts = cose::parts(ContentType::Entry, bytes).map_err(OpenError::Envelope)?;
+    let entry = wire::v1::decode_entry(parts.payload)?;
+    Ok((parts.key_id, entry, keep(&parts)))
+}
+
 impl Sealed {
     /// Reads an entry without checking its seal: for bytes that were checked when they came in.
     ///
@@ -134,8 +147,8 @@ impl Sealed {
     ///
     /// [`OpenError`].
     pub fn parse(bytes: Vec<u8>) -> Result<Self, OpenError> {
-        let (sealed, _) = Self::parse_signed(bytes)?;
-        Ok(sealed)
+        let (key_id, entry, _) = read(&bytes, |_| ())?;
+        Ok(Self { leaf: merkle::leaf_hash(&bytes), bytes, key_id, entry })
     }
 
     /// Reads an entry and checks that `key` sealed it.
@@ -155,13 +168,8 @@ impl Sealed {
     ///
     /// [`OpenError`], but for [`OpenError::Seal`].
     pub fn parse_signed(bytes: Vec<u8>) -> Result<(Self, cose::Sign1), OpenError> {
-        if bytes.len() > SEALED_LEN_MAX {
-            return Err(OpenError::TooLong);
-        }
-        let message = cose::parse(ContentType::Entry, &bytes).map_err(OpenError::Envelope)?;
-        let entry = wire::v1::decode_entry(message.payload())?;
-        let leaf = merkle::leaf_hash(&bytes);
-        Ok((Self { leaf, bytes, key_id: message.key_id(), entry }, message))
+        let (key_id, entry, message) = read(&bytes, |parts| parts.to_message())?;
+        Ok((Self { leaf: merkle::leaf_hash(&bytes), bytes, key_id, entry }, message))
     }
 
     /// The bytes as stored.

@@ -1,9 +1,8 @@
 //! One CBOR item of a stream, within its bound.
 
-use std::collections::BTreeMap;
 use std::io::Read;
 
-use chancery_ledger::codec::{self, DecodeError, Key, Value};
+use chancery_ledger::codec::{self, DecodeError, Key, Map, Value};
 
 use super::{Place, ReadError};
 
@@ -107,7 +106,7 @@ fn copy(
 }
 
 /// The fields of a map, taken one by one; none may be left.
-pub struct Fields(BTreeMap<Key, Value>);
+pub struct Fields(Map);
 
 impl Fields {
     pub fn of(value: Value) -> Result<Self, &'static str> {

@@ -12,6 +12,7 @@ use chancery_ledger::id::{InvitationId, MemberId};
 use chancery_ledger::key::PublicKey;
 
 use super::query::{Query, Stage as QueryStage};
+use super::roll::Roll;
 use super::run::{Admission, Job, Outcome, Run, Stage as RunStage};
 use super::{Collaboration, Dataset, InvitationStage, Member, PublishedVersion, Recorded, State};
 use crate::consent::Scope;
@@ -70,6 +71,8 @@ fn created_collaboration(
         return Err("it is not the first event about its own log");
     }
     let owner = owner_of(at.collaboration);
+    let mut roll = Roll::default();
+    roll.enter(created.identity.clone(), owner);
     let member = Member {
         organisation: created.organisation,
         identity: created.identity,
@@ -91,6 +94,7 @@ fn created_collaboration(
         applications: Vec::new(),
         members: BTreeMap::from([(owner, member)]),
         former: BTreeMap::new(),
+        roll,
         changes: BTreeMap::new(),
         rules: BTreeMap::new(),
         invitations: BTreeMap::new(),

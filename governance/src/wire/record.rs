@@ -1,13 +1,11 @@
 //! Macros that give domain types their wire form, field by field.
 
-use std::collections::BTreeMap;
-
-use chancery_ledger::codec::{Key, Value};
+use chancery_ledger::codec::{Key, Map, Value};
 
 use super::{Wire, WireError};
 
 /// The fields of a map, taken one by one; none may be left.
-pub(super) struct Fields(BTreeMap<Key, Value>);
+pub(super) struct Fields(Map);
 
 impl Fields {
     pub(super) fn of(value: Value) -> Result<Self, WireError> {
@@ -19,7 +17,7 @@ impl Fields {
     }
 
     pub(super) fn take<T: Wire>(&mut self, name: &str) -> Result<T, WireError> {
-        match self.0.remove(&Key::from(name)) {
+        match self.0.remove_text(name) {
             Some(value) => T::decode(value).map_err(|error| error.within(name)),
             None => T::missing().ok_or_else(|| WireError::here("is missing").within(name)),
         }
@@ -30,14 +28,14 @@ impl Fields {
         &mut self,
         name: &str,
     ) -> Result<T, WireError> {
-        match self.0.remove(&Key::from(name)) {
+        match self.0.remove_text(name) {
             Some(value) => T::decode(value).map_err(|error| error.within(name)),
             None => Ok(T::default()),
         }
     }
 
     pub(super) fn end(self) -> Result<(), WireError> {
-        match self.0.into_keys().next() {
+        match self.0.into_iter().next().map(|(key, _)| key) {
             None => Ok(()),
             Some(Key::Text(name)) => Err(WireError::here("is not a known field").within(&name.0)),
             Some(Key::Uint(_) | Key::Nint(_)) => Err(WireError::here("a key is not a text")),

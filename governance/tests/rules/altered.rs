@@ -107,7 +107,7 @@ fn mutations(value: &Value, path: &str) -> Vec<(String, Value)> {
         }
         Value::Map(map) => {
             let mut found = Vec::new();
-            for (key, item) in map {
+            for (key, item) in map.iter() {
                 let name = match key {
                     Key::Text(name) => name.0.clone(),
                     Key::Uint(number) | Key::Nint(number) => number.to_string(),

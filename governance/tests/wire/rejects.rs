@@ -7,7 +7,7 @@ use std::error::Error;
 
 use chancery_governance::log;
 use chancery_governance::wire::v1;
-use chancery_ledger::codec::{self, Key, Value};
+use chancery_ledger::codec::{self, Key, Map, Value};
 use chancery_ledger::command::SignedCommand;
 use chancery_ledger::cose::{self, ContentType};
 use chancery_ledger::entry::{Entry, Sealed, seal};
@@ -94,7 +94,7 @@ fn signed(
 }
 
 /// The payload of a good entry, as a map to spoil.
-fn payload() -> std::collections::BTreeMap<Key, Value> {
+fn payload() -> Map {
     let entry = good();
     let bytes = chancery_ledger::wire::v1::encode_entry(&entry);
     let Value::Map(map) = codec::decode(&bytes).unwrap() else { unreachable!() };
@@ -112,7 +112,7 @@ fn sealed_payload(bytes: &[u8]) -> Vec<u8> {
     cose::sign(ContentType::Entry, bytes, &samples::service())
 }
 
-fn with(change: impl FnOnce(&mut std::collections::BTreeMap<Key, Value>)) -> Vec<u8> {
+fn with(change: impl FnOnce(&mut Map)) -> Vec<u8> {
     let mut map = payload();
     change(&mut map);
     sealed_payload(&codec::encode(&Value::Map(map)))
@@ -124,7 +124,7 @@ fn entry_with(change: impl FnOnce(&mut Entry)) -> Vec<u8> {
     seal(entry, &samples::service()).into_bytes()
 }
 
-fn payload_with(change: impl FnOnce(&mut std::collections::BTreeMap<Key, Value>)) -> Vec<u8> {
+fn payload_with(change: impl FnOnce(&mut Map)) -> Vec<u8> {
     entry_with(|entry| {
         if let Value::Map(map) = &mut entry.payload {
             change(map);
@@ -132,7 +132,7 @@ fn payload_with(change: impl FnOnce(&mut std::collections::BTreeMap<Key, Value>)
     })
 }
 
-fn command_with(change: impl FnOnce(&mut std::collections::BTreeMap<Key, Value>)) -> Vec<u8> {
+fn command_with(change: impl FnOnce(&mut Map)) -> Vec<u8> {
     let bytes = chancery_ledger::wire::v1::encode_command(&samples::member_command().0);
     let Value::Map(mut map) = codec::decode(&bytes).unwrap() else { unreachable!() };
     change(&mut map);
@@ -230,7 +230,7 @@ fn service() -> Vec<Reject> {
 /// What limits use: fields that are left out at their default, and may not be there at it.
 fn usage() -> Vec<Reject> {
     let entries = samples::entries();
-    let with = |kind: &str, change: &dyn Fn(&mut std::collections::BTreeMap<Key, Value>)| {
+    let with = |kind: &str, change: &dyn Fn(&mut Map)| {
         let found = entries.iter().rev().find(|sealed| sealed.entry().kind == kind);
         let mut entry = found.unwrap().entry().clone();
         // Wherever the sample stands.
@@ -240,21 +240,21 @@ fn usage() -> Vec<Reject> {
         }
         seal(entry, &samples::service()).into_bytes()
     };
-    let descriptor = |change: &dyn Fn(&mut std::collections::BTreeMap<Key, Value>)| {
+    let descriptor = |change: &dyn Fn(&mut Map)| {
         with("DatasetPublished", &|map| {
             let Some(Value::Map(descriptor)) = map.get_mut(&"descriptor".into()) else { return };
             let Some(Value::Map(usage)) = descriptor.get_mut(&"usage".into()) else { return };
             change(usage);
         })
     };
-    let list = |map: &mut std::collections::BTreeMap<Key, Value>, field: &str, item: Value| {
+    let list = |map: &mut Map, field: &str, item: Value| {
         map.insert(field.into(), Value::Array(vec![item]));
     };
     let of = |name, bytes, expected| reject(name, As::Entry, bytes, expected);
     vec![
         of(
             "entry-usage-that-is-empty",
-            descriptor(&|usage| usage.clear()),
+            descriptor(&|usage| *usage = Map::new()),
             "position 1: the payload is not that of its type: not the one encoding of this event",
         ),
         of(
@@ -308,7 +308,7 @@ fn usage() -> Vec<Reject> {
         ),
         of(
             "entry-pause-without-reason",
-            with("CollaborationPaused", &|map| map.clear()),
+            with("CollaborationPaused", &|map| *map = Map::new()),
             "position 1: the payload is not that of its type: reason: is missing",
         ),
     ]
@@ -522,10 +522,7 @@ fn column_rules() -> Vec<Reject> {
 }
 
 /// The map at a path.
-fn at<'v>(
-    map: &'v mut std::collections::BTreeMap<Key, Value>,
-    path: &[&str],
-) -> &'v mut std::collections::BTreeMap<Key, Value> {
+fn at<'v>(map: &'v mut Map, path: &[&str]) -> &'v mut Map {
     path.iter().fold(map, |map, name| match map.get_mut(&Key::from(*name)) {
         Some(Value::Map(inner)) => inner,
         _ => panic!("no map {name}"),

@@ -1,17 +1,15 @@
 //! What version 1 refuses of changes, groups and rules: payloads in an entry that is good else.
 
-use std::collections::BTreeMap;
-
 use chancery_governance::event::Event;
 use chancery_governance::wire::v1;
-use chancery_ledger::codec::{Key, Value};
+use chancery_ledger::codec::{Key, Map, Value};
 use chancery_ledger::entry::seal;
 
 use super::{As, Reject, good, reject};
 use crate::samples;
 
 /// The last sample of that type, with its payload changed.
-fn with(kind: &str, change: impl FnOnce(&mut BTreeMap<Key, Value>)) -> Vec<u8> {
+fn with(kind: &str, change: impl FnOnce(&mut Map)) -> Vec<u8> {
     let of_kind = |(_, event): &(_, Event)| event.kind() == kind;
     let (_, event) = samples::events().into_iter().rev().find(of_kind).unwrap();
     let Value::Map(mut payload) = v1::encode_event(&event) else { unreachable!() };
@@ -22,7 +20,7 @@ fn with(kind: &str, change: impl FnOnce(&mut BTreeMap<Key, Value>)) -> Vec<u8> {
     seal(entry, &samples::service()).into_bytes()
 }
 
-fn put(name: &'static str, value: Value) -> impl FnOnce(&mut BTreeMap<Key, Value>) {
+fn put(name: &'static str, value: Value) -> impl FnOnce(&mut Map) {
     move |map| drop(map.insert(name.into(), value))
 }
 

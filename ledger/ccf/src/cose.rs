@@ -3,9 +3,7 @@
 //! CCF writes the keys of its maps as they come (395 before 15), so these are read by
 //! [`codec::decode_unordered`]; what is signed are always the bytes as they stand.
 
-use std::collections::BTreeMap;
-
-use chancery_ledger::codec::{self, DecodeError, Key, Value};
+use chancery_ledger::codec::{self, DecodeError, Key, Map, Value};
 use chancery_ledger::digest::Digest;
 
 use crate::key::{BadSignature, EcKey};
@@ -53,7 +51,7 @@ pub(crate) struct Sign1 {
     /// What they say.
     pub header: Header,
     /// The unprotected header.
-    pub unprotected: BTreeMap<Key, Value>,
+    pub unprotected: Map,
     /// The payload; none where it is detached.
     pub payload: Option<Vec<u8>>,
     /// The signature.
@@ -102,7 +100,7 @@ impl Sign1 {
 
 /// A map that is taken apart key by key, to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Header(pub BTreeMap<Key, Value>);
+pub(crate) struct Header(pub Map);
 
 impl Header {
     pub fn take(&mut self, key: impl Into<Key>) -> Option<Value> {

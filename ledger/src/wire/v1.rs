@@ -1,10 +1,8 @@
 //! Wire version 1 of entries and signed commands: `docs/wire/v1.cddl`.
 
-use std::collections::BTreeMap;
-
 use uuid::Uuid;
 
-use crate::codec::{self, Key, Value, Writer};
+use crate::codec::{self, Key, Map, Value, Writer};
 use crate::command::{ParseError, SignedCommand};
 use crate::digest::Digest;
 use crate::entry::{Actor, Authority, Entry, OpenError, SignedContent, Witness};
@@ -293,7 +291,7 @@ impl From<Unexpected> for ParseError {
 }
 
 /// The fields of an integer-keyed map, taken one by one; none may be left.
-struct Fields(BTreeMap<Key, Value>);
+struct Fields(Map);
 
 impl Fields {
     fn of(value: Value) -> Result<Self, Unexpected> {

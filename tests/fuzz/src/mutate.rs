@@ -219,7 +219,7 @@ pub fn change_value(u: &mut Unstructured<'_>, value: &mut Value, depth: u32) -> 
             }
             Value::Map(map) if !map.is_empty() => {
                 let at = place(u, map.len() - 1)?;
-                let inner = map.values_mut().nth(at);
+                let inner = map.iter_mut().nth(at).map(|(_, inner)| inner);
                 return inner.map_or(Ok(()), |inner| change_value(u, inner, depth));
             }
             Value::Bytes(bytes) => {

@@ -69,6 +69,7 @@ pub(super) fn activate(
     if state.former.contains_key(&id) {
         return Err("the member was one before");
     }
+    state.roll.enter(member.identity.clone(), id);
     match state.members.insert(id, member) {
         None => Ok(()),
         Some(_) => Err("the member exists"),
@@ -95,6 +96,9 @@ pub(super) fn register_key(
         member.invited_key = Some(id);
     }
     member.keys.insert(id, MemberKey { key, revoked_at: None });
+    if let Subject::Member(member) = at.subject {
+        state.roll.register(id, member);
+    }
     Ok(())
 }
 
@@ -117,6 +121,7 @@ pub(super) fn remove(
 ) -> Result<(), &'static str> {
     let Subject::Member(id) = at.subject else { return Err(SUBJECT) };
     let member = state.members.remove(&id).ok_or("no such member")?;
+    state.roll.leave(&member.identity, id);
     if state.owners() == 0 {
         return Err("no owner is left");
     }

@@ -16,6 +16,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Sets [`BUSY_TIMEOUT`] on a connection that had another.
 pub(super) const BUSY_TIMEOUT_PRAGMA: &str = "PRAGMA busy_timeout = 10000";
 const READERS_MAX: u32 = 8;
+/// Rows that a reader's thread makes before it waits for who asked.
+const ROWS_AHEAD: usize = 256;
 
 impl Sqlite {
     pub(crate) async fn open(path: &Path) -> Result<Self, OpenError> {
@@ -49,7 +51,7 @@ impl Sqlite {
         backfill::run(&writer).await.map_err(OpenError::Backfill)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
-            .connect_with(options.pragma("query_only", "ON"))
+            .connect_with(options.pragma("query_only", "ON").row_buffer_size(ROWS_AHEAD))
             .await
             .map_err(|error| OpenError::Database(error.into()))?;
         drop(lock);
