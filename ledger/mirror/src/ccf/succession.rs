@@ -41,3 +41,54 @@ pub fn leads_back(receipt: &[u8], service: &Certificate, earlier: &EcKey) -> boo
     let named = node.earlier_services().iter().any(|it| it.key().id() == earlier.id());
     named && receipt.verify(service, &[], &Expected::default()).is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Recorded from a network that was recovered.
+    fn recorded(name: &str) -> Vec<u8> {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../ccf/tests/vectors");
+        std::fs::read(folder.join(name)).unwrap()
+    }
+
+    fn certificate(name: &str) -> Certificate {
+        Certificate::from_pem(&String::from_utf8(recorded(name)).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_recovered_service_leads_back_to_the_one_before() {
+        let before = certificate("mirror/service_cert_before.pem");
+        let after = certificate("mirror/service_cert_after.pem");
+        let other = certificate("service_cert.pem");
+        let shown = recorded("mirror/first-after.json");
+        assert!(leads_back(&shown, &after, before.key()));
+        // Not to another one, nor from another one, nor without the endorsement.
+        assert!(!leads_back(&shown, &after, other.key()));
+        assert!(!leads_back(&shown, &other, before.key()));
+        assert!(!leads_back(&shown, &before, before.key()));
+        assert!(!leads_back(&recorded("mirror/first.json"), &after, before.key()));
+        assert!(!leads_back(&recorded("mirror/second.json"), &after, before.key()));
+        assert!(!leads_back(b"{}", &after, before.key()));
+        // With a byte of the endorsement flipped.
+        let mut json: serde_json::Value = serde_json::from_slice(&shown).unwrap();
+        let pem = json["service_endorsements"][0].as_str().unwrap();
+        let at = pem.len() / 2;
+        let flipped = if pem.as_bytes()[at] == b'A' { "B" } else { "A" };
+        let pem = format!("{}{flipped}{}", &pem[..at], &pem[at + 1..]);
+        json["service_endorsements"][0] = pem.into();
+        assert!(!leads_back(json.to_string().as_bytes(), &after, before.key()));
+    }
+
+    #[test]
+    fn views_are_tried_from_the_newest_on_up_to_the_bound() {
+        let views = |texts: Vec<String>| Views { view_history: texts };
+        let recorded = ["1.1", "2.1", "3.40", "4.40"].map(str::to_owned).to_vec();
+        let ids = |views: Views| views.newest().map(|id| id.to_string()).collect::<Vec<_>>();
+        assert_eq!(ids(views(recorded)), ["4.40", "3.40", "2.1", "1.1"]);
+        let many = (1..=100).map(|view| format!("{view}.{view}")).collect();
+        let tried = ids(views(many));
+        assert_eq!((tried.len(), tried[0].as_str()), (VIEWS_MAX, "100.100"));
+        assert_eq!(ids(views(vec!["1.0".into(), "no".into()])), Vec::<String>::new());
+    }
+}
