@@ -11,6 +11,7 @@
 //! - `CHANCERY_CCF_HISTORY`: a folder of the earlier service certificates.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on says why")]
+#![expect(clippy::print_stdout, reason = "what a long run came to")]
 
 mod support;
 
