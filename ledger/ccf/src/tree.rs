@@ -15,7 +15,7 @@ pub type Pair = [u8; 2 * Digest::LEN];
 
 /// A Merkle root, with what it is the hash of where that is known.
 ///
-/// A node signs the root as a digest. `ring` takes messages only: it is given the pair, whose
+/// A node signs the root as a digest. The library takes messages only: it is given the pair, whose
 /// SHA-256 the root is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Root {

@@ -2,9 +2,13 @@
 //!
 //! TLS is pinned: the one root is the service certificate that was given, and a node's certificate
 //! must lead to it. Redirects to the primary are followed by hand, a few times, with the same pin.
+//! After a disaster recovery the network has another certificate: [`Ccf::with_successor`].
+
+mod link;
+mod succession;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use chancery_ccf::certificate::{Certificate, CertificateError};
@@ -13,12 +17,14 @@ use chancery_ccf::txid::TxId;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::CollaborationId;
 use reqwest::header::{CONTENT_TYPE, LOCATION};
-use reqwest::{Method, StatusCode, redirect};
+use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::batch::Batch;
 use crate::port::{Accepted, Head, Kind, LedgerError, MirrorLedger, Refusal, Standing};
+use link::{Link, Maker};
+use succession::{NOT_ENDORSED, Views, leads_back};
 
 /// Largest answer that is read: the longest receipt.
 const ANSWER_LEN_MAX: usize = RECEIPT_LEN_MAX;
@@ -26,6 +32,9 @@ const ANSWER_LEN_MAX: usize = RECEIPT_LEN_MAX;
 const REDIRECTS_MAX: usize = 3;
 /// The header that names a transaction.
 const TRANSACTION: &str = "x-ms-ccf-transaction-id";
+
+/// CCF's code, with status 404, while it has no open application.
+const NOT_OPEN: &str = "FrontendNotOpen";
 
 /// How the mirror shows who it is.
 #[derive(Clone)]
@@ -66,15 +75,21 @@ pub enum ConfigError {
     Tls(#[source] reqwest::Error),
 }
 
+/// Reads the service certificate that was handed over last, PEM.
+type Successor = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// The network.
 pub struct Ccf {
-    http: reqwest::Client,
+    link: RwLock<Arc<Link>>,
+    maker: Maker,
+    successor: Option<Successor>,
+    /// One at a time sees to a new service.
+    succeeding: tokio::sync::Mutex<()>,
     nodes: Vec<String>,
     /// Which node is asked.
     node: AtomicUsize,
     /// Where a redirect has led, until it fails.
     primary: Mutex<Option<String>>,
-    service: Certificate,
     token: Option<Arc<dyn Fn() -> String + Send + Sync>>,
 }
 
@@ -127,24 +142,38 @@ impl Ccf {
             return Err(ConfigError::Nodes);
         }
         let service = Certificate::from_pem(&config.service).map_err(ConfigError::Service)?;
-        let root = reqwest::Certificate::from_der(service.der()).map_err(ConfigError::Tls)?;
-        let mut builder = reqwest::Client::builder()
-            .tls_certs_only([root])
-            .https_only(true)
-            .redirect(redirect::Policy::none())
-            .timeout(config.timeout);
-        let mut token = None;
-        match config.credentials {
-            Credentials::Certificate(pem) => {
-                let identity =
-                    reqwest::Identity::from_pem(&pem).map_err(ConfigError::Credentials)?;
-                builder = builder.identity(identity);
-            }
-            Credentials::Token(source) => token = Some(source),
-        }
-        let http = builder.build().map_err(ConfigError::Tls)?;
-        let (node, primary) = (AtomicUsize::new(0), Mutex::new(None));
-        Ok(Self { http, nodes, node, primary, service, token })
+        let maker = Maker::new(&config)?;
+        let link = maker.link(service, &[])?;
+        let token = match config.credentials {
+            Credentials::Certificate(_) => None,
+            Credentials::Token(source) => Some(source),
+        };
+        Ok(Self {
+            link: RwLock::new(Arc::new(link)),
+            maker,
+            successor: None,
+            succeeding: tokio::sync::Mutex::default(),
+            nodes,
+            node: AtomicUsize::new(0),
+            primary: Mutex::new(None),
+            token,
+        })
+    }
+
+    /// The same, which goes on with another service certificate where the network was recovered:
+    /// `successor` is asked, when the pinned service is not met, for the one that was handed over
+    /// since. It has to lead back to the pinned one.
+    #[must_use]
+    pub fn with_successor(
+        mut self,
+        successor: impl Fn() -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.successor = Some(Arc::new(successor));
+        self
+    }
+
+    fn link(&self) -> Arc<Link> {
+        self.link.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn ask(
@@ -153,7 +182,11 @@ impl Ccf {
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<Answer, LedgerError> {
-        let answer = self.ask_primary(method, path, body).await;
+        let met = self.link();
+        let mut answer = self.ask_primary(&met, method.clone(), path, body.clone()).await;
+        if answer.is_err() && self.succeed(&met).await? {
+            answer = self.ask_primary(&self.link(), method, path, body).await;
+        }
         let fails = match &answer {
             Ok(answer) => answer.status.is_server_error(),
             Err(_) => true,
@@ -166,8 +199,65 @@ impl Ccf {
         answer
     }
 
+    /// Goes over to the service certificate that was handed over since `met` was made, if there is
+    /// one and it leads back to the one of before; false where there is none.
+    async fn succeed(&self, met: &Arc<Link>) -> Result<bool, LedgerError> {
+        let Some(successor) = &self.successor else { return Ok(false) };
+        let _one = self.succeeding.lock().await;
+        if !Arc::ptr_eq(met, &self.link()) {
+            return Ok(true);
+        }
+        let Some(service) = successor().and_then(|pem| Certificate::from_pem(&pem).ok()) else {
+            return Ok(false);
+        };
+        let before = &met.services[0];
+        if service == **before {
+            return Ok(false);
+        }
+        let unusable = |_| LedgerError::Unavailable("TLS can't be set up".to_owned());
+        let renewed = service.key().id() == before.key().id();
+        let earlier = if renewed { &met.services[1..] } else { &met.services[..] };
+        let link = Arc::new(self.maker.link(service, earlier).map_err(unusable)?);
+        if !renewed {
+            self.check_leads_back(&link, before).await?;
+            tracing::warn!(
+                before = %before.key().id(), now = %link.services[0].key().id(),
+                "the mirror's network was recovered: it goes on under its new service certificate"
+            );
+        }
+        *self.link.write().unwrap_or_else(PoisonError::into_inner) = link;
+        *self.primary() = None;
+        Ok(true)
+    }
+
+    /// Looks for a transaction of the service before in the ledger of the one of `link`.
+    async fn check_leads_back(&self, link: &Link, before: &Certificate) -> Result<(), LedgerError> {
+        let get =
+            |path: String| async move { self.ask_primary(link, Method::GET, &path, None).await };
+        let views: Views = get("/app/commit?view_history=true".to_owned()).await?.json()?;
+        for first in views.newest() {
+            let answer = get(format!("/app/receipt?transaction_id={first}")).await?;
+            match answer.status {
+                StatusCode::OK if leads_back(&answer.body, &link.services[0], before.key()) => {
+                    return Ok(());
+                }
+                StatusCode::ACCEPTED => {
+                    let fetched = "the new service has its old receipts fetched".to_owned();
+                    return Err(LedgerError::Unavailable(fetched));
+                }
+                status if status.is_server_error() => return Err(answer.refusal()),
+                _ => {}
+            }
+        }
+        Err(LedgerError::Refused(Refusal {
+            code: NOT_ENDORSED.to_owned(),
+            message: "the service certificate does not lead back to the one of before".to_owned(),
+        }))
+    }
+
     async fn ask_primary(
         &self,
+        link: &Link,
         method: Method,
         path: &str,
         body: Option<Vec<u8>>,
@@ -177,7 +267,7 @@ impl Ccf {
         });
         let mut url = format!("{base}{path}");
         for _ in 0..=REDIRECTS_MAX {
-            let mut request = self.http.request(method.clone(), &url);
+            let mut request = link.http.request(method.clone(), &url);
             if let Some(body) = &body {
                 request = request.header(CONTENT_TYPE, "application/cbor").body(body.clone());
             }
@@ -227,6 +317,10 @@ impl Answer {
         let said = serde_json::from_slice::<ErrorBody>(&self.body);
         match said {
             // The application's codes are in lower case, CCF's are not.
+            // After a start or a recovery, until the members have opened the service.
+            Ok(ErrorBody { error }) if error.code == NOT_OPEN => {
+                LedgerError::Unavailable(error.code)
+            }
             Ok(ErrorBody { error: ErrorParts { code, message } })
                 if (self.status.is_client_error()
                     && self.status != StatusCode::TOO_MANY_REQUESTS)
@@ -284,8 +378,8 @@ impl MirrorLedger for Ccf {
         Kind::Ccf
     }
 
-    fn service(&self) -> &Certificate {
-        &self.service
+    fn services(&self) -> Vec<Arc<Certificate>> {
+        self.link().services.clone()
     }
 
     async fn head(&self, c: CollaborationId) -> Result<Option<Head>, LedgerError> {

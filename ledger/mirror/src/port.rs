@@ -1,6 +1,7 @@
 //! The other side, as the driver sees it.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use chancery_ccf::certificate::Certificate;
 use chancery_ccf::txid::TxId;
@@ -105,8 +106,9 @@ pub trait MirrorLedger: Send + Sync + 'static {
     /// What stands behind it.
     fn kind(&self) -> Kind;
 
-    /// The certificate that its receipts are verified against.
-    fn service(&self) -> &Certificate;
+    /// The certificates that its receipts are verified against: that of the service of today, and
+    /// after it those of earlier services that it was shown to go on from.
+    fn services(&self) -> Vec<Arc<Certificate>>;
 
     /// What it holds of a log; `None` if nothing.
     fn head(

@@ -10,7 +10,7 @@ mod certificate;
 mod tree;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -33,7 +33,7 @@ const VIEW: u64 = 2;
 
 /// The stand-in.
 pub struct InsecureVirtual {
-    service: Certificate,
+    service: Arc<Certificate>,
     service_pem: String,
     node: SigningKey,
     node_pem: String,
@@ -73,7 +73,7 @@ impl InsecureVirtual {
         let service_pem = pem(&service_certificate(&service));
         let node_der = node_certificate(&node, &service);
         Ok(Self {
-            service: Certificate::from_pem(&service_pem)?,
+            service: Arc::new(Certificate::from_pem(&service_pem)?),
             service_pem,
             node_pem: pem(&node_der),
             node_id: Certificate::from_der(&node_der)?.key().id(),
@@ -162,8 +162,8 @@ impl MirrorLedger for InsecureVirtual {
         Kind::InsecureVirtual
     }
 
-    fn service(&self) -> &Certificate {
-        &self.service
+    fn services(&self) -> Vec<Arc<Certificate>> {
+        vec![self.service.clone()]
     }
 
     async fn head(&self, c: CollaborationId) -> Result<Option<Head>, LedgerError> {

@@ -10,35 +10,19 @@
 
 mod support;
 
-use std::path::Path;
 use std::time::Duration;
 
 use chancery_ccf::receipt::{Expected, Receipt};
 use chancery_ccf::txid::TxId;
-use chancery_ledger::codec::{self, Value};
 use chancery_ledger::digest::Digest;
-use chancery_ledger::entry::Sealed;
 use chancery_ledger::id::CollaborationId;
-use chancery_ledger::key::SigningKey;
 use chancery_ledger::merkle::{leaf_hash, root};
 use chancery_ledger::note::Checkpoint;
 use chancery_mirror::{
     Accepted, Batch, Ccf, Config, Credentials, Head, InsecureVirtual, LedgerError, MirrorLedger,
     Standing,
 };
-
-/// The golden log, and its collaboration.
-fn golden() -> (CollaborationId, Vec<Vec<u8>>) {
-    let file =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/wire/vectors/v1/log-demo.cbor");
-    let Value::Array(items) = codec::decode(&std::fs::read(file).unwrap()).unwrap() else {
-        panic!("a log is an array")
-    };
-    let bytes = |item| if let Value::Bytes(bytes) = item { bytes } else { panic!("an entry") };
-    let entries: Vec<Vec<u8>> = items.into_iter().map(bytes).collect();
-    let collaboration = Sealed::parse(entries[0].clone()).unwrap().entry().collaboration;
-    (collaboration, entries)
-}
+use support::growing::{golden, golden_key};
 
 fn checkpoint(c: CollaborationId, entries: &[Vec<u8>]) -> Checkpoint {
     let leaves: Vec<_> = entries.iter().map(|entry| leaf_hash(entry)).collect();
@@ -47,11 +31,7 @@ fn checkpoint(c: CollaborationId, entries: &[Vec<u8>]) -> Checkpoint {
 }
 
 fn signed(c: CollaborationId, entries: &[Vec<u8>]) -> String {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/wire/vectors/v1/index.json");
-    let index: serde_json::Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
-    let seed = index["keys"]["service"]["seed"].as_str().unwrap();
-    let seed: Digest = format!("sha256:{seed}").parse().unwrap();
-    checkpoint(c, entries).sign(&SigningKey::from_seed(seed.as_bytes()).unwrap())
+    checkpoint(c, entries).sign(&golden_key())
 }
 
 fn code<T: std::fmt::Debug>(answer: Result<T, LedgerError>) -> String {
@@ -113,6 +93,7 @@ async fn contract(ledger: &impl MirrorLedger) {
     let wrong = Batch { checkpoint: Some(signed(c, &all[..24])), ..batch(20, 25, false) };
     assert_eq!(code(ledger.push(&wrong).await), "checkpoint-of-another-state");
 
+    let view = taken[2].transaction.view;
     for Accepted { size, transaction, root, .. } in taken {
         let receipt = committed(ledger, transaction).await;
         let text = Checkpoint { origin: format!("{}/{c}", support::NAME), size, root }.text();
@@ -120,11 +101,10 @@ async fn contract(ledger: &impl MirrorLedger) {
         let expected =
             Expected { claims: Some(claims), transaction: Some(transaction), at_s: None };
         let receipt = Receipt::parse(&receipt).unwrap();
-        let proven = receipt.verify(ledger.service(), &[], &expected).unwrap();
+        let proven = receipt.verify(&ledger.services()[0], &[], &expected).unwrap();
         assert_eq!(proven.claims, Some(claims));
     }
-    let future = TxId::new(2, 9_999_999);
-    assert_eq!(ledger.standing(future).await, Ok(Standing::Unknown));
+    assert_eq!(ledger.standing(TxId::new(view, 9_999_999)).await, Ok(Standing::Unknown));
     assert_eq!(ledger.standing(TxId::new(9_999, 1)).await, Ok(Standing::Invalid));
 }
 

@@ -61,7 +61,10 @@ fn check_kept(ledger: &Faulty, logs: &InMemory, c: CollaborationId, size: u64) {
         assert_eq!(root, expected.root);
         let claims = Some(Digest::of(expected.text().as_bytes()));
         let expected = Expected { claims, transaction: Some(transaction), at_s: None };
-        Receipt::parse(&receipt).unwrap().verify(ledger.inner.service(), &[], &expected).unwrap();
+        Receipt::parse(&receipt)
+            .unwrap()
+            .verify(&ledger.inner.services()[0], &[], &expected)
+            .unwrap();
     }
     assert_eq!(until, size);
 }

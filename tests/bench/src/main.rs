@@ -8,6 +8,7 @@ mod append;
 mod latency;
 mod limit;
 mod machine;
+mod mirror;
 mod peers;
 mod plot;
 mod rebuild;
@@ -43,7 +44,8 @@ use crate::report::{Part, Report};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Every benchmark, in the order in which they run.
-const NAMES: [&str; 5] = [append::NAME, latency::NAME, verify::NAME, rebuild::NAME, scale::NAME];
+const NAMES: [&str; 6] =
+    [append::NAME, latency::NAME, verify::NAME, rebuild::NAME, scale::NAME, mirror::NAME];
 /// Where `--write` writes, from the root of the repository.
 const DOCUMENT: &str = "docs/performance.md";
 const IMAGES: &str = "docs/img";
@@ -188,6 +190,7 @@ async fn measured(setup: &Setup, name: &str) -> Result<Part> {
         verify::NAME => verify::run(setup),
         rebuild::NAME => rebuild::run(setup).await,
         scale::NAME => scale::run(setup).await,
+        mirror::NAME => mirror::run(setup).await,
         other => bail!("there is no benchmark {other}"),
     }
 }

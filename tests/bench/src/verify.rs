@@ -221,15 +221,21 @@ fn signatures(file: &Path) -> Result<Vec<Signature>> {
 }
 
 /// A Python process that validates a CCF ledger when it is told to.
-struct Ccf {
+pub struct Ccf {
     process: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
+    /// Its folder, with the service's certificate.
+    pub ledger: PathBuf,
 }
 
 impl Ccf {
     /// Starts it, or says what is missing.
-    fn start(setup: &Setup) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// What is missing.
+    pub fn start(setup: &Setup) -> Result<Self> {
         let python = setup.folder.join("venv/bin/python");
         ensure!(python.is_file(), "./bench installs it for the usual sizes only, not for --quick");
         let fixtures = std::env::var_os("CHANCERY_FIXTURES")
@@ -238,20 +244,24 @@ impl Ccf {
         ensure!(ledger.is_dir(), "its ledger is not here ({} is missing)", ledger.display());
         let mut process = Command::new(python)
             .args(["-c", include_str!("verify/validate_ccf.py")])
-            .arg(ledger)
+            .arg(&ledger)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
         let input = process.stdin.take().context("its input")?;
         let output = BufReader::new(process.stdout.take().context("its output")?);
-        let mut ccf = Self { process, input, output };
+        let mut ccf = Self { process, input, output, ledger };
         // The first pass compiles and caches.
         ccf.validate(Duration::from_millis(1)).context("it does not run")?;
         Ok(ccf)
     }
 
     /// Validates the whole ledger again and again for `time`.
-    fn validate(&mut self, time: Duration) -> Result<Validated> {
+    ///
+    /// # Errors
+    ///
+    /// Where it ended.
+    pub fn validate(&mut self, time: Duration) -> Result<Validated> {
         let timer = Timer::start();
         writeln!(self.input, "{}", time.as_secs_f64())?;
         let mut line = String::new();
@@ -268,11 +278,11 @@ impl Ccf {
 }
 
 /// What the validator did.
-struct Validated {
+pub struct Validated {
     /// Entries a second.
-    rate: Sample,
+    pub rate: Sample,
     /// Entries of its ledger.
-    entries: u64,
+    pub entries: u64,
     /// Signatures in it.
     signatures: u64,
 }

@@ -124,6 +124,12 @@ impl NodeReceipt {
         Some((leaf, &proof.path))
     }
 
+    /// The certificates of earlier services, the oldest first, each issued by the next and the last
+    /// one by the service, once the receipt is verified.
+    pub fn earlier_services(&self) -> &[Certificate] {
+        &self.earlier
+    }
+
     pub(super) fn verify(
         &self,
         service: &Certificate,

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod growing;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,7 +21,7 @@ use chancery_mirror::{
 };
 use uuid::Uuid;
 
-pub const NAME: &str = "chancery.test";
+pub use growing::NAME;
 
 pub fn collaboration(number: u128) -> CollaborationId {
     CollaborationId::new(Uuid::from_u128(number))
@@ -122,8 +124,8 @@ impl MirrorLedger for Faulty {
         self.inner.kind()
     }
 
-    fn service(&self) -> &Certificate {
-        self.inner.service()
+    fn services(&self) -> Vec<Arc<Certificate>> {
+        self.inner.services()
     }
 
     async fn head(&self, c: CollaborationId) -> Result<Option<Head>, LedgerError> {
