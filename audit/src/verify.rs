@@ -13,6 +13,7 @@ use std::io::Read;
 use std::num::NonZero;
 use std::thread;
 
+use chancery_ledger::batch::Seed;
 use chancery_ledger::key::KeyId;
 use chancery_ledger::note::Policy;
 
@@ -36,6 +37,9 @@ pub struct Options {
     pub view: View,
     /// On how many cores signatures are checked; by default on all. The verdict is the same.
     pub threads: Option<NonZero<usize>>,
+    /// Bytes drawn at random for this run, which whoever made the bundle could not know: signatures
+    /// are checked many at once. Without them, what the bundle holds stands in.
+    pub seed: [u8; 32],
 }
 
 /// Reads a bundle to its end and runs every check; the first that fails is the verdict.
@@ -55,7 +59,7 @@ fn audit(bundle: impl Read, options: &Options) -> Result<Report, Verdict> {
         .threads
         .or_else(|| thread::available_parallelism().ok())
         .unwrap_or(NonZero::<usize>::MIN);
-    let keys = Directory::default();
+    let keys = Directory::new(Seed::new(options.seed));
     keys.add(header.service_key.clone());
     let (mut contents, mut partial) = (None, None);
     let standing = match reader.kind() {

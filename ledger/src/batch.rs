@@ -11,7 +11,6 @@
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{Identity as _, VartimeMultiscalarMul as _};
-use ring::rand::{SecureRandom as _, SystemRandom};
 
 use crate::key::{Algorithm, PublicKey};
 
@@ -29,6 +28,7 @@ const SUBSETS_A_PASS: usize = 8;
 const BUCKETS: usize = 1 << SUBSETS_A_PASS;
 /// Bytes of a random multiple: 128 bits, as the security of the signatures themselves.
 const MULTIPLE_LEN: usize = 16;
+const CONTEXT: &[u8] = b"chancery/v1/batch";
 
 /// A signature to check.
 #[derive(Debug, Clone, Copy)]
@@ -41,8 +41,26 @@ pub struct Check<'a> {
     pub signature: &'a [u8],
 }
 
+/// What the random choices come from, with the signatures themselves: whoever made them must not
+/// have known it. One for a process is enough.
+#[derive(Clone, Copy)]
+pub struct Seed([u8; 32]);
+
+impl Seed {
+    /// Takes 32 bytes as the caller drew them.
+    pub const fn new(drawn: [u8; 32]) -> Self {
+        Self(drawn)
+    }
+}
+
+impl std::fmt::Debug for Seed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Seed(..)")
+    }
+}
+
 /// The verdict on each signature, in order: what [`PublicKey::verify`] says of it.
-pub fn verify_each(checks: &[Check<'_>]) -> Vec<bool> {
+pub fn verify_each(checks: &[Check<'_>], seed: &Seed) -> Vec<bool> {
     let mut verdicts = vec![false; checks.len()];
     let mut read = Vec::with_capacity(checks.len());
     for (at, check) in checks.iter().enumerate() {
@@ -52,7 +70,7 @@ pub fn verify_each(checks: &[Check<'_>]) -> Vec<bool> {
         }
     }
     for part in read.chunks(BATCH_MAX) {
-        judge(checks, part, &mut verdicts);
+        judge(checks, part, seed, &mut verdicts);
     }
     verdicts
 }
@@ -62,19 +80,24 @@ fn single(check: &Check<'_>) -> bool {
 }
 
 /// Judges a part whole; where something in it is bad, its halves.
-fn judge(checks: &[Check<'_>], part: &[(usize, Signature)], verdicts: &mut [bool]) {
+fn judge(
+    checks: &[Check<'_>],
+    part: &[(usize, Signature)],
+    seed: &Seed,
+    verdicts: &mut [bool],
+) {
     if part.len() < BATCH_MIN {
         for (at, _) in part {
             verdicts[*at] = single(&checks[*at]);
         }
-    } else if all_stand(checks, part) {
+    } else if all_stand(checks, part, seed) {
         for (at, _) in part {
             verdicts[*at] = true;
         }
     } else {
         let (left, right) = part.split_at(part.len() / 2);
-        judge(checks, left, verdicts);
-        judge(checks, right, verdicts);
+        judge(checks, left, seed, verdicts);
+        judge(checks, right, seed, verdicts);
     }
 }
 
@@ -111,7 +134,7 @@ impl Signature {
 }
 
 /// Whether all of a part verify. False is no verdict.
-fn all_stand(checks: &[Check<'_>], part: &[(usize, Signature)]) -> bool {
+fn all_stand(checks: &[Check<'_>], part: &[(usize, Signature)], seed: &Seed) -> bool {
     let mut keys: Vec<&PublicKey> = part.iter().map(|(at, _)| checks[*at].key).collect();
     keys.sort_unstable_by_key(|key| key.id());
     keys.dedup();
@@ -120,11 +143,7 @@ fn all_stand(checks: &[Check<'_>], part: &[(usize, Signature)]) -> bool {
     };
     points.extend(part.iter().map(|(_, signature)| signature.r));
 
-    let draw = SystemRandom::new();
-    let mut random = vec![0; points.len() * SUBSETS / 8 + part.len() * MULTIPLE_LEN];
-    if draw.fill(&mut random).is_err() {
-        return false;
-    }
+    let random = random(seed, part, points.len() * SUBSETS / 8 + part.len() * MULTIPLE_LEN);
     let (subsets, multiples) = random.split_at(points.len() * SUBSETS / 8);
     if !all_of_prime_order(&points, subsets) {
         return false;
@@ -145,6 +164,31 @@ fn all_stand(checks: &[Check<'_>], part: &[(usize, Signature)]) -> bool {
     points.push(-curve25519_dalek::constants::ED25519_BASEPOINT_POINT);
     factors.push(base);
     EdwardsPoint::vartime_multiscalar_mul(&factors, &points) == EdwardsPoint::identity()
+}
+
+/// `len` bytes that nobody can know who does not know the seed and all of the signatures. The
+/// challenge of a signature stands for its `R`, key and message.
+fn random(seed: &Seed, part: &[(usize, Signature)], len: usize) -> Vec<u8> {
+    let mut root = ring::digest::Context::new(&ring::digest::SHA512);
+    root.update(CONTEXT);
+    root.update(&seed.0);
+    for (_, signature) in part {
+        root.update(signature.k.as_bytes());
+        root.update(signature.s.as_bytes());
+    }
+    let mut out = Vec::with_capacity(len + ring::digest::SHA512_OUTPUT_LEN);
+    let root = root.finish();
+    for number in 0_u64.. {
+        if out.len() >= len {
+            break;
+        }
+        let mut block = ring::digest::Context::new(&ring::digest::SHA512);
+        block.update(root.as_ref());
+        block.update(&number.to_le_bytes());
+        out.extend_from_slice(block.finish().as_ref());
+    }
+    out.truncate(len);
+    out
 }
 
 fn point(key: &PublicKey) -> Option<EdwardsPoint> {

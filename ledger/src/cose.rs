@@ -5,7 +5,7 @@
 //! never pass for a command, nor either for a job spec. The parsed message keeps the bytes it came
 //! from, and the signature is checked over those.
 
-use crate::batch::{self, Check};
+use crate::batch::{self, Check, Seed};
 use crate::codec::{self, DecodeError, Key, Slices, Value, Writer};
 use crate::digest::Digest;
 use crate::key::{Algorithm, BadSignature, KeyId, PublicKey, SigningKey};
@@ -253,7 +253,7 @@ impl Sign1 {
 
 /// What [`Sign1::verify`] proves of each message and key, in order; none where it does not verify.
 /// Many at once take a fraction of the time.
-pub fn verify_each(messages: &[(&Sign1, &PublicKey)]) -> Vec<Option<Verified>> {
+pub fn verify_each(messages: &[(&Sign1, &PublicKey)], seed: &Seed) -> Vec<Option<Verified>> {
     let named: Vec<_> = messages.iter().filter(|(message, key)| message.names(key)).collect();
     let signed: Vec<_> = named
         .iter()
@@ -264,7 +264,7 @@ pub fn verify_each(messages: &[(&Sign1, &PublicKey)]) -> Vec<Option<Verified>> {
         message: signed,
         signature: &message.signature,
     });
-    let verdicts = batch::verify_each(&checks.collect::<Vec<_>>());
+    let verdicts = batch::verify_each(&checks.collect::<Vec<_>>(), seed);
     let mut proofs = named
         .iter()
         .zip(&signed)
@@ -309,6 +309,8 @@ mod tests {
         }
     }
 
+    const SEED: Seed = Seed::new([5; 32]);
+
     #[test]
     fn many_at_once_have_the_verdict_of_each() {
         let keys = [1, 2, 3].map(|seed| SigningKey::from_seed(&[seed; 32]).unwrap());
@@ -322,12 +324,12 @@ mod tests {
         let key = |at: usize| if at % 7 == 0 { 2 } else { at % 2 };
         let asked: Vec<_> =
             messages.iter().enumerate().map(|(at, it)| (it, keys[key(at)].public())).collect();
-        for (at, proof) in verify_each(&asked).into_iter().enumerate() {
+        for (at, proof) in verify_each(&asked, &SEED).into_iter().enumerate() {
             let (message, key) = asked[at];
             assert_eq!(proof, message.verify(key).ok(), "{at}");
             assert_eq!(proof.is_some(), at % 7 != 0, "{at}");
         }
-        assert_eq!(verify_each(&[]), []);
+        assert_eq!(verify_each(&[], &SEED), []);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! the sum of a batch and nothing else.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use chancery_ledger::batch::{BATCH_MAX, BATCH_MIN, Check, verify_each};
+use chancery_ledger::batch::{BATCH_MAX, BATCH_MIN, Check, Seed, verify_each};
 use chancery_ledger::key::{Algorithm, PublicKey, SigningKey};
 use curve25519_dalek::constants::{ED25519_BASEPOINT_TABLE, EIGHT_TORSION};
 use curve25519_dalek::edwards::EdwardsPoint;
@@ -22,7 +22,7 @@ fn verdicts(signed: &[Signed]) -> Vec<bool> {
         .iter()
         .map(|it| Check { key: &it.key, message: &it.message, signature: &it.signature })
         .collect();
-    let found = verify_each(&checks);
+    let found = verify_each(&checks, &Seed::new([5; 32]));
     let alone: Vec<_> =
         signed.iter().map(|it| it.key.verify(&it.message, &it.signature).is_ok()).collect();
     assert_eq!(found, alone);

@@ -10,6 +10,7 @@ use std::sync::{PoisonError, RwLock};
 use chancery_governance::log::FoldError;
 use chancery_governance::replay::Prepared;
 use chancery_governance::submission::key_of;
+use chancery_ledger::batch::Seed;
 use chancery_ledger::cose::{Sign1, verify_each};
 use chancery_ledger::entry::{OpenError, Sealed};
 use chancery_ledger::key::{KeyId, PublicKey};
@@ -19,9 +20,10 @@ pub const KEYS_MAX: usize = 1 << 16;
 
 /// The keys that entries brought so far, by id. An id is the hash of its key, so whoever makes an
 /// entry can put no key under another's id.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Directory {
     keys: RwLock<HashMap<KeyId, PublicKey>>,
+    seed: Seed,
 }
 
 /// An entry as it comes to the checks in order.
@@ -36,6 +38,11 @@ pub struct Opened {
 }
 
 impl Directory {
+    /// An empty one. `seed` is for signatures that are checked together.
+    pub fn new(seed: Seed) -> Self {
+        Self { keys: RwLock::default(), seed }
+    }
+
     /// Adds a key.
     pub fn add(&self, key: PublicKey) {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
@@ -89,7 +96,7 @@ impl Directory {
             }
         }
         let checks: Vec<_> = checks.iter().map(|(message, key)| (*message, key)).collect();
-        let proofs = verify_each(&checks);
+        let proofs = verify_each(&checks, &self.seed);
         for ((at, asked), proof) in asked.into_iter().zip(proofs) {
             let Some(Ok(opened)) = opened.get_mut(at) else { continue };
             match (asked, &mut opened.prepared) {

@@ -5,18 +5,19 @@
 use std::num::NonZero;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chancery_ledger::batch::BATCH_MAX;
+use chancery_ledger::batch::{BATCH_MAX, Seed};
 use chancery_ledger::cose;
 use chancery_ledger::key::PublicKey;
+use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::Request;
 use crate::App;
 
 /// Commands whose signatures wait to be checked. What waits is bounded with all that the writers
 /// hold: [`super::QUEUE_KIB_MAX`].
-#[derive(Default)]
 pub struct Proving {
     state: Mutex<State>,
+    seed: Seed,
 }
 
 #[derive(Default)]
@@ -24,6 +25,18 @@ struct State {
     waiting: Vec<(Request, PublicKey)>,
     /// How many check signatures at this moment.
     at_work: usize,
+}
+
+impl Default for Proving {
+    fn default() -> Self {
+        let mut drawn = [0; 32];
+        // Without randomness from the system nothing else here works either; the seed then comes
+        // down to the signatures themselves.
+        if SystemRandom::new().fill(&mut drawn).is_err() {
+            tracing::warn!("the system gives no randomness for checking signatures together");
+        }
+        Self { state: Mutex::default(), seed: Seed::new(drawn) }
+    }
 }
 
 impl Proving {
@@ -93,7 +106,7 @@ fn at_work_max() -> usize {
 fn prove(app: &App, batch: Vec<(Request, PublicKey)>) {
     let signed: Vec<_> =
         batch.iter().filter_map(|(request, key)| Some((request.signed()?, key))).collect();
-    let mut proofs = cose::verify_each(&signed).into_iter();
+    let mut proofs = cose::verify_each(&signed, &app.writers.proving.seed).into_iter();
     let proofs: Vec<_> = batch
         .iter()
         .map(|(request, _)| request.signed().and_then(|_| proofs.next().flatten()))
