@@ -9,10 +9,12 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use chancery_ccf::certificate::Certificate;
 use chancery_ledger::entry::OpenError;
 
+use super::mirror::{Judged, judge};
 use super::opened::{Directory, Opened};
-use crate::bundle::{Gap, Item, ReadError, Reader, Trailer};
+use crate::bundle::{Gap, Item, MirrorReceipt, ReadError, Reader, Trailer};
 use crate::check::Verdict;
 
 /// Most items of a batch.
@@ -28,6 +30,8 @@ pub enum Step {
     Entry(Result<Box<Opened>, OpenError>),
     /// Entries that are left out.
     Gap(Gap),
+    /// A receipt of the mirror.
+    Receipt(Box<Judged>),
     /// The end.
     Trailer(Trailer),
     /// The bundle can't be read on, after so many entries.
@@ -43,6 +47,7 @@ impl Step {
 /// What is read and not opened yet.
 enum Raw {
     Entry(Vec<u8>),
+    Receipt(Box<MirrorReceipt>),
     Other(Step),
 }
 
@@ -50,15 +55,17 @@ impl Raw {
     fn next(reader: &mut Reader<impl Read>) -> Self {
         Self::Other(match reader.next_item() {
             Ok(Item::Entry(bytes)) => return Self::Entry(bytes),
+            Ok(Item::Receipt(receipt)) => return Self::Receipt(receipt),
             Ok(Item::Gap(gap)) => Step::Gap(gap),
             Ok(Item::Trailer(trailer)) => Step::Trailer(trailer),
             Err(error) => Step::Unread(error, reader.entries_read()),
         })
     }
 
-    fn open(self, keys: &Directory) -> Step {
+    fn open(self, known: Known<'_>) -> Step {
         match self {
-            Self::Entry(bytes) => Step::Entry(keys.open(bytes).map(Box::new)),
+            Self::Entry(bytes) => Step::Entry(known.keys.open(bytes).map(Box::new)),
+            Self::Receipt(receipt) => Step::Receipt(Box::new(judge(*receipt, known.mirrors))),
             Self::Other(step) => step,
         }
     }
@@ -66,6 +73,7 @@ impl Raw {
     const fn len(&self) -> usize {
         match self {
             Self::Entry(bytes) => bytes.len(),
+            Self::Receipt(receipt) => receipt.receipt.len() + receipt.service.len(),
             Self::Other(_) => 0,
         }
     }
@@ -75,6 +83,15 @@ impl Raw {
     }
 }
 
+/// What is known of whoever signs.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// The keys that entries brought so far.
+    pub keys: &'a Directory,
+    /// The services of mirrors that the auditor named.
+    pub mirrors: &'a [Certificate],
+}
+
 /// Gives every item of the bundle to `take`, in order, until the last one or the first error.
 ///
 /// # Errors
@@ -82,13 +99,13 @@ impl Raw {
 /// What `take` returns.
 pub fn run(
     reader: &mut Reader<impl Read>,
-    keys: &Directory,
+    known: Known<'_>,
     threads: NonZero<usize>,
     mut take: impl FnMut(Step) -> Result<(), Verdict> + Send,
 ) -> Result<(), Verdict> {
     if threads.get() == 1 {
         loop {
-            let step = Raw::next(reader).open(keys);
+            let step = Raw::next(reader).open(known);
             let last = step.is_last();
             take(step)?;
             if last {
@@ -107,7 +124,7 @@ pub fn run(
                 loop {
                     let job = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok((batch, done)) = job else { return };
-                    let opened = batch.into_iter().map(|raw| raw.open(keys)).collect();
+                    let opened = batch.into_iter().map(|raw| raw.open(known)).collect();
                     // Nobody waits for it any more where an earlier entry failed.
                     drop(done.send(opened));
                 }

@@ -69,6 +69,8 @@ witnesses than asked for is incomplete.
 Without --service-key, a log that somebody made up with a key of their own
 verifies too. Get the key's id from elsewhere than the bundle. Without
 --witness, whoever exported it may have been shown another log than others.
+Without --ccf-service-certificate, the mirror's receipts may be anybody's: the
+report says NOT PINNED. With it, a bundle without receipts is incomplete.
 
 Examples:
   chancery audit verify audit.chancery --service-key sha256:...
@@ -84,6 +86,9 @@ Examples:
         service_key: Option<Digest>,
         #[command(flatten)]
         witnesses: witnesses::Named,
+        /// The certificate of the CCF service that mirrors the log; repeatable
+        #[arg(long = "ccf-service-certificate", value_name = "PEM")]
+        ccf_services: Vec<PathBuf>,
         /// Write the report as one page made for printing, too
         #[arg(long, value_name = "FILE")]
         html: Option<PathBuf>,
@@ -232,9 +237,10 @@ pub async fn run(global: &Global, command: Command) -> Result<ExitCode> {
             let scope = part.in_room(&room).await?;
             export::export(&room, scope, &file).await
         }
-        Command::Verify { file, service_key, witnesses, html, at, from } => {
-            let witnesses = witnesses.policy()?;
-            verify::run(&file, verify::Wanted { service_key, witnesses, html, at, from })
+        Command::Verify { file, service_key, witnesses, ccf_services, html, at, from } => {
+            let (witnesses, mirrors) = (witnesses.policy()?, ccf_services);
+            let wanted = verify::Wanted { service_key, witnesses, mirrors, html, at, from };
+            verify::run(&file, wanted)
         }
         Command::Diff { a, b, service_key } => compare::run(&a, &b, service_key),
         Command::Result { files, bundle, run, service_key } => {

@@ -10,7 +10,7 @@ use crate::writer::Failure;
 use crate::{Fault, ReadError, Store};
 
 /// Bytes of a receipt, at most.
-pub const MIRROR_RECEIPT_BYTES_MAX: usize = 1 << 20;
+pub const MIRROR_RECEIPT_BYTES_MAX: usize = 512 << 10;
 /// Bytes of a service's certificate, at most.
 pub const MIRROR_CERTIFICATE_BYTES_MAX: usize = 16 << 10;
 /// Bytes of a kind or of a transaction's id, at most.

@@ -243,6 +243,7 @@ fn log_of(bundle: &Path, service_key: Option<Digest>) -> Result<Log> {
                 position += 1;
             }
             Item::Gap(gap) => position = gap.first.saturating_add(gap.count),
+            Item::Receipt(_) => {}
             Item::Trailer(_) => break,
         }
     }
