@@ -7,6 +7,7 @@ mod database;
 mod export;
 mod files;
 mod landing;
+mod mirrored;
 mod part;
 mod verify;
 mod witnesses;
@@ -98,6 +99,25 @@ Examples:
         /// Begin timeline, votes, runs and releases at that entry
         #[arg(long, value_name = "POSITION", default_value_t, hide_default_value = true)]
         from: u64,
+    },
+    /// Say whether the log, or an entry, is in the mirror's ledger
+    ///
+    /// As the service says it now. With a position, the receipt of the batch that holds the entry
+    /// is in the answer with --output json: verify it with audit ccf-receipt. A bundle brings all
+    /// receipts, and audit verify checks them.
+    #[command(after_help = "\
+Exit codes: 0 mirrored, 1 not yet, diverged or nowhere.
+
+Examples:
+  chancery audit mirrored --wait 30
+  chancery audit mirrored 12 --output json")]
+    Mirrored {
+        /// The entry's position [default: all of the log]
+        #[arg(value_name = "POSITION")]
+        position: Option<u64>,
+        /// Wait for it, so many seconds at most
+        #[arg(long, value_name = "SECONDS", default_value_t, hide_default_value = true)]
+        wait: u32,
     },
     /// Verify two bundles and say what is missing between them
     ///
@@ -241,6 +261,10 @@ pub async fn run(global: &Global, command: Command) -> Result<ExitCode> {
             let (witnesses, mirrors) = (witnesses.policy()?, ccf_services);
             let wanted = verify::Wanted { service_key, witnesses, mirrors, html, at, from };
             verify::run(&file, wanted)
+        }
+        Command::Mirrored { position, wait } => {
+            let room = Room::open(global).await?;
+            mirrored::run(&room, position, wait).await
         }
         Command::Diff { a, b, service_key } => compare::run(&a, &b, service_key),
         Command::Result { files, bundle, run, service_key } => {
