@@ -330,6 +330,6 @@ impl Running {
 fn checksum(header: &[u8], checkpoint: &str, cosigned: Option<&str>, receipts: Running) -> Digest {
     let notes = [checkpoint.as_bytes(), cosigned.unwrap_or_default().as_bytes()];
     let receipts = receipts.0.map(|digest| *digest.as_bytes());
-    let receipts = receipts.as_ref().map_or(&[][..], |bytes| bytes);
+    let receipts = receipts.as_ref().map_or(&[][..], |bytes| &bytes[..]);
     Digest::of_parts(&[header, notes[0], notes[1], receipts])
 }

@@ -131,7 +131,7 @@ fn a_mirrored_log_verifies_and_says_up_to_where_and_by_whom() {
         assert!(mirrored.is_insecure_virtual() && mirrored.is_expected() == pinned);
 
         // Each form of the answer says so, and by which service.
-        let (text, html) = (render_text(&report, 100), render_html(&report));
+        let (text, html) = (render_text(&report, 200), render_html(&report));
         for form in [&text, &html] {
             assert!(form.contains("INSECURE-VIRTUAL (a stand-in: it proves nothing)"), "{form}");
             assert!(form.contains(&span.service.to_hex()) && form.contains("mirror"), "{form}");

@@ -6,8 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on says why")]
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::process::Command;
 
@@ -43,7 +43,10 @@ fn check_receipts(room: &Room, size: u64, certificate: &Path, kind: &str) {
     let mut next = 0;
     while next < size {
         let entry = room.contosso.does(&["audit", "mirrored", &next.to_string()]);
-        assert_eq!((&entry["state"], &entry["receipt"]["kind"]), (&"mirrored".into(), &kind.into()));
+        assert_eq!(
+            (&entry["state"], &entry["receipt"]["kind"]),
+            (&"mirrored".into(), &kind.into())
+        );
         let receipt = &entry["receipt"];
         assert_eq!(receipt["first"], next, "no gap and nothing twice");
         let file = room.folder.path().join("receipt");
@@ -94,7 +97,10 @@ fn ends_mirrored(room: &Room, certificate: &Path, kind: &str) {
     fs::write(&bundle, bytes).unwrap();
     let (code, report) = verify(&bundle, certificate, &key);
     assert_eq!(code, 1, "{report:#}");
-    assert_eq!((&report["failure"]["check"], &report["failure"]["position"]), (&"mirror".into(), &0.into()));
+    assert_eq!(
+        (&report["failure"]["check"], &report["failure"]["position"]),
+        (&"mirror".into(), &0.into())
+    );
 }
 
 /// The certificate that the service names, in a file.
@@ -123,7 +129,12 @@ fn a_server_that_is_killed_goes_on_mirroring_and_is_no_fork() {
 
     let data_dir = room.server_dir();
     let checked = offline(&["log", "fsck", "--data-dir", data_dir.to_str().unwrap()], None);
-    assert_eq!((checked.code, &checked.document["clean"]), (0, &true.into()), "{:#}", checked.document);
+    assert_eq!(
+        (checked.code, &checked.document["clean"]),
+        (0, &true.into()),
+        "{:#}",
+        checked.document
+    );
     let log = &checked.document["logs"][0];
     assert_eq!(log["mirrored"], log["entries"]);
 

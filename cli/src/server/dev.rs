@@ -55,7 +55,7 @@ pub struct Args {
     #[arg(long, default_value = NAME, hide = true)]
     name: String,
     #[command(flatten)]
-    mirror: mirror::Args,
+    mirror: mirror::Wanted,
     /// Form of the log on standard error.
     #[arg(long, value_enum, default_value = "text")]
     log_format: LogFormat,

@@ -27,7 +27,7 @@ const LEDGER_FILE: &str = "mirror-virtual.ledger";
 
 /// What mirrors the logs, as it is typed.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub struct Args {
+pub struct Wanted {
     /// A node of the CCF network that mirrors the logs, as in `https://ccf.example:8080`; may be
     /// repeated.
     #[arg(long = "mirror-ccf-url", value_name = "URL", requires = "mirror_ccf_service")]
@@ -58,7 +58,7 @@ enum StandIn {
     InsecureVirtual,
 }
 
-impl Args {
+impl Wanted {
     /// The same, with the stand-in where nothing is named.
     pub fn or_stand_in(mut self) -> Self {
         if self.mirror_ccf_urls.is_empty() {
@@ -129,7 +129,7 @@ impl Args {
 
 fn start(ledger: impl MirrorLedger, store: &Store, tasks: &mut JoinSet<()>) -> Mirror {
     let kind = ledger.kind();
-    let logs = StoredLogs::new(store.clone(), &ledger);
+    let logs = StoredLogs::new(store.clone(), kind);
     let driver = Driver::new(Arc::new(ledger), Arc::new(logs), Options::default());
     let (hint, status, appends) = (driver.hint(), driver.status(), store.clone());
     tasks.spawn(async move { forward_appends(&appends, hint).await });
@@ -148,10 +148,10 @@ mod tests {
     #[derive(Debug, clap::Parser)]
     struct Line {
         #[command(flatten)]
-        mirror: Args,
+        mirror: Wanted,
     }
 
-    fn parse(line: &str) -> Option<Args> {
+    fn parse(line: &str) -> Option<Wanted> {
         let line = std::iter::once("serve").chain(line.split_whitespace());
         Line::try_parse_from(line).ok().map(|line| line.mirror)
     }

@@ -44,7 +44,7 @@ pub struct Settings {
     /// Who cosigns the logs.
     pub witnesses: Witnesses,
     /// What mirrors them.
-    pub mirror: mirror::Args,
+    pub mirror: mirror::Wanted,
 }
 
 /// A server that is put together and not yet listening.

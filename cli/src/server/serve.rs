@@ -54,7 +54,7 @@ pub struct Args {
     #[arg(long, value_name = "N", requires = "witnesses")]
     witness_quorum: Option<usize>,
     #[command(flatten)]
-    mirror: mirror::Args,
+    mirror: mirror::Wanted,
     /// Form of the log on standard error.
     #[arg(long, value_enum, default_value = "text")]
     log_format: LogFormat,

@@ -97,7 +97,7 @@ async fn every_entry_gets_a_receipt_that_verifies() {
 
 #[tokio::test]
 async fn an_entry_that_waits_is_not_yet_mirrored_and_the_lag_is_told() {
-    let (room, gate) = room_at(Stage::Created).await;
+    let (mut room, gate) = room_at(Stage::Created).await;
     let before = until_mirrored(&room.service, room.id).await;
     gate.set(Way::Closed);
     room.litware.takes_key(room.id, room.litware_id(), crate::support::key(1)).await;
@@ -142,7 +142,7 @@ async fn an_entry_that_waits_is_not_yet_mirrored_and_the_lag_is_told() {
 
 #[tokio::test]
 async fn a_divergence_stops_that_log_and_is_told_everywhere() {
-    let (room, gate) = room_at(Stage::Created).await;
+    let (mut room, gate) = room_at(Stage::Created).await;
     let before = until_mirrored(&room.service, room.id).await;
     let ready = room.service.send(Call::get("/readyz")).await.ok();
     assert!(ready.json.get("alarms").is_none());
@@ -254,4 +254,36 @@ async fn a_restart_goes_on_where_the_mirror_is() {
     }
     assert_eq!(next, size);
     service.finish().await;
+}
+
+#[tokio::test]
+async fn bundles_bring_the_receipts_of_what_they_hold() {
+    let (room, gate) = room_at(Stage::Requested).await;
+    let size = until_mirrored(&room.service, room.id).await;
+    let mirrors = vec![gate.service().clone()];
+    let options = chancery_audit::Options { mirrors, ..chancery_audit::Options::default() };
+    let parts = [
+        String::new(),
+        format!("?query={}", room.query),
+        format!("?run={}", room.run),
+        format!("?member={}", room.fabrikam_id),
+    ];
+    for part in parts {
+        let path = room.path(&format!("/bundle{part}"));
+        let answer = room.service.send(room.contosso.get(&path)).await;
+        let report = chancery_audit::verify(&answer.bytes[..], &options);
+        assert_eq!(report.verdict, chancery_audit::Verdict::Verified, "{part}");
+        let mirrored = report.standing.unwrap().mirrored.unwrap();
+        assert!(mirrored.is_expected() && mirrored.is_insecure_virtual());
+        assert!(mirrored.size == size || !part.is_empty(), "{part}: {mirrored:?}");
+    }
+    // What came after the last receipt is told as such, and the bundle verifies.
+    gate.set(Way::Closed);
+    waits(&room, "wait=0").await;
+    let answer = room.service.send(room.contosso.get(&room.path("/bundle"))).await;
+    let report = chancery_audit::verify(&answer.bytes[..], &options);
+    assert_eq!(report.verdict, chancery_audit::Verdict::Verified);
+    assert_eq!(report.standing.unwrap().mirrored.unwrap().size, size);
+    gate.set(Way::Open);
+    room.finish().await;
 }

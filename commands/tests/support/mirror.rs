@@ -94,7 +94,7 @@ pub fn follow(gate: Option<&Arc<Gate>>, store: &Store) -> (Option<Mirror>, Vec<J
         backoff_cap: Duration::from_millis(20),
         ..Options::default()
     };
-    let logs = StoredLogs::new(store.clone(), &**gate);
+    let logs = StoredLogs::new(store.clone(), gate.kind());
     let driver = Driver::new(Arc::clone(gate), Arc::new(logs), options);
     let (status, hint, appends) = (driver.status(), driver.hint(), store.clone());
     let tasks = vec![

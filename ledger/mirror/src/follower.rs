@@ -318,9 +318,9 @@ impl Follower {
             return Err(Divergence::Root { size: batch.size }.into());
         }
         let claims = self.claims(batch.size, proven.root(), logs).await?;
-        verify(ledger, &batch, claims, &receipt)?;
+        let service = verify(ledger, &batch, claims, &receipt)?;
         let Accepted { first, size, root, transaction } = batch;
-        let kept = Mirrored { first, size, root, transaction, receipt };
+        let kept = Mirrored { first, size, root, transaction, service, receipt };
         if logs.keep(self.collaboration, kept).await? {
             self.proven = proven;
             self.pending.pop_front();
@@ -370,17 +370,18 @@ impl Follower {
     }
 }
 
+/// Gives the certificate that it was verified under, in DER.
 fn verify<P: MirrorLedger>(
     ledger: &P,
     batch: &Accepted,
     claims: Digest,
     receipt: &[u8],
-) -> Result<(), Divergence> {
+) -> Result<Vec<u8>, Divergence> {
     let expected =
         Expected { claims: Some(claims), transaction: Some(batch.transaction), at_s: None };
     Receipt::parse(receipt)
         .and_then(|receipt| receipt.verify(ledger.service(), &[], &expected))
-        .map(|_| ())
+        .map(|_| ledger.service().der().to_vec())
         .map_err(|source| Divergence::Receipt {
             transaction: batch.transaction.to_string(),
             source,

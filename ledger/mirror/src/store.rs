@@ -9,20 +9,18 @@ use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::logs::{Logs, LogsError, Mirrored, Signed};
-use crate::port::{Kind, MirrorLedger};
+use crate::port::Kind;
 
-/// The logs of a store, mirrored in one ledger. Beside each receipt stands what is behind that ledger
-/// and the certificate that it was verified under.
+/// The logs of a store, mirrored in a ledger of one kind, which stands beside each receipt.
 pub struct StoredLogs {
     store: Store,
     kind: Kind,
-    service: Vec<u8>,
 }
 
 impl StoredLogs {
-    /// Of that store, for that ledger.
-    pub fn new(store: Store, ledger: &impl MirrorLedger) -> Self {
-        Self { store, kind: ledger.kind(), service: ledger.service().der().to_vec() }
+    /// Of that store, for a ledger of that kind.
+    pub const fn new(store: Store, kind: Kind) -> Self {
+        Self { store, kind }
     }
 }
 
@@ -69,7 +67,7 @@ impl Logs for StoredLogs {
             root: batch.root,
             kind: self.kind.as_str().to_owned(),
             transaction: batch.transaction.to_string(),
-            service: self.service.clone(),
+            service: batch.service,
             receipt: batch.receipt,
         };
         match self.store.keep_mirror_receipt(c, receipt).await {
@@ -91,8 +89,8 @@ impl Logs for StoredLogs {
 
 fn mirrored(stored: MirrorReceipt) -> Result<Mirrored, LogsError> {
     let transaction = stored.transaction.parse().map_err(|error| LogsError(Box::new(error)))?;
-    let MirrorReceipt { first, size, root, receipt, .. } = stored;
-    Ok(Mirrored { first, size, root, transaction, receipt })
+    let MirrorReceipt { first, size, root, service, receipt, .. } = stored;
+    Ok(Mirrored { first, size, root, transaction, service, receipt })
 }
 
 fn unread(error: ReadError) -> LogsError {

@@ -61,7 +61,7 @@ async fn a_line_that_was_cut_short_was_never_taken() {
     let before = fs::read(&path).unwrap();
     push(&open(&path), 3, 6).await;
     let after = fs::read(&path).unwrap();
-    for len in before.len()..after.len() {
+    for len in (before.len()..after.len()).step_by(7) {
         fs::write(&path, &after[..len]).unwrap();
         let ledger = open(&path);
         assert_eq!(ledger.head(collaboration(1)).await.unwrap().unwrap().size, 3);

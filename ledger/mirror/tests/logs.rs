@@ -7,9 +7,9 @@ mod support;
 use chancery_ccf::txid::TxId;
 use chancery_ledger::id::CollaborationId;
 use chancery_ledger::merkle::leaf_hash;
-use chancery_mirror::{InMemory, InsecureVirtual, Logs, Mirrored, Signed, StoredLogs};
+use chancery_mirror::{InMemory, Kind, Logs, Mirrored, Signed, StoredLogs};
 use chancery_store::{Append, NewEntry, Store};
-use support::{NAME, checkpoint, collaboration, entries, note, set};
+use support::{checkpoint, collaboration, entries, note, set};
 
 async fn append(store: &Store, c: CollaborationId, from: usize, until: usize) {
     let all = entries(until);
@@ -50,6 +50,7 @@ async fn contract(logs: &impl Logs) {
         size,
         root: checkpoint(one, &entries(usize::try_from(size).unwrap())).root,
         transaction: TxId::new(2, size),
+        service: b"a certificate".to_vec(),
         receipt: b"a receipt".to_vec(),
     };
     assert!(logs.keep(one, batch(0, 4)).await.unwrap());
@@ -79,11 +80,9 @@ async fn those_of_a_store() {
     append(&store, collaboration(1), 0, 5).await;
     append(&store, collaboration(1), 5, 9).await;
     append(&store, collaboration(2), 0, 3).await;
-    let ledger = InsecureVirtual::new(NAME, b"seed").unwrap();
-    contract(&StoredLogs::new(store.clone(), &ledger)).await;
+    contract(&StoredLogs::new(store.clone(), Kind::InsecureVirtual)).await;
     let kept = store.mirror_receipt(collaboration(1), 0).await.unwrap().unwrap();
     assert_eq!(kept.kind, "insecure-virtual");
     assert_eq!(kept.transaction, "2.4");
-    let service = chancery_mirror::MirrorLedger::service(&ledger);
-    assert_eq!(kept.service, service.der());
+    assert_eq!(kept.service, b"a certificate");
 }
