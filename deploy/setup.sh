@@ -66,8 +66,8 @@ install_node_modules() {
   printf '%s' "$wanted" >"$stamp"
 }
 
-# Virtual environments of our own, kept in step with the pinned requirements. Two, as the last
-# release of CCF's tools for this Python wants older libraries than the application.
+# Virtual environments of our own, with the pinned requirements. Two, as the last release of CCF's
+# tools for this Python wants older libraries than the application.
 install_python() {
   install_venv "$VENV" "PySpark and friends into .venv (a few hundred megabytes, once)" "$@"
 }
@@ -76,21 +76,29 @@ install_ccf_tools() {
   install_venv "$VENV-ccf" "Microsoft's tools for CCF ledgers into .venv-ccf (once)" "$@"
 }
 
+# Adds what the requirements ask for and is not there yet; what others asked for stays.
 install_venv() {
-  local VENV=$1 what=$2
+  local VENV=$1 what=$2 python=python3 file
   shift 2
-  local stamp="$VENV/.requirements" wanted
-  wanted=$(cat "$@" | sha256sum | cut -d' ' -f1)
-  [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && return
-  local python=python3
+  local stamp="$VENV/.requirements" missing=() arguments=()
+  for file in "$@"; do
+    grep -qs "^$(sha256sum <"$file" | cut -d' ' -f1)$" "$stamp" || missing+=("$file")
+    arguments+=(-r "$file")
+  done
+  [ ${#missing[@]} = 0 ] && return
   command -v python3 >/dev/null && python3 -m venv --help >/dev/null 2>&1 || install_packages python3 python3-venv
   say "installing $what"
-  rm -rf "$VENV"
-  "$python" -m venv "$VENV" 2>/dev/null || { install_packages python3-venv; "$python" -m venv "$VENV"; }
-  local arguments=()
-  for file in "$@"; do arguments+=(-r "$file"); done
+  if [ ! -f "$stamp" ]; then
+    # None there, or one whose installation was cut off.
+    rm -rf "$VENV"
+    "$python" -m venv "$VENV" 2>/dev/null || { install_packages python3-venv; "$python" -m venv "$VENV"; }
+  fi
+  local known
+  known=$(cat "$stamp" 2>/dev/null || true)
+  rm -f "$stamp"
   "$VENV/bin/pip" install ${QUIET:+--quiet} --disable-pip-version-check "${arguments[@]}"
-  printf '%s' "$wanted" >"$stamp"
+  { [ -z "$known" ] || printf '%s\n' "$known"; for file in "$@"; do sha256sum <"$file" | cut -d' ' -f1; done; } |
+    sort -u >"$stamp"
 }
 
 setup() {

@@ -1,6 +1,6 @@
 //! The write path: one writer for each collaboration, many collaborations at once.
 //!
-//! A command's signature is checked before it queues, on whichever core its request runs. The
+//! A command's signature is checked before it queues, together with those that wait. The
 //! writer takes what waits as one batch: it decides each command on what those before it in the
 //! batch leave, seals, and appends all of it under one checkpoint and one fsync; while that
 //! commits, it decides the next batch. Nobody is answered before what the answer rests on is on
@@ -9,23 +9,26 @@
 //! - [`actor`]: the writer's task
 //! - [`batch`]: commands decided and sealed, and what the append makes of them
 //! - [`decide`]: one command's way through the rules
+//! - [`proving`]: signatures, checked before the commands queue
 //! - [`rotate`]: moving logs to the service's newest key
 
 mod actor;
 mod batch;
 mod decide;
+mod proving;
 mod rotate;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use chancery_governance::submission::{Carried, carried, preverify};
-use chancery_ledger::cose::Verified;
+use chancery_governance::submission::{Carried, carried, carried_early};
+use chancery_ledger::cose::{Sign1, Verified};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::Authority;
 use chancery_ledger::id::CollaborationId;
 use chancery_ledger::key::{KeyId, PublicKey};
 use chancery_store::{CommandRecord, Fault};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::App;
@@ -33,6 +36,8 @@ use crate::caller::Caller;
 use crate::execute::Incoming;
 use crate::problem::Problem;
 use crate::refusal;
+use proving::Proving;
+
 pub use batch::{BATCH_BYTES_MAX, BATCH_COMMANDS_MAX, BATCH_TIME_MAX, Committed};
 
 /// Commands that wait for one collaboration's writer, at most; the next is answered 503.
@@ -44,9 +49,6 @@ pub const WRITERS_MAX: usize = 4096;
 /// Public keys held to check signatures before they queue, at most. A key that is not held costs
 /// its command a check in the queue.
 pub const KEYS_MAX: usize = 65_536;
-/// Bytes of a command's content that is read before it queues, at most: read, it may take some
-/// thirty times as much memory. A longer one is read when its turn comes.
-const CARRIED_LEN_MAX: usize = 4 << 10;
 /// How often a lost race for the next position is run again.
 const RACES_MAX: u32 = 4;
 
@@ -55,6 +57,7 @@ pub struct Writers {
     queues: Mutex<HashMap<CollaborationId, mpsc::Sender<Request>>>,
     room: Arc<Semaphore>,
     keys: RwLock<HashMap<KeyId, PublicKey>>,
+    proving: Proving,
 }
 
 /// Who sends a command.
@@ -86,6 +89,13 @@ struct Request {
     _room: OwnedSemaphorePermit,
 }
 
+impl Request {
+    /// The signed message that was read already.
+    fn signed(&self) -> Option<&Sign1> {
+        Some(&self.carried.as_ref()?.signed.as_ref()?.message)
+    }
+}
+
 /// What is known of a command's id before it is decided.
 enum Known {
     /// It looks new; the append tells if it is not.
@@ -110,6 +120,7 @@ impl Default for Writers {
             queues: Mutex::default(),
             room: Arc::new(Semaphore::new(QUEUE_KIB_MAX as usize)),
             keys: RwLock::default(),
+            proving: Proving::default(),
         }
     }
 }
@@ -127,56 +138,61 @@ impl Writers {
         incoming: Incoming,
         authority: Authority,
     ) -> Result<Outcome, Problem> {
-        let carried = match size(&authority) {
-            ..=CARRIED_LEN_MAX => carried(&authority).ok(),
-            _ => None,
-        };
-        let verified = match &carried {
-            Some(carried) => carried.preverify(&|id| self.key(id)),
-            None => preverify(&authority, &|id| self.key(id)),
-        };
         let kib = u32::try_from(size(&authority) / 1024 + 1).unwrap_or(QUEUE_KIB_MAX);
         let room = Arc::clone(&self.room).try_acquire_many_owned(kib).map_err(|_| busy())?;
-        let collaboration = incoming.collaboration;
         let (reply, outcome) = oneshot::channel();
-        let request = Request {
+        let mut request = Request {
             sender,
             digest: incoming.digest(),
             incoming,
+            carried: carried_early(&authority),
             authority,
-            carried,
-            verified,
+            verified: None,
             races: 0,
             known: Known::New,
             alone: false,
             reply,
             _room: room,
         };
-        self.enqueue(app, collaboration, request)?;
+        let find = |id| self.key(id);
+        let signer = request.carried.as_ref().and_then(|carried| carried.signed_by(&find));
+        if let Some((_, key)) = signer {
+            self.proving.send(app, request, key);
+        } else {
+            if request.carried.is_none() {
+                // A long one: read twice rather than held, as many may wait.
+                let carried = carried(&request.authority).ok();
+                request.verified = carried.and_then(|carried| carried.preverify(&find));
+            }
+            self.enqueue(app, request);
+        }
         // A writer that ended without an answer may have stored the command.
         outcome.await.unwrap_or_else(|_| Err(refusal::outcome_unknown(&Fault::stopped())))
     }
 
-    fn enqueue(
-        &self,
-        app: &App,
-        collaboration: CollaborationId,
-        mut request: Request,
-    ) -> Result<(), Problem> {
+    /// Hands a request to its collaboration's writer, or answers it where that is not possible.
+    fn enqueue(&self, app: &App, request: Request) {
+        if let Err(request) = self.try_enqueue(app, request) {
+            let _ = request.reply.send(Err(busy()));
+        }
+    }
+
+    fn try_enqueue(&self, app: &App, mut request: Request) -> Result<(), Request> {
+        let collaboration = request.incoming.collaboration;
         let mut queues = self.queues();
         if let Some(queue) = queues.get(&collaboration) {
             match queue.try_send(request) {
                 Ok(()) => return Ok(()),
-                Err(mpsc::error::TrySendError::Full(_)) => return Err(busy()),
-                Err(mpsc::error::TrySendError::Closed(returned)) => request = returned,
+                Err(TrySendError::Full(returned)) => return Err(returned),
+                Err(TrySendError::Closed(returned)) => request = returned,
             }
         }
         queues.retain(|_, queue| !queue.is_closed());
         if queues.len() >= WRITERS_MAX {
-            return Err(busy());
+            return Err(request);
         }
         let queue = actor::spawn(app, collaboration);
-        queue.try_send(request).map_err(|_| busy())?;
+        queue.try_send(request).map_err(TrySendError::into_inner)?;
         queues.insert(collaboration, queue);
         Ok(())
     }

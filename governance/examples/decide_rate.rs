@@ -18,9 +18,9 @@ use std::time::Instant;
 use chancery_governance::command::{Command, RestoreConsent, ReviseQuery, WithdrawConsent};
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::log;
-use chancery_governance::replay::Replay;
+use chancery_governance::replay::{Prepared, Replay};
 use chancery_governance::subject::Subject;
-use chancery_governance::submission::{Facts, Submission, carried, handle, preverify};
+use chancery_governance::submission::{Facts, Submission, carried, handle};
 use chancery_ledger::entry::{Authority, Sealed};
 use chancery_ledger::id::CommandId;
 use chancery_ledger::key::PublicKey;
@@ -103,8 +103,11 @@ fn measure(name: &str, world: World, incoming: Vec<Incoming>, key: &PublicKey) {
         }
     });
     let lookup = |_| Some(key.clone());
-    let (_, proofs) = timed("preverify (parse envelope, Ed25519)", count, || {
-        incoming.iter().map(|it| preverify(&it.authority, &lookup)).collect::<Vec<_>>()
+    let (_, proofs) = timed("preverify (parse, Ed25519)", count, || {
+        incoming
+            .iter()
+            .map(|it| carried(&it.authority).unwrap().preverify(&lookup))
+            .collect::<Vec<_>>()
     });
     let mut state = world.state.clone();
     let mut log: Vec<Sealed> = Vec::with_capacity(count);
@@ -167,7 +170,9 @@ fn measure(name: &str, world: World, incoming: Vec<Incoming>, key: &PublicKey) {
     }
     let (replay_us, ()) = timed("replay, signature proven", count, || {
         for (sealed, verified) in opened.iter().zip(&proofs) {
-            replay.step_verified(sealed, &evidence::verify, *verified).unwrap();
+            let mut prepared = Prepared::all_of(sealed).unwrap();
+            prepared.prove(*verified);
+            replay.step_prepared(sealed, &prepared, &evidence::verify).unwrap();
         }
     });
     say(&format!("  entries of {len} bytes"));

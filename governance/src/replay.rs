@@ -5,22 +5,22 @@
 //! over and releases may word differently. What a decision took from outside the log is lifted from
 //! the stored event, and what that means is the caller's to say.
 
+mod prepared;
 mod used;
 
 use std::collections::VecDeque;
 
-use chancery_ledger::cose::Verified;
 use chancery_ledger::entry::{Actor, Authority, Sealed};
 use chancery_ledger::id::CommandId;
 
 use crate::command::Command;
 use crate::event::Event;
-use crate::log::{FoldError, check_place, read};
+use crate::log::{FoldError, check_place};
 use crate::reason::Rejection;
 use crate::run::{Evidence, Verdict};
 use crate::state::{State, evolve};
 use crate::subject::Subject;
-use crate::submission::{EmailProof, Facts, Service, Submission, carried, handle_carried};
+use crate::submission::{EmailProof, Facts, Service, Submission, handle_carried};
 
 /// An entry that the rules do not permit where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,6 +81,8 @@ pub enum ReplayError {
 /// Verifies evidence: gives what it says, or why it says nothing.
 pub type VerifyEvidence<'a> = &'a (dyn Fn(&Evidence) -> Result<Verdict, String> + Sync);
 
+pub use prepared::Prepared;
+
 /// A replay in progress.
 #[derive(Debug, Clone, Default)]
 pub struct Replay {
@@ -102,29 +104,29 @@ impl Replay {
     ///
     /// [`ReplayError`]; the replay can't go on then.
     pub fn step(&mut self, sealed: &Sealed, verify: VerifyEvidence<'_>) -> Result<(), ReplayError> {
-        self.step_verified(sealed, verify, None)
+        self.step_prepared(sealed, &Prepared::event_of(sealed)?, verify)
     }
 
-    /// As [`Replay::step`], where the signature of the entry's authority may be proven already: see
-    /// [`crate::submission::preverify`]. What is not proven is checked here.
+    /// As [`Replay::step`], where `prepared` was read from that entry. What it holds no proof of is
+    /// checked here.
     ///
     /// # Errors
     ///
     /// [`ReplayError`]; the replay can't go on then.
-    pub fn step_verified(
+    pub fn step_prepared(
         &mut self,
         sealed: &Sealed,
+        prepared: &Prepared,
         verify: VerifyEvidence<'_>,
-        verified: Option<Verified>,
     ) -> Result<(), ReplayError> {
-        let (recorded, event) = read(sealed)?;
+        let (recorded, event) = (prepared.recorded(), prepared.event());
         let (entry, position) = (sealed.entry(), recorded.position);
-        if let Event::CollaborationCreated(created) = &event
+        if let Event::CollaborationCreated(created) = event
             && created.rules != crate::RULES
         {
             return Err(ReplayError::Rules { version: created.rules });
         }
-        check_place(&self.state, sealed, &event)?;
+        check_place(&self.state, sealed, event)?;
         if let Authority::Consequence(of) = entry.authority {
             if self.cause != Some((of, entry.command, entry.actor)) || self.due.is_empty() {
                 return Err(ReplayError::NoCause { position });
@@ -134,16 +136,17 @@ impl Replay {
             if !self.commands.insert(entry.command) {
                 return Err(ReplayError::CommandReused { position });
             }
-            let carried = carried(&entry.authority)
+            let carried = prepared
+                .carried(&entry.authority)
                 .map_err(|source| ReplayError::Refused { position, source })?;
             let submission = Submission {
                 collaboration: entry.collaboration,
                 subject: recorded.subject,
                 command: entry.command,
                 authority: &entry.authority,
-                verified,
+                verified: prepared.verified(),
                 now_ms: entry.time_ms,
-                facts: recorded_facts(&carried.command, &event, verify),
+                facts: recorded_facts(&carried.command, event, verify),
             };
             let decision = handle_carried(&self.state, &submission, &carried)
                 .map_err(|source| ReplayError::Refused { position, source })?;
@@ -159,19 +162,20 @@ impl Replay {
         }
         let due = self.due.pop_front();
         let same = due.as_ref().is_some_and(|(subject, due)| {
-            *subject == recorded.subject && due.is_but_for_prose(&event)
+            *subject == recorded.subject && due.is_but_for_prose(event)
         });
         if !same {
-            let name =
-                |(subject, event): &(Subject, Event)| format!("{} on {subject}", event.kind());
+            let name = |subject: &Subject, event: &Event| format!("{} on {subject}", event.kind());
             return Err(ReplayError::OtherEvent {
                 position,
-                expected: due.as_ref().map_or("nothing".to_owned(), name),
-                found: name(&(recorded.subject, event)),
+                expected: due
+                    .as_ref()
+                    .map_or("nothing".to_owned(), |(subject, event)| name(subject, event)),
+                found: name(&recorded.subject, event),
             });
         }
         let state = std::mem::take(&mut self.state);
-        self.state = evolve(state, &recorded, event).map_err(FoldError::from)?;
+        self.state = evolve(state, recorded, event.clone()).map_err(FoldError::from)?;
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 
 use chancery_ledger::codec::{self, Value};
 use chancery_ledger::command::{LIFETIME_MS_MAX, SignedCommand};
-use chancery_ledger::cose::{self, ContentType, Sign1, Verified};
+use chancery_ledger::cose::{ContentType, Sign1, Verified};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::{Actor, Authority, Entry, SEALED_LEN_MAX, SignedContent};
 use chancery_ledger::id::{CollaborationId, CommandId};
@@ -33,8 +33,8 @@ pub struct Submission<'a> {
     pub command: CommandId,
     /// By what right; holds the command's content too.
     pub authority: &'a Authority,
-    /// Proof that the authority's signature was checked already: see [`preverify`]. What it does
-    /// not prove is checked here.
+    /// Proof that the authority's signature was checked already: see [`Carried::preverify`]. What
+    /// it does not prove is checked here.
     pub verified: Option<Verified>,
     /// Milliseconds since the Unix epoch.
     pub now_ms: u64,
@@ -193,6 +193,23 @@ fn check_size(decision: &Decision, authority: &Authority) -> Result<(), Rejectio
         authority_len = 0;
     }
     Ok(())
+}
+
+/// Bytes of a signed message and its content, or of a witnessed content, that are read before their
+/// command's turn, at most: read, they may take some thirty times as much memory, and many wait.
+pub const CARRIED_LEN_MAX: usize = 4 << 10;
+
+/// As [`carried`], before the command's turn: nothing where it is longer than [`CARRIED_LEN_MAX`],
+/// or is none. What is wrong with it, its turn says.
+pub fn carried_early(authority: &Authority) -> Option<Carried> {
+    let len = match authority {
+        Authority::MemberSigned(signed)
+        | Authority::ExecutorSigned(signed)
+        | Authority::ServiceSigned(signed) => signed.message.len() + signed.content.len(),
+        Authority::ServiceWitnessed(witness) => witness.content.len(),
+        Authority::Consequence(_) => return None,
+    };
+    if len <= CARRIED_LEN_MAX { carried(authority).ok() } else { None }
 }
 
 /// Reads the command that an authority carries; checks no signature.
@@ -363,49 +380,32 @@ fn check_signature(
 }
 
 impl Carried {
-    /// As [`preverify`], of what was read already.
-    pub fn preverify(&self, key: &dyn Fn(KeyId) -> Option<PublicKey>) -> Option<Verified> {
+    /// The signed message with the key that it names, to check the signature before the command's
+    /// turn comes: the arithmetic, on any core, in any order. Whose key it is and what it may do,
+    /// [`handle`] says.
+    ///
+    /// `key` gives the key of an id; ids are SHA-256 of the key, so a wrong answer proves nothing. A
+    /// command that brings its own key (`run.admit`, `service.rotate-key`) needs no answer.
+    ///
+    /// Gives nothing where there is no signature or no key.
+    pub fn signed_by(
+        &self,
+        key: &dyn Fn(KeyId) -> Option<PublicKey>,
+    ) -> Option<(&Sign1, PublicKey)> {
         let message = &self.signed.as_ref()?.message;
         let brought = match &self.command {
             Command::AdmitRun(admit) => Some(&admit.executor),
             Command::RotateServiceKey(rotate) => Some(&rotate.key),
             _ => None,
         };
-        let key = key(message.key_id()).or_else(|| brought.cloned())?;
+        Some((message, key(message.key_id()).or_else(|| brought.cloned())?))
+    }
+
+    /// Checks the signature by the key of [`Carried::signed_by`].
+    pub fn preverify(&self, key: &dyn Fn(KeyId) -> Option<PublicKey>) -> Option<Verified> {
+        let (message, key) = self.signed_by(key)?;
         message.verify(&key).ok()
     }
-}
-
-/// Checks the signature of an authority before its turn comes: the arithmetic, on any core, in any
-/// order. Whose key it is and what it may do, [`handle`] says.
-///
-/// `key` gives the key of an id; ids are SHA-256 of the key, so a wrong answer proves nothing. A
-/// command that brings its own key (`run.admit`, `service.rotate-key`) needs no answer.
-///
-/// Gives nothing where there is no signature, no key, or the signature is not that key's.
-pub fn preverify(
-    authority: &Authority,
-    key: &dyn Fn(KeyId) -> Option<PublicKey>,
-) -> Option<Verified> {
-    let (kind, signed) = match authority {
-        Authority::MemberSigned(signed) => (ContentType::Command, signed),
-        Authority::ExecutorSigned(signed) => (ContentType::ExecutorReport, signed),
-        Authority::ServiceSigned(signed) => (ContentType::ServiceCommand, signed),
-        Authority::ServiceWitnessed(_) | Authority::Consequence(_) => return None,
-    };
-    let message = cose::parse(kind, &signed.message).ok()?;
-    let key = key(message.key_id()).or_else(|| brought_key(kind, &signed.content))?;
-    message.verify(&key).ok()
-}
-
-/// The key that the content of `run.admit` or `service.rotate-key` brings along.
-fn brought_key(kind: ContentType, content: &[u8]) -> Option<PublicKey> {
-    let field = match kind {
-        ContentType::ExecutorReport => "executor",
-        ContentType::ServiceCommand => "key",
-        ContentType::Command | ContentType::Entry | ContentType::JobSpec => return None,
-    };
-    key_at(&codec::decode(content).ok()?, field)
 }
 
 fn key_at(map: &Value, field: &str) -> Option<PublicKey> {

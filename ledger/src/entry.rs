@@ -134,7 +134,7 @@ impl Sealed {
     ///
     /// [`OpenError`].
     pub fn parse(bytes: Vec<u8>) -> Result<Self, OpenError> {
-        let (sealed, _) = Self::parts(bytes)?;
+        let (sealed, _) = Self::parse_signed(bytes)?;
         Ok(sealed)
     }
 
@@ -144,27 +144,17 @@ impl Sealed {
     ///
     /// [`OpenError`].
     pub fn open(bytes: Vec<u8>, key: &PublicKey) -> Result<Self, OpenError> {
-        let (sealed, message) = Self::parts(bytes)?;
+        let (sealed, message) = Self::parse_signed(bytes)?;
         message.verify(key).map_err(OpenError::Seal)?;
         Ok(sealed)
     }
 
-    /// Reads an entry and says whether the key that it names sealed it, where `key` knows that key.
-    /// Whether it is the right one is for the caller to judge.
+    /// Reads an entry, and gives beside it the signed message that it is, to check its seal later.
     ///
     /// # Errors
     ///
     /// [`OpenError`], but for [`OpenError::Seal`].
-    pub fn open_by(
-        bytes: Vec<u8>,
-        key: impl FnOnce(KeyId) -> Option<PublicKey>,
-    ) -> Result<(Self, bool), OpenError> {
-        let (sealed, message) = Self::parts(bytes)?;
-        let verified = key(sealed.key_id).is_some_and(|key| message.verify(&key).is_ok());
-        Ok((sealed, verified))
-    }
-
-    fn parts(bytes: Vec<u8>) -> Result<(Self, cose::Sign1), OpenError> {
+    pub fn parse_signed(bytes: Vec<u8>) -> Result<(Self, cose::Sign1), OpenError> {
         if bytes.len() > SEALED_LEN_MAX {
             return Err(OpenError::TooLong);
         }

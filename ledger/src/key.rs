@@ -80,13 +80,11 @@ impl PublicKey {
     ///
     /// [`ParseKeyError`] where the length is not the algorithm's.
     pub fn new(algorithm: Algorithm, bytes: &[u8]) -> Result<Self, ParseKeyError> {
-        if bytes.len() == algorithm.public_key_len() {
-            let weak =
-                algorithm == Algorithm::EdDsa && (is_small_order(bytes) || !is_canonical(bytes));
-            Ok(Self { algorithm, bytes: bytes.to_vec(), id: Digest::of(bytes), weak })
-        } else {
-            Err(ParseKeyError)
+        if bytes.len() != algorithm.public_key_len() {
+            return Err(ParseKeyError);
         }
+        let weak = algorithm == Algorithm::EdDsa && bytes.try_into().is_ok_and(is_doubtful);
+        Ok(Self { algorithm, bytes: bytes.to_vec(), id: Digest::of(bytes), weak })
     }
 
     /// Its algorithm.
@@ -97,6 +95,11 @@ impl PublicKey {
     /// Its raw bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Whether it verifies nothing, whatever the signature.
+    pub(crate) const fn is_weak(&self) -> bool {
+        self.weak
     }
 
     /// Its id: SHA-256 of the raw bytes.
@@ -123,42 +126,51 @@ impl PublicKey {
     }
 }
 
-/// The y coordinates of the Ed25519 points of small order, canonical and not, without the sign bit.
-const SMALL_ORDER: [&str; 7] = [
-    "0000000000000000000000000000000000000000000000000000000000000000",
-    "0100000000000000000000000000000000000000000000000000000000000000",
-    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
-    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+/// Whether 32 bytes are an Ed25519 point of small order, or not the canonical form of any.
+pub(crate) fn is_doubtful(point: &[u8; 32]) -> bool {
+    let mut y = *point;
+    y[31] &= 0x7f;
+    is_small_order(&y) || !is_canonical(&y)
+}
+
+/// The y coordinates of the Ed25519 points of small order, canonical and not, little-endian.
+const SMALL_ORDER: [[u8; 32]; 7] = [
+    with_first(0, 0),
+    with_first(1, 0),
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98,
+        0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53,
+        0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67,
+        0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac,
+        0x03, 0x7a,
+    ],
+    with_first(0xec, 0xff),
+    with_first(0xed, 0xff),
+    with_first(0xee, 0xff),
 ];
 
-/// The y coordinate of an Ed25519 key, without the sign bit of x.
-fn y_of(key: &[u8]) -> Vec<u8> {
-    let mut y = key.to_vec();
-    if let Some(last) = y.last_mut() {
-        *last &= 0x7f;
-    }
+/// A number of 255 bits: `first`, then bytes of `rest`.
+const fn with_first(first: u8, rest: u8) -> [u8; 32] {
+    let mut y = [rest; 32];
+    y[0] = first;
+    y[31] = rest & 0x7f;
     y
 }
 
-/// Whether an Ed25519 key is a point of small order. Libraries take such keys, and one signature of
-/// theirs verifies for many messages: whoever registered one could disown all that it signed.
-fn is_small_order(key: &[u8]) -> bool {
-    SMALL_ORDER.contains(&crate::digest::hex(&y_of(key)).as_str())
+/// Whether a y coordinate is of a point of small order. Libraries take such keys, and one signature
+/// of theirs verifies for many messages: whoever registered one could disown all that it signed.
+fn is_small_order(y: &[u8; 32]) -> bool {
+    SMALL_ORDER.contains(y)
 }
 
-/// Whether the y coordinate of an Ed25519 key is below 2^255 - 19, as RFC 8032 section 5.1.3 asks.
-/// Libraries differ about the others; a log must verify the same with each of them.
-fn is_canonical(key: &[u8]) -> bool {
-    const P: [u8; 32] = {
-        let mut p = [0xff; 32];
-        p[0] = 0xed;
-        p[31] = 0x7f;
-        p
-    };
-    y_of(key).iter().rev().lt(P.iter().rev())
+/// Whether a y coordinate is below 2^255 - 19, as RFC 8032 section 5.1.3 asks. Libraries differ
+/// about the others; a log must verify the same with each of them.
+fn is_canonical(y: &[u8; 32]) -> bool {
+    const P: [u8; 32] = with_first(0xed, 0xff);
+    y.iter().rev().lt(P.iter().rev())
 }
 
 impl std::fmt::Display for PublicKey {

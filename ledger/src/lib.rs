@@ -2,6 +2,7 @@
 //!
 //! Reaches no tokio, sqlx, network or clock: `tests/tests/arrows.rs` holds it.
 
+pub mod batch;
 pub mod codec;
 pub mod command;
 pub mod cose;

@@ -2,12 +2,12 @@
 
 use chancery_attestation::EvidenceError;
 use chancery_governance::event::{CollaborationCreated, Event};
-use chancery_governance::log;
+use chancery_governance::log::FoldError;
+use chancery_governance::replay::Prepared;
 use chancery_governance::run::{Evidence, Verdict as EvidenceVerdict};
-use chancery_governance::state::{Recorded, origin};
-use chancery_ledger::cose::Verified;
+use chancery_governance::state::origin;
 use chancery_ledger::digest::Digest;
-use chancery_ledger::entry::{OpenError, Sealed};
+use chancery_ledger::entry::{Entry, OpenError, Sealed};
 use chancery_ledger::key::{KeyId, PublicKey};
 
 use super::opened::Opened;
@@ -48,18 +48,15 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Checks the seal, the place and the chain.
+    /// Checks the seal, the place and the chain, and that the entry can be read.
     ///
     /// # Errors
     ///
-    /// The failing check.
-    pub fn check(
-        &self,
-        opened: Result<Box<Opened>, OpenError>,
-    ) -> Result<(Sealed, Option<Verified>), Verdict> {
+    /// The failing check, or that this release can't judge it.
+    pub fn check(&self, opened: Result<Box<Opened>, OpenError>) -> Result<Taken, Verdict> {
         let fails = |check, detail| tampered(check, Some(self.position), detail);
         let seal = |error: OpenError| fails(Check::Seal, causes(&error));
-        let Opened { sealed, seal_proven, authority } = *opened.map_err(seal)?;
+        let Opened { sealed, seal_proven, prepared } = *opened.map_err(seal)?;
         if !(seal_proven && sealed.key_id() == self.key_id) {
             Sealed::open(sealed.bytes().to_vec(), self.key).map_err(seal)?;
         }
@@ -79,32 +76,31 @@ impl Place<'_> {
             let detail = "it does not name the leaf hash of the entry before".to_owned();
             return Err(fails(Check::Chain, detail));
         }
-        Ok((sealed, authority))
+        let prepared = prepared.map_err(|error| unread(entry, &error))?;
+        if let Some(Err(error @ EvidenceError::UnknownKind(_))) =
+            evidence(prepared.event()).map(chancery_attestation::verify)
+        {
+            let detail = format!("position {}: {error}", entry.position);
+            return Err(Verdict::Unreadable { detail });
+        }
+        Ok(Taken { sealed, prepared })
     }
 }
 
-/// What a sealed entry records.
-///
-/// # Errors
-///
-/// The failing check, or that this release can't judge it.
-pub fn event_of(sealed: &Sealed) -> Result<(Recorded, Event), Verdict> {
-    let entry = sealed.entry();
-    let (recorded, event) = log::read(sealed).map_err(|error| {
-        // The seal holds, so no flipped byte made this: it is for a newer release to judge.
-        if Event::KINDS.contains(&entry.kind.as_str()) {
-            tampered(Check::Rules, Some(entry.position), causes(&error))
-        } else {
-            Verdict::Unreadable { detail: causes(&error) }
-        }
-    })?;
-    if let Some(Err(error @ EvidenceError::UnknownKind(_))) =
-        evidence(&event).map(chancery_attestation::verify)
-    {
-        let detail = format!("position {}: {error}", entry.position);
-        return Err(Verdict::Unreadable { detail });
+/// An entry whose seal, place and chain were checked.
+pub struct Taken {
+    pub sealed: Sealed,
+    pub prepared: Prepared,
+}
+
+/// The verdict on an entry whose payload is none. The seal holds, so no flipped byte made this: one
+/// of another type is for a newer release to judge.
+fn unread(entry: &Entry, error: &FoldError) -> Verdict {
+    if Event::KINDS.contains(&entry.kind.as_str()) {
+        tampered(Check::Rules, Some(entry.position), causes(error))
+    } else {
+        Verdict::Unreadable { detail: causes(error) }
     }
-    Ok((recorded, event))
 }
 
 /// What only the first event says: whose log this is.

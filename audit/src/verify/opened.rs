@@ -7,8 +7,10 @@
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-use chancery_governance::submission::{key_of, preverify};
-use chancery_ledger::cose::Verified;
+use chancery_governance::log::FoldError;
+use chancery_governance::replay::Prepared;
+use chancery_governance::submission::key_of;
+use chancery_ledger::cose::{Sign1, verify_each};
 use chancery_ledger::entry::{OpenError, Sealed};
 use chancery_ledger::key::{KeyId, PublicKey};
 
@@ -29,8 +31,8 @@ pub struct Opened {
     pub sealed: Sealed,
     /// Whether the key that its seal names is known to have sealed it.
     pub seal_proven: bool,
-    /// The proof that its authority's signature verifies.
-    pub authority: Option<Verified>,
+    /// What it says, with the proof that its authority's signature verifies.
+    pub prepared: Result<Prepared, FoldError>,
 }
 
 impl Directory {
@@ -46,17 +48,62 @@ impl Directory {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
-    /// Reads an entry and checks its signatures, as far as their keys are known.
+    /// Reads entries and checks their signatures, as far as their keys are known: all at once.
     ///
-    /// # Errors
-    ///
-    /// [`OpenError`], but for that of the seal: the bytes are no entry.
-    pub fn open(&self, bytes: Vec<u8>) -> Result<Opened, OpenError> {
-        let (sealed, seal_proven) = Sealed::open_by(bytes, |id| self.find(id))?;
-        if let Some(key) = key_of(sealed.entry()) {
-            self.add(key);
+    /// Each comes out as what it is, or as the [`OpenError`], but for that of the seal, that makes
+    /// its bytes no entry.
+    pub fn open(
+        &self,
+        batch: impl IntoIterator<Item = Vec<u8>>,
+    ) -> Vec<Result<Box<Opened>, OpenError>> {
+        let mut seals = Vec::new();
+        let mut opened: Vec<_> = batch
+            .into_iter()
+            .map(|bytes| {
+                let (sealed, seal) = Sealed::parse_signed(bytes)?;
+                // Before any signature is checked: a later entry may be signed with it.
+                key_of(sealed.entry()).into_iter().for_each(|key| self.add(key));
+                seals.push(seal);
+                let prepared = Prepared::all_of(&sealed);
+                Ok(Box::new(Opened { sealed, seal_proven: false, prepared }))
+            })
+            .collect();
+        let find = |id| self.find(id);
+        let mut checks: Vec<(&Sign1, PublicKey)> = Vec::new();
+        let mut asked = Vec::new();
+        let mut seals = seals.iter();
+        for (at, opened) in opened.iter().enumerate() {
+            let (Ok(opened), Some(seal)) = (opened, opened.is_ok().then(|| seals.next()).flatten())
+            else {
+                continue;
+            };
+            if let Some(key) = find(seal.key_id()) {
+                checks.push((seal, key));
+                asked.push((at, Asked::Seal));
+            }
+            if let Some(signed) =
+                opened.prepared.as_ref().ok().and_then(|prepared| prepared.signed_by(&find))
+            {
+                checks.push(signed);
+                asked.push((at, Asked::Authority));
+            }
         }
-        let authority = preverify(&sealed.entry().authority, &|id| self.find(id));
-        Ok(Opened { sealed, seal_proven, authority })
+        let checks: Vec<_> = checks.iter().map(|(message, key)| (*message, key)).collect();
+        let proofs = verify_each(&checks);
+        for ((at, asked), proof) in asked.into_iter().zip(proofs) {
+            let Some(Ok(opened)) = opened.get_mut(at) else { continue };
+            match (asked, &mut opened.prepared) {
+                (Asked::Seal, _) => opened.seal_proven = proof.is_some(),
+                (Asked::Authority, Ok(prepared)) => prepared.prove(proof),
+                (Asked::Authority, Err(_)) => {}
+            }
+        }
+        opened
     }
+}
+
+/// Which of an entry's signatures.
+enum Asked {
+    Seal,
+    Authority,
 }

@@ -16,7 +16,7 @@ use chancery_ledger::entry::{Entry, Sealed};
 use chancery_ledger::id::{QueryId, RunId};
 
 use super::Options;
-use super::entry::{Before, Place};
+use super::entry::{Before, Place, Taken};
 use super::mirror::Receipts;
 use super::pipeline::{self, Known, Step};
 use super::tree::Tree;
@@ -105,8 +105,9 @@ impl Audit {
             key,
             key_id,
         };
-        let (sealed, verified) = place.check(opened)?;
-        let (subject, event) = self.part.take(&self.header, &sealed, verified)?;
+        let Taken { sealed, prepared } = place.check(opened)?;
+        self.part.take(&self.header, &sealed, &prepared)?;
+        let (subject, event) = (prepared.recorded().subject, prepared.event());
         if self.entries.len() < LISTED_MAX {
             let entry = sealed.entry();
             self.entries.push(Line {
@@ -117,9 +118,9 @@ impl Audit {
                 actor: entry.actor,
                 authority: part::right(&entry.authority),
             });
-            self.names.extend(named(subject, &event));
+            self.names.extend(named(subject, event));
         }
-        self.files(&sealed, subject, &event);
+        self.files(&sealed, subject, event);
         self.included += 1;
         self.before = Before::Leaf(sealed.leaf());
         self.receipts.entry(sealed.entry().position);

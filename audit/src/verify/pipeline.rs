@@ -62,14 +62,6 @@ impl Raw {
         })
     }
 
-    fn open(self, known: Known<'_>) -> Step {
-        match self {
-            Self::Entry(bytes) => Step::Entry(known.keys.open(bytes).map(Box::new)),
-            Self::Receipt(receipt) => Step::Receipt(Box::new(judge(*receipt, known.mirrors))),
-            Self::Other(step) => step,
-        }
-    }
-
     const fn len(&self) -> usize {
         match self {
             Self::Entry(bytes) => bytes.len(),
@@ -105,9 +97,9 @@ pub fn run(
 ) -> Result<(), Verdict> {
     if threads.get() == 1 {
         loop {
-            let step = Raw::next(reader).open(known);
-            let last = step.is_last();
-            take(step)?;
+            let batch = next_batch(reader);
+            let last = batch.last().is_some_and(Raw::is_last);
+            open(batch, known).into_iter().try_for_each(&mut take)?;
             if last {
                 return Ok(());
             }
@@ -124,7 +116,7 @@ pub fn run(
                 loop {
                     let job = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok((batch, done)) = job else { return };
-                    let opened = batch.into_iter().map(|raw| raw.open(known)).collect();
+                    let opened = open(batch, known);
                     // Nobody waits for it any more where an earlier entry failed.
                     drop(done.send(opened));
                 }
@@ -165,4 +157,24 @@ fn next_batch(reader: &mut Reader<impl Read>) -> Vec<Raw> {
         }
     }
     batch
+}
+
+fn open(batch: Vec<Raw>, known: Known<'_>) -> Vec<Step> {
+    let (mut entries, mut others) = (Vec::new(), Vec::new());
+    let mut is_entry = Vec::with_capacity(batch.len());
+    for raw in batch {
+        is_entry.push(matches!(raw, Raw::Entry(_)));
+        match raw {
+            Raw::Entry(bytes) => entries.push(bytes),
+            Raw::Receipt(receipt) => {
+                others.push(Step::Receipt(Box::new(judge(*receipt, known.mirrors))));
+            }
+            Raw::Other(step) => others.push(step),
+        }
+    }
+    let (mut entries, mut others) = (known.keys.open(entries).into_iter(), others.into_iter());
+    let next = |is_entry| {
+        if is_entry { entries.next().map(Step::Entry) } else { others.next() }
+    };
+    is_entry.into_iter().filter_map(next).collect()
 }

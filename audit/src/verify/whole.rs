@@ -12,7 +12,7 @@ use chancery_ledger::entry::OpenError;
 use chancery_ledger::key::{KeyId, PublicKey};
 
 use super::Options;
-use super::entry::{Before, Place, begins, event_of};
+use super::entry::{Before, Place, Taken, begins};
 use super::mirror::Receipts;
 use super::opened::Opened;
 use super::pipeline::{self, Known, Step};
@@ -79,35 +79,31 @@ impl Log {
         let key = log::sealing_key(self.replay.state(), &self.header.service_key);
         let place =
             Place { header: &self.header, position, before: self.before, key, key_id: self.key_id };
-        let (sealed, authority) = place.check(opened)?;
-        let (recorded, event) = event_of(&sealed)?;
-        if let Event::CollaborationCreated(created) = &event
+        let Taken { sealed, prepared } = place.check(opened)?;
+        let (subject, event) = (prepared.recorded().subject, prepared.event());
+        if let Event::CollaborationCreated(created) = event
             && position == 0
         {
             self.service = Some(begins(&self.header, created)?);
         }
         self.collector.before(&sealed, self.tree.frontier(), self.replay.state());
         self.replay
-            .step_verified(
-                &sealed,
-                &|evidence: &Evidence| {
-                    chancery_attestation::verify(evidence).map_err(|error| causes(&error))
-                },
-                authority,
-            )
+            .step_prepared(&sealed, &prepared, &|evidence: &Evidence| {
+                chancery_attestation::verify(evidence).map_err(|error| causes(&error))
+            })
             .map_err(|error| match error {
                 ReplayError::Rules { .. } => Verdict::Unreadable { detail: causes(&error) },
-                _ => match (check_of(&error), &event) {
+                _ => match (check_of(&error), event) {
                     (Check::ExecutorEvidence, Event::ServiceKeyRotated(_)) => {
                         fails(Check::ServiceEvidence, causes(&error))
                     }
                     (check, _) => fails(check, causes(&error)),
                 },
             })?;
-        if let Event::ServiceKeyRotated(rotated) = &event {
+        if let Event::ServiceKeyRotated(rotated) = event {
             self.key_id = rotated.key.id();
         }
-        self.collector.record(&sealed, recorded.subject, &event, self.replay.state());
+        self.collector.record(&sealed, subject, event, self.replay.state());
         self.receipts.entry(position);
         self.tree.append(sealed.leaf());
         self.before = Before::Leaf(sealed.leaf());

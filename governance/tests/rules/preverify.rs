@@ -2,17 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use chancery_governance::command::{ApproveQuery, Command};
+use chancery_governance::command::{ApproveQuery, Command, PauseCollaboration};
 use chancery_governance::reason::Code;
-use chancery_governance::replay::Replay;
-use chancery_governance::submission::{key_of, preverify};
+use chancery_governance::replay::{Prepared, Replay};
+use chancery_governance::submission::{CARRIED_LEN_MAX, carried, carried_early, key_of};
 use chancery_ledger::cose::{self, ContentType, Verified};
 use chancery_ledger::entry::Authority;
 use chancery_ledger::id::CommandId;
+use chancery_ledger::key::{KeyId, PublicKey};
 
 use crate::support::fixtures::query_s;
 use crate::support::people::Who;
 use crate::support::{Attempt, Tried, World, codes, evidence, kinds, uuid};
+
+fn preverify(authority: &Authority, key: &dyn Fn(KeyId) -> Option<PublicKey>) -> Option<Verified> {
+    carried(authority).ok()?.preverify(key)
+}
 
 /// A vote of Litware's with its signature checked before its turn, altered after that.
 fn voted(verified: Option<Verified>, alter: impl FnOnce(&mut Attempt)) -> Tried {
@@ -88,8 +93,30 @@ fn a_log_whose_signatures_were_checked_first_replays_and_an_altered_one_does_not
         );
         assert_eq!(verified.is_some(), signed, "{}", sealed.entry().kind);
         proven += usize::from(signed);
-        replay.step_verified(sealed, &evidence::verify, verified).unwrap();
+        let mut prepared = Prepared::all_of(sealed).unwrap();
+        let signer = prepared.signed_by(&key).map(|(message, key)| message.verify(&key).unwrap());
+        assert_eq!(signer, verified);
+        prepared.prove(verified);
+        replay.step_prepared(sealed, &prepared, &evidence::verify).unwrap();
     }
     assert!(proven > 10, "{proven}");
     assert_eq!(*replay.state(), world.state);
+}
+
+#[test]
+fn a_long_command_is_read_when_its_turn_comes() {
+    let world = World::proposed();
+    let paused = |reason: usize| {
+        let command: Command = PauseCollaboration { reason: "r".repeat(reason) }.into();
+        let authority = world.witnessed(Who::Contosso, &command);
+        let Authority::ServiceWitnessed(witness) = &authority else { unreachable!() };
+        (witness.content.len(), authority)
+    };
+    let (len, _) = paused(1000);
+    let (last, longest) = paused(1000 + CARRIED_LEN_MAX - len);
+    let (_, too_long) = paused(1001 + CARRIED_LEN_MAX - len);
+    assert_eq!(last, CARRIED_LEN_MAX);
+    assert!(carried_early(&longest).is_some());
+    assert!(carried_early(&too_long).is_none());
+    assert!(carried(&too_long).is_ok());
 }

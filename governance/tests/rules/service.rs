@@ -9,7 +9,7 @@ use chancery_governance::log::{self, FoldError};
 use chancery_governance::reason::Code;
 use chancery_governance::replay::{Replay, ReplayError};
 use chancery_governance::state::State;
-use chancery_governance::submission::{Caller, Submission, preverify};
+use chancery_governance::submission::{Caller, Submission, carried};
 use chancery_ledger::cose::ContentType;
 use chancery_ledger::entry::{Authority, Entry, Sealed, SignedContent, seal};
 use chancery_ledger::id::CommandId;
@@ -158,7 +158,7 @@ fn a_rotation_brings_its_own_key_to_those_that_check_signatures_first() {
     let mut world = World::proposed();
     let command = world.rotation(&key(210)).into();
     let mut attempt = world.prepare_service(&key(210), &command);
-    attempt.verified = preverify(&attempt.authority, &|_| None);
+    attempt.verified = carried(&attempt.authority).unwrap().preverify(&|_| None);
     assert!(attempt.verified.is_some());
     assert_eq!(kinds(&world.submit(&attempt)), ["ServiceKeyRotated"]);
 }

@@ -8,17 +8,17 @@ use chancery_governance::decide::change::digest as change_digest;
 use chancery_governance::decide::dataset::version_digest;
 use chancery_governance::decide::run::{admission_report_data, result_report_data};
 use chancery_governance::event::{Event, QueryAccepted, QueryProposed, RunSucceeded};
+use chancery_governance::replay::Prepared;
 use chancery_governance::run::{Evidence, Platform};
 use chancery_governance::subject::Subject;
-use chancery_governance::submission::{Carried, carried};
-use chancery_ledger::cose::Verified;
+use chancery_governance::submission::Carried;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::{Actor, Authority, Entry, Sealed};
 use chancery_ledger::id::{CommandId, MemberId, RuleId, RunId};
 use chancery_ledger::key::{KeyId, PublicKey};
 
 use super::super::agreement::agrees;
-use super::super::entry::{begins, event_of};
+use super::super::entry::begins;
 use super::super::verdict::{causes, check_of_refusal, tampered};
 use crate::bundle::Header;
 use crate::check::{Check, Verdict};
@@ -130,16 +130,16 @@ impl Part {
         &mut self,
         header: &Header,
         sealed: &Sealed,
-        verified: Option<Verified>,
-    ) -> Result<(Subject, Event), Verdict> {
-        let (recorded, event) = event_of(sealed)?;
-        let (entry, subject) = (sealed.entry(), recorded.subject);
+        prepared: &Prepared,
+    ) -> Result<(), Verdict> {
+        let (entry, subject) = (sealed.entry(), prepared.recorded().subject);
+        let event = prepared.event();
         let rules =
             |detail: &str| Err(tampered(Check::Rules, Some(entry.position), detail.to_owned()));
         if entry.time_ms < self.last_time_ms {
             return rules("its time is before that of an entry before");
         }
-        if let Event::CollaborationCreated(created) = &event {
+        if let Event::CollaborationCreated(created) = event {
             if entry.position != 0 {
                 return rules("the log begins twice");
             }
@@ -153,7 +153,7 @@ impl Part {
         } else if entry.position == 0 {
             return rules("the log does not begin with its creation");
         }
-        for need in needs(entry, subject, &event) {
+        for need in needs(entry, subject, event) {
             if self.holds(&need) {
             } else if self.missing.len() < MISSING_KEPT_MAX {
                 self.missing.push((Some(entry.position), need));
@@ -161,22 +161,17 @@ impl Part {
                 self.missing_more += 1;
             }
         }
-        self.authority(entry, subject, &event, verified)?;
-        self.event(header, sealed, subject, &event)?;
+        self.authority(entry, prepared)?;
+        self.event(header, sealed, subject, event)?;
         self.commands.insert(entry.position, (entry.command, entry.actor));
         self.last_time_ms = entry.time_ms;
-        self.index.add(sealed, subject, &event);
-        Ok((subject, event))
+        self.index.add(sealed, subject, event);
+        Ok(())
     }
 
     /// The entry stands there by the right that it claims, as far as that shows.
-    fn authority(
-        &mut self,
-        entry: &Entry,
-        subject: Subject,
-        event: &Event,
-        verified: Option<Verified>,
-    ) -> Result<(), Verdict> {
+    fn authority(&mut self, entry: &Entry, prepared: &Prepared) -> Result<(), Verdict> {
+        let subject = prepared.recorded().subject;
         let fails =
             |check, detail: &str| Err(tampered(check, Some(entry.position), detail.to_owned()));
         if let Authority::Consequence(of) = entry.authority {
@@ -190,13 +185,13 @@ impl Part {
         if !self.used.insert(entry.command) {
             return fails(Check::Rules, "the command id was used before");
         }
-        let carried = carried(&entry.authority).map_err(|error| {
+        let carried = prepared.carried(&entry.authority).map_err(|error| {
             tampered(check_of_refusal(&error), Some(entry.position), causes(&error))
         })?;
-        if !agrees(entry, &carried.command, event) {
+        if !agrees(entry, &carried.command, prepared.event()) {
             return fails(Check::Rules, "the event is not what its command asks for");
         }
-        let Carried { command, signed, .. } = carried;
+        let Carried { command, signed, .. } = &*carried;
         let Some(signed) = signed else {
             // A witnessed token: the service's word.
             return match entry.actor {
@@ -213,7 +208,7 @@ impl Part {
             return fails(Check::Authority, "the signature is meant for something else");
         }
         let kid = signed.message.key_id();
-        let key = match (&entry.authority, entry.actor, &command, subject) {
+        let key = match (&entry.authority, entry.actor, command, subject) {
             (Authority::MemberSigned(_), Actor::Member(actor), ..) => {
                 // Where its registration is left out, that is what is missing.
                 let Some(key) = self.keys.get(&kid) else { return Ok(()) };
@@ -245,7 +240,8 @@ impl Part {
             ) if actor == kid => to.key.clone(),
             _ => return fails(Check::Rules, "its actor is not who signed"),
         };
-        let proven = verified.is_some_and(|proof| signed.message.is_verified_by(&proof, &key));
+        let proven =
+            prepared.verified().is_some_and(|proof| signed.message.is_verified_by(&proof, &key));
         if proven || signed.message.verify(&key).is_ok() {
             Ok(())
         } else {

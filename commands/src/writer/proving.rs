@@ -1,0 +1,105 @@
+//! Signatures of commands on their way to the writers: one at a time while few come, many at once
+//! when more come than are checked. A batch costs a fraction of as many single checks
+//! ([`chancery_ledger::batch`]).
+
+use std::num::NonZero;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chancery_ledger::batch::BATCH_MAX;
+use chancery_ledger::cose;
+use chancery_ledger::key::PublicKey;
+
+use super::Request;
+use crate::App;
+
+/// Commands whose signatures wait to be checked. What waits is bounded with all that the writers
+/// hold: [`super::QUEUE_KIB_MAX`].
+#[derive(Default)]
+pub struct Proving {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<(Request, PublicKey)>,
+    /// How many check signatures at this moment.
+    at_work: usize,
+}
+
+impl Proving {
+    /// Checks that `key` signed the request's command, and sends it on to its writer; here, or with
+    /// others as soon as somebody is done. A signature that does not verify is its writer's to
+    /// refuse.
+    pub fn send(&self, app: &App, request: Request, key: PublicKey) {
+        {
+            let mut state = self.state();
+            if state.at_work >= at_work_max() {
+                state.waiting.push((request, key));
+                return;
+            }
+            state.at_work += 1;
+        }
+        let mut turn = Turn { app: app.clone(), over: false };
+        prove(app, vec![(request, key)]);
+        let Some(batch) = turn.next() else { return };
+        tokio::spawn(async move {
+            let mut next = Some(batch);
+            while let Some(batch) = next {
+                prove(&turn.app, batch);
+                tokio::task::yield_now().await;
+                next = turn.next();
+            }
+        });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The right to check signatures, given back also by who panics.
+struct Turn {
+    app: App,
+    over: bool,
+}
+
+impl Turn {
+    /// What to check next; none where nothing waits, and the turn is over.
+    fn next(&mut self) -> Option<Vec<(Request, PublicKey)>> {
+        let mut state = self.app.writers.proving.state();
+        if state.waiting.is_empty() {
+            state.at_work -= 1;
+            self.over = true;
+            return None;
+        }
+        let len = state.waiting.len().min(BATCH_MAX);
+        Some(state.waiting.drain(..len).collect())
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.over {
+            self.app.writers.proving.state().at_work -= 1;
+        }
+    }
+}
+
+/// Half of the cores: the others decide, seal and store. Fewer make larger batches.
+fn at_work_max() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get).div_ceil(2)
+}
+
+fn prove(app: &App, batch: Vec<(Request, PublicKey)>) {
+    let signed: Vec<_> =
+        batch.iter().filter_map(|(request, key)| Some((request.signed()?, key))).collect();
+    let mut proofs = cose::verify_each(&signed).into_iter();
+    let proofs: Vec<_> = batch
+        .iter()
+        .map(|(request, _)| request.signed().and_then(|_| proofs.next().flatten()))
+        .collect();
+    for ((mut request, _), proof) in batch.into_iter().zip(proofs) {
+        request.verified = proof;
+        app.writers.enqueue(app, request);
+    }
+}
