@@ -59,7 +59,6 @@ fn all_reads(room: &Room, c: CollaborationId) -> Vec<String> {
         "/bundle".into(),
         "/mirror".into(),
         "/receipts/0".into(),
-        "/receipts/999999".into(),
     ]
     .map(|rest| commands::at(c, &rest))
     .to_vec()
