@@ -83,8 +83,12 @@ impl Board {
     }
 
     pub fn note(&self, c: CollaborationId, status: LogStatus) {
-        let before = self.with(|logs| logs.insert(c, status.clone()));
-        if before.as_ref() != Some(&status) {
+        let changed = self.with(|logs| {
+            let same = logs.get(&c) == Some(&status);
+            logs.insert(c, status);
+            !same
+        });
+        if changed {
             self.changed.send_replace(());
         }
     }
