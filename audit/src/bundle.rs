@@ -4,16 +4,25 @@
 //! section 4.2.1, as [`chancery_ledger::codec`] has it). The README has the CDDL. In words:
 //!
 //! ```text
-//! bundle  = magic header *(entry / gap) trailer
+//! bundle  = magic header *(entry / gap / receipt) trailer
 //! header  = {"version": 2, "kind": "whole-log" / "partial", ? "scope": text, "collaboration": id,
 //!            "origin": text, "service_key": text, "size": uint, ? "cosigned_size": uint,
+//!            ? "mirrored": uint,     ; entries for which there are receipts of the mirror, from 0 on
 //!            "exported_at_ms": uint}
 //! entry   = bstr                      ; the next sealed entry; the first is position 0
 //! gap     = [uint, uint, [+ bstr]]    ; of a partial bundle: first position, count, subtree roots
+//! receipt = {"mirror": "ccf" / "insecure-virtual",  ; after the last entry of its batch
+//!            "first": uint, "size": uint, "transaction": text, "receipt": bstr,
+//!            ? "service": bstr}      ; X.509, DER; left out: that of the receipt before
 //! trailer = {"checkpoint": text,      ; signed note (C2SP tlog-checkpoint), as the service stores it
 //!            ? "cosigned": text,      ; the newest note that witnesses cosigned
-//!            "checksum": text}        ; SHA-256 of the header's bytes, the checkpoint's, the other's
+//!            "checksum": text}        ; SHA-256 of the header's bytes, the checkpoint's, the other's,
+//!                                     ; and, where there are receipts, of their running digest
 //! ```
+//!
+//! The running digest begins with 32 zero bytes; each receipt makes it the SHA-256 of itself and the
+//! receipt's bytes. A receipt stands where the tree has its size; a part holds the receipts of the
+//! batches with an entry in it, and its gaps end where one stands.
 //!
 //! Nothing follows the trailer. Each item has a named bound; a length beyond it is refused before a
 //! byte of it is read, so memory is bounded by the longest item that is really there.
@@ -55,6 +64,12 @@ pub const ENTRY_LEN_MAX: usize = SEALED_LEN_MAX + 5;
 pub const GAP_ROOTS_MAX: usize = 128;
 /// Longest gap, in bytes: the roots with their heads, two numbers, two array heads.
 pub const GAP_LEN_MAX: usize = GAP_ROOTS_MAX * (2 + Digest::LEN) + 32;
+/// Longest receipt of a mirror, in bytes, in what it is given as: 512 KiB.
+pub const MIRROR_RECEIPT_LEN_MAX: usize = 512 << 10;
+/// Longest certificate beside it, in DER: 16 KiB.
+pub const MIRROR_SERVICE_LEN_MAX: usize = 16 << 10;
+/// Longest receipt item, in bytes: the two and the rest of the map.
+pub const MIRROR_LEN_MAX: usize = MIRROR_RECEIPT_LEN_MAX + MIRROR_SERVICE_LEN_MAX + 256;
 /// Longest trailer, in bytes: the two longest notes and the rest of the map.
 pub const TRAILER_LEN_MAX: usize = 2 * NOTE_LEN_MAX + 256;
 
@@ -113,6 +128,62 @@ pub struct Cosigned {
     pub note: String,
 }
 
+/// What stands behind a mirror.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MirrorKind {
+    /// A CCF network.
+    Ccf,
+    /// A stand-in in the service itself: it proves nothing.
+    InsecureVirtual,
+}
+
+impl MirrorKind {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ccf => "ccf",
+            Self::InsecureVirtual => "insecure-virtual",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn of(name: &str) -> Option<Self> {
+        [Self::Ccf, Self::InsecureVirtual].into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+impl fmt::Display for MirrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// That a batch of entries is in the ledger of a mirror. Stands after the batch's last entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MirrorReceipt {
+    /// What is said to stand behind the mirror.
+    pub kind: MirrorKind,
+    /// The position of the batch's first entry.
+    pub first: u64,
+    /// The size of the log after the batch.
+    pub size: u64,
+    /// The transaction's id there.
+    pub transaction: String,
+    /// The certificate of the service that it was verified under, in DER.
+    pub service: Vec<u8>,
+    /// The receipt, JSON or COSE.
+    pub receipt: Vec<u8>,
+}
+
+/// What a bundle holds beside entries and checkpoint.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// The cosigned note that it will end with.
+    pub cosigned: Option<Cosigned>,
+    /// For how many entries there are receipts of the mirror; 0 for none.
+    pub mirrored: u64,
+}
+
 /// What ends a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trailer {
@@ -131,6 +202,8 @@ pub enum Place {
     Header,
     /// The entry at this position.
     Entry(u64),
+    /// The receipt of the mirror for a log of this size.
+    Receipt(u64),
     /// The trailer.
     Trailer,
     /// After the trailer.
@@ -142,6 +215,7 @@ impl fmt::Display for Place {
         match self {
             Self::Header => f.write_str("header"),
             Self::Entry(position) => write!(f, "entry at position {position}"),
+            Self::Receipt(size) => write!(f, "mirror's receipt at {size} entries"),
             Self::Trailer => f.write_str("trailer"),
             Self::End => f.write_str("end"),
         }
@@ -168,7 +242,7 @@ const WHOLE_LOG: &str = "whole-log";
 const PARTIAL: &str = "partial";
 
 impl Header {
-    fn encode(&self, kind: Kind, cosigned_size: Option<u64>) -> Value {
+    fn encode(&self, kind: Kind, beside: &Beside) -> Value {
         let mut fields = vec![
             ("version", Value::from(Version::V2.number())),
             ("collaboration", Value::text(self.collaboration.to_string())),
@@ -177,7 +251,11 @@ impl Header {
             ("size", Value::from(self.size)),
             ("exported_at_ms", Value::from(self.exported_at_ms)),
         ];
-        fields.extend(cosigned_size.map(|size| ("cosigned_size", Value::from(size))));
+        let cosigned = beside.cosigned.as_ref();
+        fields.extend(cosigned.map(|one| ("cosigned_size", Value::from(one.size))));
+        if beside.mirrored > 0 {
+            fields.push(("mirrored", Value::from(beside.mirrored)));
+        }
         match kind {
             Kind::WholeLog => fields.push(("kind", Value::text(WHOLE_LOG))),
             Kind::Partial(scope) => fields.extend([
@@ -188,7 +266,7 @@ impl Header {
         Value::map(fields)
     }
 
-    fn decode(version: Version, value: Value) -> Result<(Self, Kind, Option<u64>), &'static str> {
+    fn decode(version: Version, value: Value) -> Result<Decoded, &'static str> {
         let mut fields = Fields::of(value)?;
         if fields.uint("version")? != version.number() {
             return Err("names another version than the first line");
@@ -209,20 +287,49 @@ impl Header {
             size: fields.uint("size")?,
             exported_at_ms: fields.uint("exported_at_ms")?,
         };
-        let cosigned_size = match version {
-            Version::V1 => None,
-            Version::V2 => fields.optional_uint("cosigned_size")?,
+        let (cosigned_size, mirrored) = match version {
+            Version::V1 => (None, None),
+            Version::V2 => {
+                (fields.optional_uint("cosigned_size")?, fields.optional_uint("mirrored")?)
+            }
         };
+        // Left out where it is 0.
+        if mirrored == Some(0) || mirrored > Some(header.size) {
+            return Err("announces receipts for no entries, or for more than there are");
+        }
+        let mirrored = mirrored.unwrap_or(0);
         fields.end()?;
         // Checkpoints are Ed25519 notes; another kind of key could sign none.
         match header.service_key.algorithm() {
-            Algorithm::EdDsa => Ok((header, kind, cosigned_size)),
+            Algorithm::EdDsa => Ok(Decoded { header, kind, cosigned_size, mirrored }),
             Algorithm::Es256 => Err("names a service key that is not Ed25519"),
         }
     }
 }
 
+/// A header, and what stands in it beside.
+struct Decoded {
+    header: Header,
+    kind: Kind,
+    cosigned_size: Option<u64>,
+    mirrored: u64,
+}
+
+/// The running digest of the receipts: none before the first.
+#[derive(Debug, Clone, Copy, Default)]
+struct Running(Option<Digest>);
+
+impl Running {
+    fn add(&mut self, item: &[u8]) {
+        let before = self.0.map_or([0; Digest::LEN], |digest| *digest.as_bytes());
+        self.0 = Some(Digest::of_parts(&[&before, item]));
+    }
+}
+
 /// Of version 1 too: there `cosigned` is never there.
-fn checksum(header: &[u8], checkpoint: &str, cosigned: Option<&str>) -> Digest {
-    Digest::of_parts(&[header, checkpoint.as_bytes(), cosigned.unwrap_or_default().as_bytes()])
+fn checksum(header: &[u8], checkpoint: &str, cosigned: Option<&str>, receipts: Running) -> Digest {
+    let notes = [checkpoint.as_bytes(), cosigned.unwrap_or_default().as_bytes()];
+    let receipts = receipts.0.map(|digest| *digest.as_bytes());
+    let receipts = receipts.as_ref().map_or(&[][..], |bytes| &bytes[..]);
+    Digest::of_parts(&[header, notes[0], notes[1], receipts])
 }

@@ -50,6 +50,9 @@ checks! {
     /// A cosigned note is the service's, of this log; the witnesses' lines on it verify, and they are
     /// as many as asked for.
     Witnesses "witnesses";
+    /// Each receipt of the mirror verifies, and is of the log as it stands up to its place; every
+    /// entry has one for which one is announced.
+    Mirror "mirror";
     /// A partial bundle holds, or lists as left out, whatever its entries name.
     Closure "closure";
     /// The log does not end in the middle of what a command causes.

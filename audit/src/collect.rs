@@ -15,6 +15,8 @@ mod timeline;
 mod unverified;
 mod votes;
 
+pub use unverified::unmirrored;
+
 use std::collections::BTreeMap;
 
 use chancery_governance::event::Event;
@@ -31,7 +33,7 @@ use chancery_ledger::note::Checkpoint;
 
 use crate::report::{By, Contents, Found, Listed, Service, Stamp};
 use crate::report::{KEYS_MAX, QUERIES_MAX};
-use crate::standing::Witnessed;
+use crate::standing::{Mirrored, Witnessed};
 use crate::view::View;
 
 /// What the entries say that the state at the end does not hold any more.
@@ -61,6 +63,7 @@ pub struct Ending<'a> {
     pub note: &'a str,
     pub checkpoint: Checkpoint,
     pub witnessed: Option<&'a Witnessed>,
+    pub mirrored: Option<&'a Mirrored>,
     /// Signature lines on the notes beside the service's own.
     pub cosignatures: usize,
     pub exported_at_ms: u64,

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod entry;
+mod mirror;
 mod opened;
 mod partial;
 mod pipeline;
@@ -13,6 +14,7 @@ use std::io::Read;
 use std::num::NonZero;
 use std::thread;
 
+use chancery_ccf::certificate::Certificate;
 use chancery_ledger::batch::Seed;
 use chancery_ledger::key::KeyId;
 use chancery_ledger::note::Policy;
@@ -22,6 +24,7 @@ use crate::check::Verdict;
 use crate::report::Report;
 use crate::view::View;
 use opened::Directory;
+use pipeline::Known;
 use verdict::unread;
 
 /// What an auditor knows beforehand.
@@ -33,6 +36,10 @@ pub struct Options {
     pub service_key: Option<KeyId>,
     /// Which witnesses must have cosigned the log, and how many of them.
     pub witnesses: Option<Policy>,
+    /// Certificates of the services of mirrors, from elsewhere than the bundle. Where any is given,
+    /// every receipt must be one of theirs, and there must be one. Without, receipts are verified
+    /// under the certificate that the bundle brings, which may be anybody's.
+    pub mirrors: Vec<Certificate>,
     /// What is asked for beyond the log at its end.
     pub view: View,
     /// On how many cores signatures are checked; by default on all. The verdict is the same.
@@ -61,16 +68,17 @@ fn audit(bundle: impl Read, options: &Options) -> Result<Report, Verdict> {
         .unwrap_or(NonZero::<usize>::MIN);
     let keys = Directory::new(Seed::new(options.seed));
     keys.add(header.service_key.clone());
+    let known = Known { keys: &keys, mirrors: &options.mirrors };
     let (mut contents, mut partial) = (None, None);
     let standing = match reader.kind() {
         Kind::WholeLog => {
-            let (told, standing) = whole::audit(&mut reader, header, &keys, threads, options)?;
+            let (told, standing) = whole::audit(&mut reader, header, known, threads, options)?;
             contents = Some(Box::new(told));
             standing
         }
         Kind::Partial(scope) => {
             let (told, standing) =
-                partial::audit(&mut reader, header, scope, &keys, threads, options)?;
+                partial::audit(&mut reader, header, scope, known, threads, options)?;
             partial = Some(Box::new(told));
             standing
         }

@@ -12,6 +12,7 @@ use chancery_store::CommandRecord;
 
 use crate::App;
 use crate::caller::Caller;
+use crate::mirror;
 use crate::personal::Email;
 use crate::problem::Problem;
 use crate::proofs;
@@ -43,6 +44,8 @@ pub struct CommandHeaders {
     pub signature: Option<Vec<u8>>,
     /// `If-Match`: the expected version.
     pub if_match: Option<u64>,
+    /// `Prefer: wait=N`: how long to wait for the mirror, in seconds.
+    pub wait_s: Option<u32>,
 }
 
 /// Carries a command out, once.
@@ -53,16 +56,25 @@ pub struct CommandHeaders {
 pub async fn execute(app: &App, caller: &Caller, incoming: Incoming) -> Result<Reply, Problem> {
     let authority = authority(caller, &incoming)?;
     let collaboration = incoming.collaboration;
+    let wait_s = incoming.headers.wait_s;
     let sender = Sender::Caller(caller.clone());
     let outcome = app.writers.submit(app, sender, incoming, authority).await?;
-    match outcome {
+    let reply = match outcome {
         Outcome::Made(made) => {
             let receipt = made.entries.first().map(|entry| entry.entry().position);
             let receipt = receipt.and_then(|position| made.receipt(position));
-            Reply::of(&made.entries, receipt, false)
+            Reply::of(&made.entries, receipt, false)?
         }
-        Outcome::Replayed(record) => replay(app, collaboration, record).await,
-    }
+        Outcome::Replayed(record) => replay(app, collaboration, record).await?,
+    };
+    // The command stands already, whatever comes of it.
+    Ok(match wait_s {
+        Some(wait_s) => {
+            let mirrored = mirror::wait(app, collaboration, reply.size(), wait_s).await;
+            reply.waited(mirrored, wait_s)
+        }
+        None => reply,
+    })
 }
 
 impl Incoming {

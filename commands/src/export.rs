@@ -4,9 +4,11 @@
 //! hashes of the others. The checkpoint is that of the first moment; what is appended meanwhile is
 //! left out.
 
+mod receipts;
+
 use std::collections::BTreeSet;
 
-use chancery_audit::bundle::{Cosigned, Header, Kind, WriteError, Writer};
+use chancery_audit::bundle::{Beside, Cosigned, Header, Kind, MirrorReceipt, WriteError, Writer};
 use chancery_audit::partial::{GapMaker, Scope, Selection};
 use chancery_governance::event::Event;
 use chancery_governance::log::{self, FoldError};
@@ -15,6 +17,8 @@ use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::{OpenError, Sealed};
 use chancery_ledger::id::CollaborationId;
 use chancery_store::{Head, LEAF_HASHES_MAX, ReadError, Store};
+
+pub use receipts::Receipts;
 
 /// Entries read at a time.
 const PAGE: u32 = 256;
@@ -76,6 +80,12 @@ pub enum ExportError {
     /// The log begins with another event than its creation.
     #[error("the log begins with a {0}")]
     Beginning(&'static str),
+    /// A receipt of the mirror is of a kind that this release never keeps.
+    #[error("position {position}: a receipt of an unknown kind of mirror")]
+    Receipt {
+        /// The first entry of its batch.
+        position: u64,
+    },
     /// An item does not fit into a bundle.
     #[error("the bundle can't be written")]
     Write(#[from] WriteError),
@@ -88,6 +98,7 @@ pub struct Export {
     name: String,
     checkpoint: String,
     cosigned_size: Option<u64>,
+    receipts: Receipts,
     /// The positions of a part; none where all are wanted.
     chosen: Option<BTreeSet<u64>>,
     next: u64,
@@ -105,6 +116,7 @@ impl Export {
         let id = wanted.collaboration;
         // Before the head, which it must not pass.
         let cosigned = store.cosigned(id).await?;
+        let receipts = Receipts::now(store, id).await?;
         let head = store.head(id).await?.ok_or(ExportError::NoLog)?;
         let (header, name) = header(store, wanted, head.size).await?;
         let chosen = match wanted.scope {
@@ -116,13 +128,15 @@ impl Export {
             .map(|Head { size, checkpoint }| Cosigned { size, note: checkpoint });
         let cosigned_size = cosigned.as_ref().map(|cosigned| cosigned.size);
         let kind = wanted.scope.map_or(Kind::WholeLog, Kind::Partial);
-        let writer = Writer::of_kind(Vec::new(), &header, kind, cosigned)?;
+        let beside = Beside { cosigned, mirrored: receipts.mirrored() };
+        let writer = Writer::with(Vec::new(), &header, kind, beside)?;
         Ok(Self {
             store: store.clone(),
             header,
             name,
             checkpoint: head.checkpoint,
             cosigned_size,
+            receipts,
             chosen,
             next: 0,
             gap: GapMaker::default(),
@@ -169,6 +183,7 @@ impl Export {
             let limit = at_most(wanted - before, LEAF_HASHES_MAX);
             for leaf in self.store.leaf_hashes(id, before, limit).await? {
                 self.leave_out(leaf)?;
+                self.receipt().await?;
             }
         } else {
             for stored in self.store.range(id, before, at_most(size - before, PAGE)).await? {
@@ -179,12 +194,25 @@ impl Export {
                 } else {
                     self.leave_out(stored.leaf_hash)?;
                 }
+                self.receipt().await?;
             }
         }
         if self.next == before {
             return Err(ExportError::Short { size, read: before });
         }
         Ok(())
+    }
+
+    /// Writes the receipt of the batch that ends here, if there is one and an entry of it is wanted.
+    async fn receipt(&mut self) -> Result<(), ExportError> {
+        let receipt = self.receipts.ending_at(&self.store, self.next).await?;
+        let is_wanted = |receipt: &MirrorReceipt| {
+            let chosen = self.chosen.as_ref();
+            chosen.is_none_or(|it| it.range(receipt.first..receipt.size).next().is_some())
+        };
+        let Some(receipt) = receipt.filter(is_wanted) else { return Ok(()) };
+        self.end_gap()?;
+        Ok(self.writer.receipt(&receipt)?)
     }
 
     fn leave_out(&mut self, leaf: Digest) -> Result<(), WriteError> {

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::App;
 use crate::content::{self, BODY_LEN_MAX};
 use crate::execute::CommandHeaders;
+use crate::mirror::wait_preferred;
 use crate::problem::Problem;
 
 /// The header with a command's id, a UUIDv7.
@@ -65,6 +66,7 @@ impl CommandHeaders {
             command: command_id(headers)?,
             signature: signature(headers)?,
             if_match: if_match(headers)?,
+            wait_s: wait_preferred(headers),
         })
     }
 }

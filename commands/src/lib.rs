@@ -15,6 +15,7 @@ pub mod identity;
 mod invitation;
 pub mod keyring;
 pub mod logs;
+pub mod mirror;
 pub mod personal;
 pub mod problem;
 mod proofs;
@@ -32,6 +33,7 @@ use chancery_store::Store;
 use crate::clock::Clock;
 use crate::identity::Verifier;
 use crate::logs::Logs;
+use crate::mirror::Mirror;
 use crate::writer::Writers;
 
 pub use routes::{openapi, router, usage};
@@ -46,6 +48,8 @@ pub struct Parts {
     pub logs: Logs,
     /// What writes to them.
     pub writers: Writers,
+    /// What they are mirrored in, if anything.
+    pub mirror: Option<Mirror>,
     /// The read models.
     pub views: Views,
     /// Verifies bearer tokens.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::execute::run_refusal;
+use crate::mirror::PREFERENCE_APPLIED;
 use crate::problem::Problem;
 use crate::refusal;
 
@@ -33,6 +34,12 @@ pub struct Reply {
     pub events: Vec<AppendedEvent>,
     /// Whether this is the outcome of an earlier delivery of the same command.
     pub replayed: bool,
+    /// Whether the mirror has receipts for all of its events; only where `Prefer: wait=N` asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirrored: Option<bool>,
+    /// For how long it was waited for, in seconds at most.
+    #[serde(skip)]
+    pub(crate) waited_s: Option<u32>,
 }
 
 /// An event that a command caused.
@@ -87,13 +94,31 @@ impl Reply {
                 })
                 .collect(),
             replayed,
+            mirrored: None,
+            waited_s: None,
         })
+    }
+
+    /// The size of the log after the command's last event.
+    pub(crate) fn size(&self) -> u64 {
+        self.events.last().map_or(0, |last| last.position + 1)
+    }
+
+    /// The same, after a wait of at most so many seconds for the mirror. None: there is no mirror.
+    pub(crate) fn waited(mut self, mirrored: Option<bool>, wait_s: u32) -> Self {
+        self.waited_s = mirrored.map(|_| wait_s);
+        self.mirrored = Some(mirrored.unwrap_or(false));
+        self
     }
 
     /// The response, with the subject's version as `ETag`.
     pub(crate) fn into_response(self, status: StatusCode) -> Response {
         let etag = HeaderValue::from_str(&format!("\"{}\"", self.version));
+        let applied = self.waited_s.map(|seconds| format!("wait={seconds}"));
         let mut response = (status, Json(self)).into_response();
+        if let Some(Ok(applied)) = applied.as_deref().map(HeaderValue::from_str) {
+            response.headers_mut().insert(PREFERENCE_APPLIED, applied);
+        }
         if let Ok(etag) = etag {
             response.headers_mut().insert(header::ETAG, etag);
         }

@@ -80,12 +80,7 @@ fn single(check: &Check<'_>) -> bool {
 }
 
 /// Judges a part whole; where something in it is bad, its halves.
-fn judge(
-    checks: &[Check<'_>],
-    part: &[(usize, Signature)],
-    seed: &Seed,
-    verdicts: &mut [bool],
-) {
+fn judge(checks: &[Check<'_>], part: &[(usize, Signature)], seed: &Seed, verdicts: &mut [bool]) {
     if part.len() < BATCH_MIN {
         for (at, _) in part {
             verdicts[*at] = single(&checks[*at]);

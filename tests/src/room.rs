@@ -33,6 +33,8 @@ pub struct Room {
     /// Its folder.
     pub folder: TempDir,
     shape: Shape,
+    /// Options of the server besides the usual.
+    options: Vec<String>,
     port: u16,
     nats_port: u16,
     nats: Option<Background>,
@@ -49,6 +51,11 @@ pub struct Room {
 impl Room {
     /// Starts the processes; nobody signed in yet.
     pub fn start(shape: Shape) -> Self {
+        Self::start_with(shape, Vec::new(), |_| ())
+    }
+
+    /// The same with more options of the server, whose data folder `prepare` may fill beforehand.
+    pub fn start_with(shape: Shape, options: Vec<String>, prepare: impl FnOnce(&Path)) -> Self {
         let folder = TempDir::new().expect("a folder");
         let port = free_port();
         let person = |name: &str| Person {
@@ -62,6 +69,7 @@ impl Room {
             fabrikam: person("fabrikam"),
             folder,
             shape,
+            options,
             port,
             nats_port: free_port(),
             nats: None,
@@ -69,6 +77,7 @@ impl Room {
             executor: None,
         };
         std::fs::create_dir_all(room.data_root()).expect("a folder");
+        prepare(&room.server_dir());
         if shape == Shape::Apart {
             room.start_nats();
         }
@@ -121,6 +130,7 @@ impl Room {
             }
             Shape::ServerOnly => {}
         }
+        command.args(&self.options);
         self.server = Some(Background::start(&mut command, &self.log("server")));
         wait_until("the server is up", UP, || is_open(self.port).then_some(()));
     }

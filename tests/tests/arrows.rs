@@ -15,12 +15,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("chancery-ledger", &[]),
     ("chancery-governance", &["chancery-ledger"]),
     ("chancery-attestation", &["chancery-ledger", "chancery-governance"]),
-    ("chancery-audit", &["chancery-ledger", "chancery-governance", "chancery-attestation"]),
+    (
+        "chancery-audit",
+        &["chancery-ledger", "chancery-governance", "chancery-attestation", "chancery-ccf"],
+    ),
     ("chancery-ccf", &["chancery-ledger"]),
     ("chancery-store", &["chancery-ledger"]),
     ("chancery-feed", &["chancery-ledger", "chancery-store"]),
     ("chancery-witness", &["chancery-ledger", "chancery-store"]),
-    ("chancery-mirror", &["chancery-ledger", "chancery-ccf"]),
+    ("chancery-mirror", &["chancery-ledger", "chancery-store", "chancery-ccf"]),
     ("chancery-projections", &["chancery-ledger", "chancery-governance", "chancery-store"]),
     (
         "chancery-commands",
@@ -31,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "chancery-audit",
             "chancery-store",
             "chancery-projections",
+            "chancery-mirror",
         ],
     ),
     (

@@ -125,6 +125,22 @@ impl Fields {
         }
     }
 
+    pub fn bytes(&mut self, name: &str) -> Result<Vec<u8>, &'static str> {
+        self.optional_bytes(name)?.ok_or("lacks bytes that belong there")
+    }
+
+    pub fn optional_bytes(&mut self, name: &str) -> Result<Option<Vec<u8>>, &'static str> {
+        match self.0.remove(&Key::from(name)) {
+            Some(Value::Bytes(bytes)) => Ok(Some(bytes)),
+            None => Ok(None),
+            Some(_) => Err("lacks bytes that belong there"),
+        }
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(&Key::from(name))
+    }
+
     pub fn uint(&mut self, name: &str) -> Result<u64, &'static str> {
         self.optional_uint(name)?.ok_or("lacks a number that belongs there")
     }

@@ -7,8 +7,9 @@ use chancery_ledger::digest::Digest;
 
 use super::item::{self, ARRAY, BYTES, Fields, MAP, Raw};
 use super::{
-    ENTRY_LEN_MAX, GAP_LEN_MAX, Gap, HEADER_LEN_MAX, Header, Kind, MAGIC, MAGIC_V1, Place, Trailer,
-    Version, checksum,
+    Decoded, ENTRY_LEN_MAX, GAP_LEN_MAX, Gap, HEADER_LEN_MAX, Header, Kind, MAGIC, MAGIC_V1,
+    MIRROR_LEN_MAX, MIRROR_RECEIPT_LEN_MAX, MIRROR_SERVICE_LEN_MAX, MirrorKind, MirrorReceipt,
+    Place, Running, Trailer, Version, checksum,
 };
 
 /// Bytes asked for at a time.
@@ -56,6 +57,8 @@ pub enum Item {
     Entry(Vec<u8>),
     /// Entries that are left out. Begins at the next position; ends within the log.
     Gap(Gap),
+    /// That the entries of a batch, the last one of which was read, are in the ledger of a mirror.
+    Receipt(Box<MirrorReceipt>),
     /// The trailer; nothing follows it.
     Trailer(Trailer),
 }
@@ -67,11 +70,15 @@ pub struct Reader<R> {
     version: Version,
     kind: Kind,
     cosigned_size: Option<u64>,
+    mirrored: u64,
     header: Header,
     header_bytes: Vec<u8>,
     read: u64,
     /// The position of the next entry.
     position: u64,
+    /// The certificate beside the last receipt.
+    service: Vec<u8>,
+    receipts: Running,
 }
 
 impl<R: Read> Reader<R> {
@@ -94,10 +101,22 @@ impl<R: Read> Reader<R> {
         let header_bytes = match item::read(&mut input, place, &[MAP], HEADER_LEN_MAX)? {
             Raw::Bytes(bytes) | Raw::Other(bytes) => bytes,
         };
-        let (header, kind, cosigned_size) =
+        let Decoded { header, kind, cosigned_size, mirrored } =
             Header::decode(version, item::decode(place, &header_bytes)?)
                 .map_err(|problem| ReadError::Malformed { place, problem })?;
-        Ok(Self { input, version, kind, cosigned_size, header, header_bytes, read: 0, position: 0 })
+        Ok(Self {
+            input,
+            version,
+            kind,
+            cosigned_size,
+            mirrored,
+            header,
+            header_bytes,
+            read: 0,
+            position: 0,
+            service: Vec::new(),
+            receipts: Running::default(),
+        })
     }
 
     /// The version of the bundle.
@@ -113,6 +132,11 @@ impl<R: Read> Reader<R> {
     /// The size of the cosigned note that the trailer holds, if it holds one.
     pub const fn cosigned_size(&self) -> Option<u64> {
         self.cosigned_size
+    }
+
+    /// For how many entries there are receipts of the mirror.
+    pub const fn mirrored(&self) -> u64 {
+        self.mirrored
     }
 
     /// The header.
@@ -153,8 +177,10 @@ impl<R: Read> Reader<R> {
             Raw::Other(bytes) => bytes,
         };
         let is_gap = bytes.first().is_some_and(|first| first >> 5 == ARRAY);
-        let len_max = if is_gap { GAP_LEN_MAX } else { self.version.trailer_len_max() };
-        if bytes.len() > len_max {
+        // Whether a map is a receipt, its fields say; neither may be longer than the longer one.
+        let map_max = self.version.trailer_len_max();
+        let map_max = if self.mirrored > 0 { map_max.max(MIRROR_LEN_MAX) } else { map_max };
+        if bytes.len() > if is_gap { GAP_LEN_MAX } else { map_max } {
             return Err(malformed(place, "is too long"));
         }
         let value = item::decode(place, &bytes)?;
@@ -163,7 +189,16 @@ impl<R: Read> Reader<R> {
             self.position += gap.count;
             return Ok(Item::Gap(gap));
         }
-        let trailer = self.trailer(value).map_err(|problem| malformed(Place::Trailer, problem))?;
+        let fields = Fields::of(value).map_err(|problem| malformed(place, problem))?;
+        if self.mirrored > 0 && fields.has("mirror") {
+            let receipt = self.receipt(fields).map_err(|problem| malformed(place, problem))?;
+            self.receipts.add(&bytes);
+            return Ok(Item::Receipt(Box::new(receipt)));
+        }
+        if bytes.len() > self.version.trailer_len_max() {
+            return Err(malformed(Place::Trailer, "is too long"));
+        }
+        let trailer = self.trailer(fields).map_err(|problem| malformed(Place::Trailer, problem))?;
         self.end()?;
         Ok(Item::Trailer(trailer))
     }
@@ -191,14 +226,43 @@ impl<R: Read> Reader<R> {
         Ok(Gap { first, count, roots: roots.into_iter().map(root).collect::<Result<_, _>>()? })
     }
 
-    fn trailer(&self, value: Value) -> Result<Trailer, &'static str> {
-        let mut fields = Fields::of(value)?;
+    fn receipt(&mut self, mut fields: Fields) -> Result<MirrorReceipt, &'static str> {
+        let kind = MirrorKind::of(&fields.text("mirror")?);
+        if let Some(service) = fields.optional_bytes("service")? {
+            // Said once: so that a bundle has one form.
+            if service == self.service {
+                return Err("names the certificate of the receipt before again");
+            }
+            self.service = service;
+        }
+        let receipt = MirrorReceipt {
+            kind: kind.ok_or("is a receipt of a mirror of another kind")?,
+            first: fields.uint("first")?,
+            size: fields.uint("size")?,
+            transaction: fields.text("transaction")?,
+            service: self.service.clone(),
+            receipt: fields.bytes("receipt")?,
+        };
+        fields.end()?;
+        if receipt.service.is_empty() {
+            return Err("is a receipt without a certificate");
+        }
+        if receipt.service.len() > MIRROR_SERVICE_LEN_MAX
+            || receipt.receipt.len() > MIRROR_RECEIPT_LEN_MAX
+        {
+            return Err("is too long");
+        }
+        Ok(receipt)
+    }
+
+    fn trailer(&self, mut fields: Fields) -> Result<Trailer, &'static str> {
         let checkpoint = fields.text("checkpoint")?;
         let cosigned = self.cosigned_size.map(|_| fields.text("cosigned")).transpose()?;
         let written: Digest =
             fields.text("checksum")?.parse().map_err(|_| "has a checksum that is none")?;
         fields.end()?;
-        let intact = written == checksum(&self.header_bytes, &checkpoint, cosigned.as_deref());
+        let intact = written
+            == checksum(&self.header_bytes, &checkpoint, cosigned.as_deref(), self.receipts);
         Ok(Trailer { checkpoint, cosigned, intact })
     }
 

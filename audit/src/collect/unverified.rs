@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Ending;
 use crate::report::{NotChecked, PLACES_MAX, ServiceWord};
-use crate::standing::Witnessed;
+use crate::standing::{Mirrored, Witnessed};
 
 /// What it depends on.
 pub struct Known<'a> {
@@ -31,7 +31,9 @@ pub fn list(known: &Known<'_>) -> Vec<NotChecked> {
              or verify again with it",
         );
     }
-    add("the CCF mirror", "no CCF receipts in this bundle");
+    for (what, why) in unmirrored(ending.mirrored, Some(ending.checkpoint.size)) {
+        add(&what, &why);
+    }
     split_view(&mut add, ending);
     add("whether the log went on after this checkpoint", "nothing in a bundle can tell");
     add("the times of the entries", "they are the service's clock; nobody else signs them");
@@ -63,6 +65,38 @@ pub fn list(known: &Known<'_>) -> Vec<NotChecked> {
              result",
         );
     }
+    not
+}
+
+/// What no receipt of a mirror shows. `size`: of the log, where all of it is there.
+pub fn unmirrored(mirrored: Option<&Mirrored>, size: Option<u64>) -> Vec<(String, String)> {
+    let said = |what: &str, why: &str| (what.to_owned(), why.to_owned());
+    let Some(mirrored) = mirrored else {
+        return vec![said("the CCF mirror", "no CCF receipts in this bundle")];
+    };
+    let mut not = Vec::new();
+    if size.is_some_and(|size| mirrored.size < size) {
+        let what =
+            format!("whether the mirror has what follows from position {} on", mirrored.size);
+        not.push((what, "there was no receipt for it yet".to_owned()));
+    }
+    if mirrored.is_insecure_virtual() {
+        not.push(said(
+            "the mirror",
+            "insecure-virtual: a stand-in in the service itself; anybody can make such receipts",
+        ));
+    }
+    if !mirrored.is_expected() {
+        not.push(said(
+            "whose ledger the receipts are of",
+            "not pinned: no certificate of the mirror's service was given; compare the one above \
+             with one from its consortium, or verify again with --ccf-service-certificate",
+        ));
+    }
+    not.push(said(
+        "whether the mirror's own ledger was forked or lost its end",
+        "a receipt can't tell; audit its files: chancery audit ccf-ledger",
+    ));
     not
 }
 

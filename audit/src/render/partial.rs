@@ -4,10 +4,11 @@ use chancery_ledger::entry::Actor;
 use serde_json::{Value, json};
 
 use super::words::{Names, count, deed, short, utc};
+use crate::bundle::MirrorKind;
 use crate::check::Check;
 use crate::partial::{Line, PartialContents};
 use crate::report::Report;
-use crate::standing::Standing;
+use crate::standing::{MirrorSpan, Mirrored, Standing};
 
 /// The checks that held: a part is not decided again, and its end is nobody's to judge; a whole log
 /// has no closure.
@@ -17,6 +18,9 @@ pub fn checks(report: &Report) -> Vec<Check> {
         Check::Rules | Check::Settled => report.partial.is_none(),
         Check::Witnesses => {
             report.standing.as_ref().is_some_and(|standing| standing.witnessed.is_some())
+        }
+        Check::Mirror => {
+            report.standing.as_ref().is_some_and(|standing| standing.mirrored.is_some())
         }
         _ => true,
     };
@@ -98,6 +102,62 @@ fn behind(lines: &mut Vec<(usize, String)>, standing: &Standing) {
             lines.push((2, format!("witness {name} saw {entries}, {time}")));
         }
     }
+    if let Some(mirrored) = &standing.mirrored {
+        mirror(lines, mirrored);
+    }
+}
+
+/// What the mirror has, in a line each.
+fn mirror(lines: &mut Vec<(usize, String)>, mirrored: &Mirrored) {
+    for span in &mirrored.spans {
+        let (positions, kind) = (positions(span), kind(span));
+        lines.push((2, format!("mirrored: {positions}, {kind}, {}", pinned(span))));
+        lines.push((4, span.service.to_hex()));
+    }
+    if mirrored.spans_left_out > 0 {
+        lines.push((2, format!("and {}", count(mirrored.spans_left_out, "span"))));
+    }
+    lines.push((2, count(mirrored.batches, "receipt") + " of the mirror verified"));
+}
+
+/// Where a span lies.
+pub fn positions(span: &MirrorSpan) -> String {
+    match span.until - 1 {
+        last if last == span.from => format!("position {last}"),
+        last => format!("positions {} to {last}", span.from),
+    }
+}
+
+/// What stands behind a mirror, so that nobody misses it.
+pub const fn kind(span: &MirrorSpan) -> &'static str {
+    match span.kind {
+        MirrorKind::Ccf => "in a CCF ledger",
+        MirrorKind::InsecureVirtual => "INSECURE-VIRTUAL (a stand-in: it proves nothing)",
+    }
+}
+
+/// Whether the auditor named a mirror's service.
+pub const fn pinned(span: &MirrorSpan) -> &'static str {
+    if span.expected { "by the service named" } else { "service NOT PINNED" }
+}
+
+fn mirrored_json(mirrored: &Mirrored) -> Value {
+    let span = |span: &MirrorSpan| {
+        json!({
+            "from": span.from,
+            "until": span.until,
+            "kind": span.kind.as_str(),
+            "service": span.service.to_string(),
+            "pinned": span.expected,
+        })
+    };
+    json!({
+        "size": mirrored.size,
+        "receipts": mirrored.batches,
+        "pinned": mirrored.is_expected(),
+        "spans": mirrored.spans.iter().map(span).collect::<Vec<_>>(),
+        "spans_left_out": mirrored.spans_left_out,
+    })
 }
 
 /// Who caused an entry, by id.
@@ -160,5 +220,6 @@ pub fn standing_json(standing: &Standing) -> Value {
             }))
             .collect::<Vec<_>>(),
         "witnessed": witnessed,
+        "mirrored": standing.mirrored.as_ref().map(mirrored_json),
     })
 }

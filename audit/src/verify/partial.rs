@@ -17,17 +17,18 @@ use chancery_ledger::id::{QueryId, RunId};
 
 use super::Options;
 use super::entry::{Before, Place, Taken};
-use super::opened::Directory;
-use super::pipeline::{self, Step};
+use super::mirror::Receipts;
+use super::pipeline::{self, Known, Step};
 use super::tree::Tree;
 use super::verdict::{tampered, unread};
 use crate::bundle::{Gap, Header, Reader, Trailer};
 use crate::check::{Check, Verdict};
 use crate::collect::found;
+use crate::collect::unmirrored;
 use crate::partial::needs::Need;
 use crate::partial::{LISTED_MAX, Line, MISSING_MAX, PartialContents, Scope, subtrees};
 use crate::report::{Found, Listed, Stamp};
-use crate::standing::{ServiceKey, Standing};
+use crate::standing::{Mirrored, ServiceKey, Standing};
 use crate::view::View;
 use part::Part;
 
@@ -40,12 +41,13 @@ pub fn audit(
     reader: &mut Reader<impl Read>,
     header: Header,
     scope: Scope,
-    keys: &Directory,
+    known: Known<'_>,
     threads: NonZero<usize>,
     options: &Options,
 ) -> Result<(PartialContents, Standing), Verdict> {
     let mut audit = Audit {
         tree: Tree::new(reader.cosigned_size()),
+        receipts: Receipts::new(reader.mirrored(), false),
         before: Before::Nothing,
         part: Part::new(&header),
         header,
@@ -58,9 +60,10 @@ pub fn audit(
         found: Listed::default(),
     };
     let mut end = None;
-    pipeline::run(reader, keys, threads, |step| match step {
+    pipeline::run(reader, known, threads, |step| match step {
         Step::Entry(opened) => audit.entry(opened),
         Step::Gap(gap) => audit.gap(&gap),
+        Step::Receipt(judged) => audit.receipts.take(&judged, &audit.header, &audit.tree),
         Step::Unread(error, read) => Err(unread(&error, read)),
         Step::Trailer(trailer) => {
             end = Some(trailer);
@@ -76,6 +79,7 @@ pub fn audit(
 struct Audit {
     header: Header,
     tree: Tree,
+    receipts: Receipts,
     before: Before,
     part: Part,
     gaps: u64,
@@ -119,6 +123,7 @@ impl Audit {
         self.files(&sealed, subject, event);
         self.included += 1;
         self.before = Before::Leaf(sealed.leaf());
+        self.receipts.entry(sealed.entry().position);
         self.tree.append(sealed.leaf());
         Ok(())
     }
@@ -186,6 +191,7 @@ impl Audit {
             |size| self.part.key_at(size),
             options.witnesses.as_ref(),
         )?;
+        let mirrored = self.receipts.end(!options.mirrors.is_empty())?;
         let pinned = options.service_key.is_some();
         let contents = PartialContents {
             scope,
@@ -200,9 +206,15 @@ impl Audit {
             entries: self.entries,
             names: self.names,
             found: self.found,
-            not_checked: not_checked(scope, pinned, self.part.hardware, witnessed.is_some()),
+            not_checked: not_checked(
+                scope,
+                pinned,
+                self.part.hardware,
+                witnessed.is_some(),
+                mirrored.as_ref(),
+            ),
         };
-        Ok((contents, Standing { service_keys, witnessed }))
+        Ok((contents, Standing { service_keys, witnessed, mirrored }))
     }
 
     /// Whatever the entries name is there.
@@ -253,7 +265,13 @@ fn named(subject: Subject, event: &Event) -> Option<(Subject, String)> {
     }
 }
 
-fn not_checked(scope: Scope, pinned: bool, hardware: bool, witnessed: bool) -> Vec<String> {
+fn not_checked(
+    scope: Scope,
+    pinned: bool,
+    hardware: bool,
+    witnessed: bool,
+    mirrored: Option<&Mirrored>,
+) -> Vec<String> {
     let mut not = vec![
         "whether the rules permitted each entry: a part can't be decided again".to_owned(),
         format!("whether an entry that is left out concerns {scope}"),
@@ -271,5 +289,7 @@ fn not_checked(scope: Scope, pinned: bool, hardware: bool, witnessed: bool) -> V
     if !witnessed {
         not.push("a split view of the log: no cosignature by a witness named here".to_owned());
     }
+    let mirror = unmirrored(mirrored, None).into_iter();
+    not.extend(mirror.map(|(what, why)| format!("{what}: {why}")));
     not
 }

@@ -9,10 +9,12 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use chancery_ccf::certificate::Certificate;
 use chancery_ledger::entry::OpenError;
 
+use super::mirror::{Judged, judge};
 use super::opened::{Directory, Opened};
-use crate::bundle::{Gap, Item, ReadError, Reader, Trailer};
+use crate::bundle::{Gap, Item, MirrorReceipt, ReadError, Reader, Trailer};
 use crate::check::Verdict;
 
 /// Most items of a batch.
@@ -28,6 +30,8 @@ pub enum Step {
     Entry(Result<Box<Opened>, OpenError>),
     /// Entries that are left out.
     Gap(Gap),
+    /// A receipt of the mirror.
+    Receipt(Box<Judged>),
     /// The end.
     Trailer(Trailer),
     /// The bundle can't be read on, after so many entries.
@@ -43,6 +47,7 @@ impl Step {
 /// What is read and not opened yet.
 enum Raw {
     Entry(Vec<u8>),
+    Receipt(Box<MirrorReceipt>),
     Other(Step),
 }
 
@@ -50,6 +55,7 @@ impl Raw {
     fn next(reader: &mut Reader<impl Read>) -> Self {
         Self::Other(match reader.next_item() {
             Ok(Item::Entry(bytes)) => return Self::Entry(bytes),
+            Ok(Item::Receipt(receipt)) => return Self::Receipt(receipt),
             Ok(Item::Gap(gap)) => Step::Gap(gap),
             Ok(Item::Trailer(trailer)) => Step::Trailer(trailer),
             Err(error) => Step::Unread(error, reader.entries_read()),
@@ -59,6 +65,7 @@ impl Raw {
     const fn len(&self) -> usize {
         match self {
             Self::Entry(bytes) => bytes.len(),
+            Self::Receipt(receipt) => receipt.receipt.len() + receipt.service.len(),
             Self::Other(_) => 0,
         }
     }
@@ -68,6 +75,15 @@ impl Raw {
     }
 }
 
+/// What is known of whoever signs.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// The keys that entries brought so far.
+    pub keys: &'a Directory,
+    /// The services of mirrors that the auditor named.
+    pub mirrors: &'a [Certificate],
+}
+
 /// Gives every item of the bundle to `take`, in order, until the last one or the first error.
 ///
 /// # Errors
@@ -75,7 +91,7 @@ impl Raw {
 /// What `take` returns.
 pub fn run(
     reader: &mut Reader<impl Read>,
-    keys: &Directory,
+    known: Known<'_>,
     threads: NonZero<usize>,
     mut take: impl FnMut(Step) -> Result<(), Verdict> + Send,
 ) -> Result<(), Verdict> {
@@ -83,7 +99,7 @@ pub fn run(
         loop {
             let batch = next_batch(reader);
             let last = batch.last().is_some_and(Raw::is_last);
-            open(batch, keys).into_iter().try_for_each(&mut take)?;
+            open(batch, known).into_iter().try_for_each(&mut take)?;
             if last {
                 return Ok(());
             }
@@ -100,7 +116,7 @@ pub fn run(
                 loop {
                     let job = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok((batch, done)) = job else { return };
-                    let opened = open(batch, keys);
+                    let opened = open(batch, known);
                     // Nobody waits for it any more where an earlier entry failed.
                     drop(done.send(opened));
                 }
@@ -143,17 +159,20 @@ fn next_batch(reader: &mut Reader<impl Read>) -> Vec<Raw> {
     batch
 }
 
-fn open(batch: Vec<Raw>, keys: &Directory) -> Vec<Step> {
+fn open(batch: Vec<Raw>, known: Known<'_>) -> Vec<Step> {
     let (mut entries, mut others) = (Vec::new(), Vec::new());
     let mut is_entry = Vec::with_capacity(batch.len());
     for raw in batch {
         is_entry.push(matches!(raw, Raw::Entry(_)));
         match raw {
             Raw::Entry(bytes) => entries.push(bytes),
+            Raw::Receipt(receipt) => {
+                others.push(Step::Receipt(Box::new(judge(*receipt, known.mirrors))));
+            }
             Raw::Other(step) => others.push(step),
         }
     }
-    let (mut entries, mut others) = (keys.open(entries).into_iter(), others.into_iter());
+    let (mut entries, mut others) = (known.keys.open(entries).into_iter(), others.into_iter());
     let next = |is_entry| {
         if is_entry { entries.next().map(Step::Entry) } else { others.next() }
     };

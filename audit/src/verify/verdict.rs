@@ -34,7 +34,7 @@ pub fn unread(error: &ReadError, read: u64) -> Verdict {
 const fn position(place: Place) -> Option<u64> {
     match place {
         Place::Entry(position) => Some(position),
-        Place::Header | Place::Trailer | Place::End => None,
+        Place::Header | Place::Receipt(_) | Place::Trailer | Place::End => None,
     }
 }
 

@@ -13,8 +13,9 @@ use chancery_ledger::key::{KeyId, PublicKey};
 
 use super::Options;
 use super::entry::{Before, Place, Taken, begins};
-use super::opened::{Directory, Opened};
-use super::pipeline::{self, Step};
+use super::mirror::Receipts;
+use super::opened::Opened;
+use super::pipeline::{self, Known, Step};
 use super::tree::Tree;
 use super::verdict::{causes, check_of, tampered, unread};
 use crate::bundle::{Header, Reader, Trailer};
@@ -27,7 +28,7 @@ use crate::standing::{ServiceKey, Standing};
 pub fn audit(
     reader: &mut Reader<impl Read>,
     header: Header,
-    keys: &Directory,
+    known: Known<'_>,
     threads: NonZero<usize>,
     options: &Options,
 ) -> Result<(Contents, Standing), Verdict> {
@@ -36,14 +37,16 @@ pub fn audit(
         header,
         replay: Replay::default(),
         tree: Tree::new(reader.cosigned_size()),
+        receipts: Receipts::new(reader.mirrored(), true),
         before: Before::Nothing,
         service: None,
         collector: Collector::new(options.view.clone()),
     };
     let mut end = None;
-    pipeline::run(reader, keys, threads, |step| match step {
+    pipeline::run(reader, known, threads, |step| match step {
         Step::Entry(opened) => log.entry(opened),
         Step::Gap(_) => Ok(()),
+        Step::Receipt(judged) => log.receipts.take(&judged, &log.header, &log.tree),
         Step::Unread(error, read) => Err(unread(&error, read)),
         Step::Trailer(trailer) => {
             end = Some(trailer);
@@ -63,6 +66,7 @@ struct Log {
     key_id: KeyId,
     replay: Replay,
     tree: Tree,
+    receipts: Receipts,
     before: Before,
     service: Option<EvidenceVerdict>,
     collector: Collector,
@@ -100,6 +104,7 @@ impl Log {
             self.key_id = rotated.key.id();
         }
         self.collector.record(&sealed, subject, event, self.replay.state());
+        self.receipts.entry(position);
         self.tree.append(sealed.leaf());
         self.before = Before::Leaf(sealed.leaf());
         Ok(())
@@ -128,7 +133,9 @@ impl Log {
             |size| state.service_key_at(size),
             options.witnesses.as_ref(),
         )?;
-        let standing = Standing { service_keys: service_keys(state, options), witnessed };
+        let mirrored = self.receipts.end(!options.mirrors.is_empty())?;
+        let service_keys = service_keys(state, options);
+        let standing = Standing { service_keys, witnessed, mirrored };
         let notes = [Some(&trailer.checkpoint), trailer.cosigned.as_ref()];
         let lines: usize = notes.into_iter().flatten().map(|note| cosignatures(note)).sum();
         let ending = Ending {
@@ -138,6 +145,7 @@ impl Log {
             note: &trailer.checkpoint,
             checkpoint,
             witnessed: standing.witnessed.as_ref(),
+            mirrored: standing.mirrored.as_ref(),
             cosignatures: lines,
             exported_at_ms: self.header.exported_at_ms,
         };

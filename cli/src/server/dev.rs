@@ -16,7 +16,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 
 use super::node::{Node, Settings, listen, stop_signal};
 use super::witnesses::Witnesses;
-use super::{LogFormat, executor, start_log};
+use super::{LogFormat, executor, mirror, start_log};
 use crate::failure::{Failure, OrFail as _};
 use crate::private_file;
 
@@ -29,7 +29,8 @@ const ISSUER_KEY_FILE: &str = "dev-issuer.key";
 
 /// Run a server for development: embedded issuer, demo people, this machine only.
 ///
-/// Its evidence is `insecure-virtual`: no hardware stands behind it.
+/// Its evidence is `insecure-virtual`: no hardware stands behind it. So is its mirror, unless a CCF
+/// network is named.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Folder for the log, the views and the keys.
@@ -50,6 +51,11 @@ pub struct Args {
     /// Python environment with executor/spark/requirements.txt installed (with --embedded).
     #[arg(long)]
     venv: Option<PathBuf>,
+    /// The service's name.
+    #[arg(long, default_value = NAME, hide = true)]
+    name: String,
+    #[command(flatten)]
+    mirror: mirror::Wanted,
     /// Form of the log on standard error.
     #[arg(long, value_enum, default_value = "text")]
     log_format: LogFormat,
@@ -77,12 +83,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let mut node = Node::start(Settings {
         data_dir: args.data_dir.clone(),
-        name: NAME.to_owned(),
+        name: args.name,
         issuers: vec![issuer.trusted()],
         executor: Some(executor),
         nats: args.nats,
         database: None,
         witnesses: Witnesses::default(),
+        mirror: args.mirror.or_stand_in(),
     })
     .await?;
     node.router = node.router.nest(ISSUER_PATH, issuer.router());

@@ -7,6 +7,7 @@ pub mod executor;
 mod fsck;
 pub mod keys;
 pub mod log;
+mod mirror;
 mod moving;
 pub mod node;
 pub mod projections;

@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 
 use super::database::{self, DatabaseUrl, VIEWS_FILE};
 use super::witnesses::Witnesses;
-use super::{keys, moving};
+use super::{keys, mirror, moving};
 use crate::private_file;
 
 /// What a server needs.
@@ -43,6 +43,8 @@ pub struct Settings {
     pub database: Option<DatabaseUrl>,
     /// Who cosigns the logs.
     pub witnesses: Witnesses,
+    /// What mirrors them.
+    pub mirror: mirror::Wanted,
 }
 
 /// A server that is put together and not yet listening.
@@ -121,12 +123,15 @@ impl Node {
             });
         }
         settings.witnesses.follow(&store, &mut tasks)?;
+        let (name, data_dir) = (&settings.name, &settings.data_dir);
+        let mirror = settings.mirror.follow(name, data_dir, &store, &mut tasks)?;
         if let Ok(log_key) = LogKey::new(&settings.name, key.clone()) {
             tracing::info!(verifier_key = %log_key, "what witnesses must know of the logs");
         }
         let app = App::new(Parts {
             logs: Logs::new(store.clone(), keys.keyring.clone(), settings.name),
             writers: Writers::default(),
+            mirror,
             views,
             verifier,
             executor: settings.executor,

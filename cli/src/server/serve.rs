@@ -10,7 +10,7 @@ use chancery_commands::identity::TrustedIssuer;
 use super::database::{DatabaseUrl, URL_ENV};
 use super::node::{Node, Settings, listen, stop_signal};
 use super::witnesses::{WitnessAt, Witnesses};
-use super::{LogFormat, start_log};
+use super::{LogFormat, mirror, start_log};
 
 /// Run the command service.
 #[derive(Debug, clap::Args)]
@@ -53,6 +53,8 @@ pub struct Args {
     /// How many of the witnesses must cosign a checkpoint before it is kept and served.
     #[arg(long, value_name = "N", requires = "witnesses")]
     witness_quorum: Option<usize>,
+    #[command(flatten)]
+    mirror: mirror::Wanted,
     /// Form of the log on standard error.
     #[arg(long, value_enum, default_value = "text")]
     log_format: LogFormat,
@@ -81,6 +83,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         nats: args.nats,
         database: args.database,
         witnesses: Witnesses { at: args.witnesses, quorum: args.witness_quorum.unwrap_or(0) },
+        mirror: args.mirror,
     })
     .await?;
     let listener = listen(args.listen).await?;

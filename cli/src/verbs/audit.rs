@@ -7,6 +7,7 @@ mod database;
 mod export;
 mod files;
 mod landing;
+mod mirrored;
 mod part;
 mod verify;
 mod witnesses;
@@ -69,6 +70,8 @@ witnesses than asked for is incomplete.
 Without --service-key, a log that somebody made up with a key of their own
 verifies too. Get the key's id from elsewhere than the bundle. Without
 --witness, whoever exported it may have been shown another log than others.
+Without --ccf-service-certificate, the mirror's receipts may be anybody's: the
+report says NOT PINNED. With it, a bundle without receipts is incomplete.
 
 Examples:
   chancery audit verify audit.chancery --service-key sha256:...
@@ -84,6 +87,9 @@ Examples:
         service_key: Option<Digest>,
         #[command(flatten)]
         witnesses: witnesses::Named,
+        /// The certificate of the CCF service that mirrors the log; repeatable
+        #[arg(long = "ccf-service-certificate", value_name = "PEM")]
+        ccf_services: Vec<PathBuf>,
         /// Write the report as one page made for printing, too
         #[arg(long, value_name = "FILE")]
         html: Option<PathBuf>,
@@ -93,6 +99,25 @@ Examples:
         /// Begin timeline, votes, runs and releases at that entry
         #[arg(long, value_name = "POSITION", default_value_t, hide_default_value = true)]
         from: u64,
+    },
+    /// Say whether the log, or an entry, is in the mirror's ledger
+    ///
+    /// As the service says it now. With a position, the receipt of the batch that holds the entry
+    /// is in the answer with --output json: verify it with audit ccf-receipt. A bundle brings all
+    /// receipts, and audit verify checks them.
+    #[command(after_help = "\
+Exit codes: 0 mirrored, 1 not yet, diverged or nowhere.
+
+Examples:
+  chancery audit mirrored --wait 30
+  chancery audit mirrored 12 --output json")]
+    Mirrored {
+        /// The entry's position [default: all of the log]
+        #[arg(value_name = "POSITION")]
+        position: Option<u64>,
+        /// Wait for it, so many seconds at most
+        #[arg(long, value_name = "SECONDS", default_value_t, hide_default_value = true)]
+        wait: u32,
     },
     /// Verify two bundles and say what is missing between them
     ///
@@ -232,9 +257,14 @@ pub async fn run(global: &Global, command: Command) -> Result<ExitCode> {
             let scope = part.in_room(&room).await?;
             export::export(&room, scope, &file).await
         }
-        Command::Verify { file, service_key, witnesses, html, at, from } => {
-            let witnesses = witnesses.policy()?;
-            verify::run(&file, verify::Wanted { service_key, witnesses, html, at, from })
+        Command::Verify { file, service_key, witnesses, ccf_services, html, at, from } => {
+            let (witnesses, mirrors) = (witnesses.policy()?, ccf_services);
+            let wanted = verify::Wanted { service_key, witnesses, mirrors, html, at, from };
+            verify::run(&file, wanted)
+        }
+        Command::Mirrored { position, wait } => {
+            let room = Room::open(global).await?;
+            mirrored::run(&room, position, wait).await
         }
         Command::Diff { a, b, service_key } => compare::run(&a, &b, service_key),
         Command::Result { files, bundle, run, service_key } => {

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::args::Global;
 use crate::chunks;
+use crate::client::clock::random;
 use crate::client::http::{Http, view};
 use crate::client::names::{Kind, pick};
 use crate::client::profile::Profile;
@@ -158,7 +159,7 @@ async fn trust(global: &Global, bundle: Option<PathBuf>) -> Result<()> {
         Some(path) => {
             let failed = || format!("Can't read {}", path.display());
             let file = File::open(&path).or_unreadable(failed)?;
-            let options = rotation.options();
+            let options = rotation.options()?;
             let report = tokio::task::spawn_blocking(move || verify(file, &options)).await;
             rotation.proven(&report.or_unreadable(failed)?, None)
         }
@@ -190,8 +191,8 @@ struct Rotation<'a> {
 type Proven = std::result::Result<String, String>;
 
 impl Rotation<'_> {
-    fn options(&self) -> Options {
-        Options { service_key: Some(self.pinned), ..Options::default() }
+    fn options(&self) -> Result<Options> {
+        Ok(Options { service_key: Some(self.pinned), seed: random()?, ..Options::default() })
     }
 
     /// Tries the log that is named, or one after the other.
@@ -221,7 +222,7 @@ impl Rotation<'_> {
     async fn verify_log(&self, http: &Http, it: &Collaboration) -> Result<Proven> {
         let mut response = http.download(format!("/v1/collaborations/{}/bundle", it.id)).await?;
         let (sender, reader) = chunks::channel();
-        let options = self.options();
+        let options = self.options()?;
         let audit = tokio::task::spawn_blocking(move || verify(reader, &options));
         let broken = || "The connection broke before the log was whole".to_owned();
         while let Some(chunk) = response.chunk().await.or_unreadable(broken)? {

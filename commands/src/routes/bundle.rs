@@ -130,6 +130,7 @@ fn refused(error: &ExportError) -> Problem {
         ExportError::Short { .. }
         | ExportError::Entry { .. }
         | ExportError::Fold(_)
+        | ExportError::Receipt { .. }
         | ExportError::Beginning(_) => Problem::corrupt(&refusal::chain(error)),
         ExportError::Write(_) => Problem::internal(&refusal::chain(error)),
     }

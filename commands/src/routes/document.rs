@@ -9,6 +9,7 @@ use utoipa::openapi::{
 use utoipa::{PartialSchema as _, ToSchema as _};
 
 use crate::extract::{IDEMPOTENCY_KEY, SIGNATURE};
+use crate::mirror::PREFER;
 use crate::problem::{self, Document, ReasonItem};
 
 const SCHEME: &str = "oidc";
@@ -92,5 +93,11 @@ fn finish_operation(operation: &mut Operation, command: bool) {
             "The signed command: COSE_Sign1 in base64url. Required of members with a key.",
         ),
         header("if-match", Required::False, "The version of the subject that you expect."),
+        header(
+            PREFER.as_str(),
+            Required::False,
+            "wait=N: answer once the mirror has receipts for the command's events, or after N \
+             seconds, 30 at most; `mirrored` says which.",
+        ),
     ]);
 }

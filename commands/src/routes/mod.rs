@@ -10,6 +10,7 @@ mod document;
 mod lineage;
 mod log;
 mod members;
+mod mirror;
 mod queries;
 mod reports;
 mod rules;
@@ -83,6 +84,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(usage::routes())
         .merge(reports::routes())
         .merge(log::routes())
+        .merge(mirror::routes())
         .merge(bundle::routes())
         .merge(tiles::routes())
 }

@@ -16,6 +16,7 @@ use crate::App;
 use crate::api;
 use crate::caller::Caller;
 use crate::invitation;
+use crate::mirror::DIVERGED;
 use crate::problem::Problem;
 use crate::refusal;
 
@@ -241,19 +242,24 @@ pub(super) async fn heads(app: &App) -> Result<Vec<(CollaborationId, u64)>, Prob
 pub struct Health {
     /// `ok`.
     pub status: String,
+    /// Codes of what people have to look at, though the service answers: `mirror_diverged`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alarms: Vec<String>,
 }
 
 /// The process is up.
 #[utoipa::path(get, path = "/healthz", tag = "service", security(()),
     responses((status = 200, body = Health)))]
 async fn healthz() -> Json<Health> {
-    Json(Health { status: "ok".to_owned() })
+    Json(Health { status: "ok".to_owned(), alarms: Vec::new() })
 }
 
-/// The log can be read.
+/// The log can be read; and what people have to look at all the same.
 #[utoipa::path(get, path = "/readyz", tag = "service", security(()),
     responses((status = 200, body = Health)))]
 async fn readyz(State(app): State<App>) -> Result<Json<Health>, Problem> {
     app.store().heads(None, 1).await.map_err(|error| refusal::read(&error))?;
-    Ok(Json(Health { status: "ok".to_owned() }))
+    let diverged = app.mirror.as_ref().is_some_and(|mirror| mirror.diverged() > 0);
+    let alarms = diverged.then(|| DIVERGED.to_owned()).into_iter().collect();
+    Ok(Json(Health { status: "ok".to_owned(), alarms }))
 }

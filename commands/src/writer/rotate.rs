@@ -90,7 +90,7 @@ impl Writers {
             action: ACTION,
             content,
             email: None,
-            headers: CommandHeaders { command, signature: None, if_match: None },
+            headers: CommandHeaders { command, signature: None, if_match: None, wait_s: None },
         };
         let authority = Authority::ServiceSigned(SignedContent { message, content: bytes });
         match self.submit(app, Sender::Service, incoming, authority).await? {

@@ -13,6 +13,7 @@ mod headers;
 mod invitations;
 mod lineage;
 mod log;
+mod mirror;
 mod personal;
 mod queries;
 mod reports;

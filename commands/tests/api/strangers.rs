@@ -57,6 +57,8 @@ fn all_reads(room: &Room, c: CollaborationId) -> Vec<String> {
         "/proofs/inclusion?position=0".into(),
         "/proofs/consistency?from=1".into(),
         "/bundle".into(),
+        "/mirror".into(),
+        "/receipts/0".into(),
     ]
     .map(|rest| commands::at(c, &rest))
     .to_vec()

@@ -158,7 +158,7 @@ fn incoming(
     content: Value,
     command: CommandId,
 ) -> Incoming {
-    let headers = CommandHeaders { command, signature: None, if_match: None };
+    let headers = CommandHeaders { command, signature: None, if_match: None, wait_s: None };
     Incoming { collaboration, subject, action, content, email: None, headers }
 }
 

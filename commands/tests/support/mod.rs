@@ -5,6 +5,7 @@ pub mod answer;
 pub mod commands;
 pub mod executor;
 pub mod fixtures;
+pub mod mirror;
 pub mod person;
 pub mod room;
 pub mod tokens;
@@ -43,6 +44,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use answer::{Answer, Call};
+use mirror::Gate;
 use person::Person;
 
 /// The service's name.
@@ -85,6 +87,7 @@ struct World {
     ids: Arc<AtomicU64>,
     folder: Arc<TempDir>,
     issuer: Option<Arc<Issuer>>,
+    mirror: Option<Arc<Gate>>,
 }
 
 impl std::ops::Deref for Service {
@@ -156,8 +159,18 @@ impl Service {
             ids: Arc::new(AtomicU64::new(1)),
             folder: Arc::new(tempfile::tempdir().unwrap()),
             issuer: None,
+            mirror: None,
         };
         Self::open(world, &[200]).await
+    }
+
+    /// A service with an empty log whose logs are mirrored, as far as the gate lets them.
+    pub async fn mirrored() -> (Self, Arc<Gate>) {
+        let service = Self::start().await;
+        service.stop();
+        let gate = Arc::new(Gate::new());
+        let world = World { mirror: Some(Arc::clone(&gate)), ..service.world.clone() };
+        (Self::open(world, &[200]).await, gate)
     }
 
     /// Another service over the same folder, clock and issuer: this one after a restart, or a
@@ -189,9 +202,11 @@ impl Service {
         let store = Store::open(&world.folder.path().join("log.db")).await.unwrap();
         let views = Views::open(&world.folder.path().join("views.db")).await.unwrap();
         let bound = service::report_data(NAME, key.public());
+        let (mirror, mut tasks) = mirror::follow(world.mirror.as_ref(), &store);
         let app = App::new(Parts {
             logs: Logs::new(store.clone(), keyring, NAME.to_owned()),
             writers: Writers::default(),
+            mirror,
             views: views.clone(),
             executor: Some(ExecutorIdentity {
                 issuer: issuer.base_url.clone(),
@@ -203,10 +218,8 @@ impl Service {
         });
         let router = chancery_commands::router(app.clone());
         let projector = Projector::new(store.clone(), views.clone());
-        let tasks = vec![
-            tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }),
-            tokio::spawn(async move { projector.run(std::future::pending()).await }),
-        ];
+        tasks.push(tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }));
+        tasks.push(tokio::spawn(async move { projector.run(std::future::pending()).await }));
         let finished = AtomicBool::new(false);
         Self(Arc::new(Running {
             origin,

@@ -1,9 +1,10 @@
 //! Mirrors all logs of a service: finds them, and runs a follower for each.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chancery_ccf::verdict::causes;
+use chancery_ledger::entry::Sealed;
 use chancery_ledger::id::CollaborationId;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -13,9 +14,7 @@ use crate::backoff;
 use crate::follower::{Follower, Next, Options, StepError};
 use crate::logs::{Logs, LogsError};
 use crate::port::{LedgerError, MirrorLedger};
-use crate::status::{LogStatus, State};
-
-type Board = Arc<Mutex<BTreeMap<CollaborationId, LogStatus>>>;
+use crate::status::{Board, LogStatus, State, StatusHandle};
 
 /// Has the logs of a service mirrored. It reads them, and keeps receipts beside them.
 pub struct Driver<P, L> {
@@ -26,26 +25,15 @@ pub struct Driver<P, L> {
     hint: Arc<Notify>,
 }
 
-/// Reads how mirroring stands, while the driver runs.
-#[derive(Clone)]
-pub struct StatusHandle(Board);
-
-impl StatusHandle {
-    /// How each log stands now.
-    pub fn read(&self) -> BTreeMap<CollaborationId, LogStatus> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
 impl<P: MirrorLedger, L: Logs> Driver<P, L> {
     /// Of these logs, in that ledger.
     pub fn new(ledger: Arc<P>, logs: Arc<L>, options: Options) -> Self {
-        Self { ledger, logs, options, board: Board::default(), hint: Arc::new(Notify::new()) }
+        Self { ledger, logs, options, board: Board::new(), hint: Arc::new(Notify::new()) }
     }
 
     /// Reads how it stands.
     pub fn status(&self) -> StatusHandle {
-        StatusHandle(self.board.clone())
+        self.board.handle()
     }
 
     /// Notify it when a log may have grown; without, it looks every [`Options::sweep`].
@@ -56,21 +44,25 @@ impl<P: MirrorLedger, L: Logs> Driver<P, L> {
     /// Runs until `shutdown`. What is under way then is dropped: it is asked for again next time.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let mut tasks = JoinSet::new();
-        let (grown, _) = watch::channel(0_u64);
         let follow = async {
-            let mut known = BTreeSet::new();
+            // Sizes, so that a worker is woken for its own log only.
+            let mut known: BTreeMap<CollaborationId, watch::Sender<u64>> = BTreeMap::new();
             loop {
                 match self.all().await {
                     Ok(logs) => {
-                        for c in logs.into_iter().filter(|c| known.insert(*c)) {
-                            tasks.spawn(self.worker(c, grown.subscribe()).run());
+                        for (c, size) in logs {
+                            let grown = known.entry(c).or_insert_with(|| {
+                                let grown = watch::Sender::new(size);
+                                tasks.spawn(self.worker(c, grown.subscribe()).run());
+                                grown
+                            });
+                            grown.send_if_modified(|seen| std::mem::replace(seen, size) != size);
                         }
                     }
                     Err(error) => {
                         tracing::warn!(%error, "the mirror can't read which logs there are");
                     }
                 }
-                grown.send_modify(|count| *count += 1);
                 let _ = timeout(self.options.sweep, self.hint.notified()).await;
             }
         };
@@ -81,14 +73,14 @@ impl<P: MirrorLedger, L: Logs> Driver<P, L> {
         tasks.shutdown().await;
     }
 
-    async fn all(&self) -> Result<Vec<CollaborationId>, LogsError> {
-        let mut found = Vec::new();
+    async fn all(&self) -> Result<Vec<(CollaborationId, u64)>, LogsError> {
+        let mut found: Vec<(CollaborationId, u64)> = Vec::new();
         loop {
-            let page = self.logs.heads(found.last().copied()).await?;
+            let page = self.logs.heads(found.last().map(|(c, _)| *c)).await?;
             if page.is_empty() {
                 return Ok(found);
             }
-            found.extend(page.into_iter().map(|(c, _)| c));
+            found.extend(page);
         }
     }
 
@@ -101,6 +93,7 @@ impl<P: MirrorLedger, L: Logs> Driver<P, L> {
             options: self.options.clone(),
             board: self.board.clone(),
             grown,
+            oldest: None,
         }
     }
 }
@@ -113,6 +106,8 @@ struct Worker<P, L> {
     options: Options,
     board: Board,
     grown: watch::Receiver<u64>,
+    /// A position and when its entry was sealed.
+    oldest: Option<(u64, u64)>,
 }
 
 impl<P: MirrorLedger, L: Logs> Worker<P, L> {
@@ -122,7 +117,7 @@ impl<P: MirrorLedger, L: Logs> Worker<P, L> {
             match self.follower.step(&*self.ledger, &*self.logs).await {
                 Ok(next) => {
                     failures = 0;
-                    self.note(State::Following);
+                    self.note(State::Following).await;
                     match next {
                         Next::Now => {}
                         Next::Poll => sleep(self.options.poll).await,
@@ -138,7 +133,7 @@ impl<P: MirrorLedger, L: Logs> Worker<P, L> {
                         collaboration = %self.collaboration, divergence = causes(&divergence),
                         "MIRROR DIVERGED: this log is mirrored no more until people have looked"
                     );
-                    self.note(State::Diverged(causes(&divergence)));
+                    self.note(State::Diverged(causes(&divergence))).await;
                     return;
                 }
                 Err(error) => {
@@ -147,19 +142,31 @@ impl<P: MirrorLedger, L: Logs> Worker<P, L> {
                         tracing::warn!(collaboration = %self.collaboration, error = causes(&error), "the mirror waits");
                     }
                     let Options { backoff_first, backoff_cap, .. } = self.options;
-                    self.note(state_of(&error));
+                    self.note(state_of(&error)).await;
                     sleep(backoff::delay(failures, backoff_first, backoff_cap)).await;
                 }
             }
         }
     }
 
-    fn note(&self, state: State) {
+    async fn note(&mut self, state: State) {
         let progress = self.follower.progress();
         let (size, sent, mirrored) = (progress.size, progress.sent, progress.mirrored);
-        let status = LogStatus { size, sent, mirrored, state };
-        let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
-        board.insert(self.collaboration, status);
+        let oldest_ms = if mirrored < size { self.sealed_ms(mirrored).await } else { None };
+        let status = LogStatus { size, sent, mirrored, oldest_ms, state };
+        self.board.note(self.collaboration, status);
+    }
+
+    /// When the entry at a position was sealed. Read once for each position that the receipts reach.
+    async fn sealed_ms(&mut self, position: u64) -> Option<u64> {
+        if let Some((_, time)) = self.oldest.filter(|(at, _)| *at == position) {
+            return Some(time);
+        }
+        let entries = self.logs.entries(self.collaboration, position, 1).await.ok()?;
+        let sealed = Sealed::parse(entries.into_iter().next()?).ok()?;
+        let time = sealed.entry().time_ms;
+        self.oldest = Some((position, time));
+        Some(time)
     }
 }
 

@@ -321,9 +321,9 @@ impl Follower {
             return Err(Divergence::Root { size: batch.size }.into());
         }
         let claims = self.claims(batch.size, proven.root(), logs).await?;
-        verify(ledger, &batch, claims, &receipt)?;
+        let service = verify(ledger, &batch, claims, &receipt)?;
         let Accepted { first, size, root, transaction } = batch;
-        let kept = Mirrored { first, size, root, transaction, receipt };
+        let kept = Mirrored { first, size, root, transaction, service, receipt };
         if logs.keep(self.collaboration, kept).await? {
             self.proven = proven;
             self.pending.pop_front();
@@ -373,23 +373,26 @@ impl Follower {
     }
 }
 
+/// Gives the certificate that it was verified under, in DER.
 fn verify<P: MirrorLedger>(
     ledger: &P,
     batch: &Accepted,
     claims: Digest,
     receipt: &[u8],
-) -> Result<(), Divergence> {
+) -> Result<Vec<u8>, Divergence> {
     let expected =
         Expected { claims: Some(claims), transaction: Some(batch.transaction), at_s: None };
     let verified = Receipt::parse(receipt).and_then(|receipt| {
         // What came just before the network was recovered is under the service before.
-        let of = |service: &Arc<Certificate>| receipt.verify(service, &[], &expected);
+        let of = |service: &Arc<Certificate>| {
+            receipt.verify(service, &[], &expected).map(|_| service.der().to_vec())
+        };
         let services = ledger.services();
         let mut results = services.iter().map(of);
         let first = results.next().unwrap_or(Err(ReceiptError::NotAReceipt));
         first.or_else(|error| results.find_map(Result::ok).ok_or(error))
     });
-    verified.map(|_| ()).map_err(|source| Divergence::Receipt {
+    verified.map_err(|source| Divergence::Receipt {
         transaction: batch.transaction.to_string(),
         source,
     })

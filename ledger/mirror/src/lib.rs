@@ -17,13 +17,15 @@ mod follower;
 mod logs;
 mod port;
 mod status;
+mod store;
 mod virtual_ledger;
 
 pub use batch::{BATCH_LEN_MAX, Batch, ENTRIES_MAX};
 pub use ccf::{Ccf, Config, ConfigError, Credentials};
-pub use driver::{Driver, StatusHandle};
+pub use driver::Driver;
 pub use follower::{Divergence, Options};
 pub use logs::{InMemory, Logs, LogsError, Mirrored, Signed};
 pub use port::{Accepted, Head, Kind, LedgerError, MirrorLedger, Refusal, Standing};
-pub use status::{LogStatus, State};
-pub use virtual_ledger::InsecureVirtual;
+pub use status::{LogStatus, State, StatusHandle};
+pub use store::{StoredLogs, forward_appends};
+pub use virtual_ledger::{InsecureVirtual, OpenError, pem};

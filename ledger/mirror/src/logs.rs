@@ -30,6 +30,8 @@ pub struct Mirrored {
     pub root: Digest,
     /// The transaction.
     pub transaction: TxId,
+    /// The certificate of the service that the receipt was verified under, in DER.
+    pub service: Vec<u8>,
     /// The receipt as it came, JSON.
     pub receipt: Vec<u8>,
 }

@@ -5,11 +5,15 @@
 //! hardware and nobody else behind it: it proves nothing, and says so in its certificate's name.
 //! It checks that batches follow one another and that roots are right, as the application does; the
 //! seals it leaves to the application's own tests.
+//!
+//! Kept in a file, it goes on after a restart where it was; else it is gone with the process.
 
 mod certificate;
+mod file;
 mod tree;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
@@ -26,7 +30,11 @@ use serde_json::json;
 
 use crate::batch::{Batch, ENTRIES_MAX};
 use crate::port::{Accepted, Head, Kind, LedgerError, MirrorLedger, Refusal, Standing};
-use certificate::{node_certificate, pem, service_certificate};
+pub use file::OpenError;
+
+pub use certificate::pem;
+use certificate::{node_certificate, service_certificate};
+use file::{Record, Recorder};
 use tree::Tree;
 
 const VIEW: u64 = 2;
@@ -46,6 +54,8 @@ pub struct InsecureVirtual {
 struct State {
     logs: BTreeMap<CollaborationId, Log>,
     tree: Tree,
+    /// Where what is accepted is written first.
+    file: Option<Recorder>,
 }
 
 #[derive(Default)]
@@ -81,6 +91,31 @@ impl InsecureVirtual {
             name: name.to_owned(),
             state: Mutex::default(),
         })
+    }
+
+    /// As [`InsecureVirtual::new`], with what it accepts kept in a file, which is made if it is not
+    /// there. One process at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`].
+    pub fn open(name: &str, seed: &[u8], path: &Path) -> Result<Self, OpenError> {
+        let ledger = Self::new(name, seed).map_err(OpenError::Certificate)?;
+        let (file, records) = Recorder::open(path)?;
+        ledger.with(|state| {
+            for (number, record) in (1..).zip(records) {
+                let taken = state.take(name, &record);
+                taken.map_err(|_| OpenError::Record { number })?;
+            }
+            state.file = Some(file);
+            Ok::<(), OpenError>(())
+        })?;
+        Ok(ledger)
+    }
+
+    /// The certificate of the service that it makes up.
+    pub fn service(&self) -> &Certificate {
+        &self.service
     }
 
     /// The certificate that its receipts verify against, PEM.
@@ -127,13 +162,9 @@ impl State {
             let code = if same { "replay" } else { "fork" };
             return Err(refused(code, format!("the log is held up to {size}")));
         }
-        let mut frontier = log.frontier.clone();
-        for leaf in &leaves {
-            frontier.append(*leaf);
-        }
-        let root = frontier.root();
-        let origin = format!("{name}/{}", batch.collaboration);
-        let expected = Checkpoint { origin, size: frontier.size(), root };
+        let record =
+            Record { collaboration: batch.collaboration, first: batch.first, request, leaves };
+        let expected = self.after(name, &record);
         if let Some(note) = &batch.checkpoint {
             let checkpoint = Note::parse(note)
                 .and_then(|note| note.checkpoint())
@@ -142,17 +173,39 @@ impl State {
                 return Err(refused("checkpoint-of-another-state", "another origin, size or root"));
             }
         }
-        let text = expected.text();
-        let seqno = self.tree.append(VIEW, Digest::of(text.as_bytes()), request);
-        let accepted = Accepted {
-            first: batch.first,
-            size: frontier.size(),
-            root,
-            transaction: TxId::new(VIEW, seqno),
-        };
-        log.frontier = frontier;
-        log.leaves.extend(leaves);
-        log.batches.push(Took { accepted, request });
+        if let Some(file) = &mut self.file {
+            let written = file.append(&record);
+            written.map_err(|error| LedgerError::Unavailable(format!("its file: {error}")))?;
+        }
+        self.take(name, &record)
+    }
+
+    /// The state of the log that a batch follows, after it.
+    fn after(&self, name: &str, record: &Record) -> Checkpoint {
+        let mut frontier = self
+            .logs
+            .get(&record.collaboration)
+            .map(|log| log.frontier.clone())
+            .unwrap_or_default();
+        frontier.extend(record.leaves.iter().copied());
+        let origin = format!("{name}/{}", record.collaboration);
+        Checkpoint { origin, size: frontier.size(), root: frontier.root() }
+    }
+
+    /// Takes a batch that is in order and written down.
+    fn take(&mut self, name: &str, record: &Record) -> Result<Accepted, LedgerError> {
+        let Checkpoint { origin, size, root } = self.after(name, record);
+        let log = self.logs.entry(record.collaboration).or_default();
+        if record.first != log.frontier.size() || record.leaves.is_empty() {
+            return Err(refused("gap", "a batch does not follow the one before"));
+        }
+        let text = Checkpoint { origin, size, root }.text();
+        let seqno = self.tree.append(VIEW, Digest::of(text.as_bytes()), record.request);
+        let transaction = TxId::new(VIEW, seqno);
+        let accepted = Accepted { first: record.first, size, root, transaction };
+        log.frontier.extend(record.leaves.iter().copied());
+        log.leaves.extend(&record.leaves);
+        log.batches.push(Took { accepted, request: record.request });
         Ok(accepted)
     }
 }

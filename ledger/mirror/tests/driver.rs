@@ -54,8 +54,9 @@ fn check_kept(ledger: &Faulty, logs: &InMemory, c: CollaborationId, size: u64) {
     let kept = logs.kept(c);
     let all = entries(usize::try_from(size).unwrap());
     let mut until = 0;
-    for Mirrored { first, size, root, transaction, receipt } in kept {
+    for Mirrored { first, size, root, transaction, service, receipt } in kept {
         assert_eq!(first, until, "nothing twice, nothing left out");
+        assert_eq!(service, ledger.inner.service().der());
         until = size;
         let expected = checkpoint(c, &all[..usize::try_from(size).unwrap()]);
         assert_eq!(root, expected.root);

@@ -10,7 +10,7 @@ use futures_util::stream::BoxStream;
 use crate::group::{Outcome, Work};
 use crate::personal_key::EraseError;
 use crate::writer::Failure;
-use crate::{CommandRecord, Head, ReadError, StoredEntry};
+use crate::{CommandRecord, Head, MirrorReceipt, ReadError, StoredEntry};
 
 /// Runs the same call on whichever database a store has.
 macro_rules! on {
@@ -73,6 +73,19 @@ pub(crate) trait Backend {
         c: CollaborationId,
         subject: &str,
     ) -> Result<Option<Vec<u8>>, ReadError>;
+    async fn mirrored(&self, c: CollaborationId) -> Result<u64, ReadError>;
+    async fn mirror_receipt(
+        &self,
+        c: CollaborationId,
+        position: i64,
+    ) -> Result<Option<MirrorReceipt>, ReadError>;
+    /// Ends after the receipt that reaches `RANGE_BYTES_MAX`.
+    async fn mirror_receipts(
+        &self,
+        c: CollaborationId,
+        from: i64,
+        limit: u32,
+    ) -> Result<Vec<MirrorReceipt>, ReadError>;
     async fn cursor(&self, consumer: &str, c: CollaborationId) -> Result<u64, ReadError>;
     async fn cursors(&self, consumer: &str) -> Result<BTreeMap<CollaborationId, u64>, ReadError>;
 
@@ -107,6 +120,15 @@ pub(crate) trait Snapshot {
         &mut self,
         c: CollaborationId,
     ) -> BoxStream<'_, Result<(CommandId, i64, i64), ReadError>>;
+    /// (first, size) of the mirror's receipts, by first.
+    fn mirror_ranges(&mut self, c: CollaborationId)
+    -> BoxStream<'_, Result<(i64, i64), ReadError>>;
+    /// The roots in the mirror's receipts, by size, of these sizes.
+    async fn mirror_roots(
+        &mut self,
+        c: CollaborationId,
+        sizes: Range<i64>,
+    ) -> Result<BTreeMap<i64, Vec<u8>>, ReadError>;
     /// (consumer, position)
     fn cursors_beyond(
         &mut self,

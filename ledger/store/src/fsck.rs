@@ -115,6 +115,28 @@ pub enum Finding {
         /// The size, as stored.
         size: i64,
     },
+    /// A receipt of the mirror doesn't begin where the one before ended.
+    #[error(
+        "the mirror's receipt from position {first} on doesn't begin where the one before ends"
+    )]
+    ReceiptOutOfPlace {
+        /// The position of its batch's first entry, as stored.
+        first: i64,
+    },
+    /// A receipt of the mirror is of more entries than there are.
+    #[error("the mirror's receipt from position {first} on ends at {size}, beyond the head")]
+    ReceiptBeyondHead {
+        /// The position of its batch's first entry, as stored.
+        first: i64,
+        /// Where it ends, as stored.
+        size: i64,
+    },
+    /// A receipt of the mirror is of another root than the entries had.
+    #[error("the mirror's receipt at {size} entries has another root than the entries")]
+    ReceiptRoot {
+        /// The number of entries that it says it is of.
+        size: u64,
+    },
     /// The cosigned checkpoint names another size or root than the entries had.
     #[error("the cosigned checkpoint isn't of the first {size} entries: its size or root differs")]
     Cosigned {
@@ -132,6 +154,8 @@ pub struct Checked {
     pub nodes: u64,
     /// Commands that are remembered.
     pub commands: u64,
+    /// Entries with a receipt of the mirror.
+    pub mirrored: u64,
     /// Entries that no command claims. The store allows them; whether they may be is for the
     /// reader of the entries to say.
     pub unclaimed: u64,
@@ -178,6 +202,9 @@ async fn check(
         let page = snapshot.entries(c, from, PAGE_ENTRIES).await?;
         let Some(last) = page.last() else { break };
         let next = last.position.checked_add(1);
+        let sizes = page.first().map_or(0, |entry| entry.position).saturating_add(1)
+            ..last.position.saturating_add(2);
+        walk.mirror_roots = snapshot.mirror_roots(c, sizes).await?;
         for entry in &page {
             walk.entry(entry, report);
         }
@@ -211,6 +238,7 @@ async fn check(
     }
     drop(beyond);
     check_commands(snapshot, c, &mut checked, report).await?;
+    check_mirror(snapshot, c, &mut checked, report).await?;
     let mut cursors = snapshot.cursors_beyond(c, size.cast_signed());
     while let Some((consumer, position)) = cursors.try_next().await? {
         report(Finding::CursorBeyondHead { consumer, position });
@@ -230,6 +258,8 @@ struct Walk {
     completed: Vec<Node>,
     cosigned_size: Option<i64>,
     cosigned_root: Option<Digest>,
+    /// What the mirror's receipts say of the trees that end in this page, by size.
+    mirror_roots: BTreeMap<i64, Vec<u8>>,
 }
 
 impl Walk {
@@ -241,6 +271,7 @@ impl Walk {
             completed: Vec::new(),
             cosigned_size: cosigned.map(|cosigned| cosigned.size),
             cosigned_root: None,
+            mirror_roots: BTreeMap::new(),
         }
     }
 
@@ -260,6 +291,10 @@ impl Walk {
             self.tree.append_noting(leaf, &mut self.completed);
             if self.cosigned_size == Some(self.tree.size().cast_signed()) {
                 self.cosigned_root = Some(self.tree.root());
+            }
+            let mirrored = self.mirror_roots.get(&self.tree.size().cast_signed());
+            if mirrored.is_some_and(|root| root != self.tree.root().as_bytes()) {
+                report(Finding::ReceiptRoot { size: self.tree.size() });
             }
         }
         self.next = position + 1;
@@ -333,6 +368,28 @@ async fn check_commands(
         free = free.max(until);
     }
     checked.unclaimed += checked.entries - free;
+    Ok(())
+}
+
+/// That the mirror's receipts follow one another, within the log.
+async fn check_mirror(
+    snapshot: &mut impl Snapshot,
+    c: CollaborationId,
+    checked: &mut Checked,
+    report: &mut impl FnMut(Finding),
+) -> Result<(), ReadError> {
+    let mut ranges = snapshot.mirror_ranges(c);
+    let mut next = 0;
+    while let Some((first, size)) = ranges.try_next().await? {
+        if first != next {
+            report(Finding::ReceiptOutOfPlace { first });
+        }
+        if size > checked.entries.cast_signed() {
+            report(Finding::ReceiptBeyondHead { first, size });
+        }
+        next = size;
+    }
+    checked.mirrored = u64::try_from(next).unwrap_or(0);
     Ok(())
 }
 

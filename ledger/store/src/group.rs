@@ -9,6 +9,7 @@ use chancery_ledger::id::{CollaborationId, CommandId};
 use crate::append::{Append, AppendError, NewCommand};
 use crate::cosigned::{Cosign, CosignError};
 use crate::cursor::{Advance, AdvanceError};
+use crate::mirrored::{Keep, MirrorError, MirrorReceipt};
 use crate::personal_key::{Erase, EraseError};
 use crate::read::CommandRecord;
 
@@ -17,6 +18,7 @@ pub(crate) enum Work {
     Append(Append),
     Advance(Advance),
     Cosign(Cosign),
+    Keep(Keep),
     Erase(Erase),
 }
 
@@ -25,6 +27,7 @@ pub(crate) enum Outcome {
     Append(Result<(), AppendError>),
     Advance(Result<(), AdvanceError>),
     Cosign(Result<(), CosignError>),
+    Keep(Result<(), MirrorError>),
     /// Set once its traces are dropped, after the commit.
     Erase(Result<(), EraseError>),
 }
@@ -39,6 +42,7 @@ pub(crate) struct Wanted<'a> {
     /// No one else may move these until the transaction ends.
     pub cursors: BTreeSet<(&'a str, CollaborationId)>,
     pub cosigned: BTreeSet<CollaborationId>,
+    pub mirrored: BTreeSet<CollaborationId>,
 }
 
 /// What the database knows of it; what it doesn't know is left out.
@@ -49,6 +53,7 @@ pub(crate) struct Known {
     pub personal_keys: BTreeMap<(CollaborationId, String), Vec<u8>>,
     pub cursors: BTreeMap<(String, CollaborationId), u64>,
     pub cosigned: BTreeMap<CollaborationId, u64>,
+    pub mirrored: BTreeMap<CollaborationId, u64>,
 }
 
 /// What is to be stored, in the order of the fields.
@@ -63,6 +68,8 @@ pub(crate) struct Changes<'a> {
     pub cursors: BTreeMap<(&'a str, CollaborationId), CursorChange>,
     /// Size and note.
     pub cosigned: BTreeMap<CollaborationId, (u64, &'a str)>,
+    /// In order.
+    pub receipts: Vec<(CollaborationId, &'a MirrorReceipt)>,
 }
 
 pub(crate) struct HeadChange<'a> {
@@ -97,6 +104,10 @@ pub(crate) fn wanted<'a>(group: &[&'a Work]) -> Wanted<'a> {
                 wanted.heads.insert(cosign.collaboration);
                 wanted.cosigned.insert(cosign.collaboration);
             }
+            Work::Keep(keep) => {
+                wanted.heads.insert(keep.collaboration);
+                wanted.mirrored.insert(keep.collaboration);
+            }
             // With its head, so that no append gives the key anew meanwhile.
             Work::Erase(erase) => {
                 wanted.heads.insert(erase.collaboration);
@@ -115,6 +126,7 @@ pub(crate) fn decide<'a>(group: &[&'a Work], mut known: Known) -> (Vec<Outcome>,
             Work::Append(append) => Outcome::Append(known.append(append, &mut changes)),
             Work::Advance(advance) => Outcome::Advance(known.advance(advance, &mut changes)),
             Work::Cosign(cosign) => Outcome::Cosign(known.cosign(cosign, &mut changes)),
+            Work::Keep(keep) => Outcome::Keep(known.keep(keep, &mut changes)),
             Work::Erase(erase) => {
                 known.erase(erase.collaboration, &erase.subject, &mut changes);
                 Outcome::Erase(Ok(()))
@@ -211,6 +223,21 @@ impl Known {
         }
         self.cosigned.insert(c, cosign.size);
         changes.cosigned.insert(c, (cosign.size, &cosign.note));
+        Ok(())
+    }
+
+    fn keep<'a>(&mut self, keep: &'a Keep, changes: &mut Changes<'a>) -> Result<(), MirrorError> {
+        let (c, receipt) = (keep.collaboration, &keep.receipt);
+        let head = self.sizes.get(&c).copied().unwrap_or(0);
+        if receipt.size > head {
+            return Err(MirrorError::Beyond { head });
+        }
+        let mirrored = self.mirrored.get(&c).copied().unwrap_or(0);
+        if receipt.first != mirrored {
+            return Err(MirrorError::Conflict { mirrored });
+        }
+        self.mirrored.insert(c, receipt.size);
+        changes.receipts.push((c, receipt));
         Ok(())
     }
 

@@ -21,6 +21,7 @@ mod cursor;
 mod error;
 mod fsck;
 mod group;
+mod mirrored;
 mod open;
 mod personal_key;
 mod postgres;
@@ -43,6 +44,10 @@ pub use cosigned::CosignError;
 pub use cursor::{AdvanceError, CONSUMER_BYTES_MAX};
 pub use error::Fault;
 pub use fsck::{Checked, Finding};
+pub use mirrored::{
+    MIRROR_CERTIFICATE_BYTES_MAX, MIRROR_NAME_BYTES_MAX, MIRROR_RECEIPT_BYTES_MAX,
+    MIRROR_RECEIPTS_MAX, MirrorError, MirrorReceipt,
+};
 pub use open::OpenError;
 pub use personal_key::EraseError;
 pub use read::{

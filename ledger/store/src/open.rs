@@ -15,7 +15,8 @@ use crate::{Database, Fault, ReadError, Store};
 const HINTS_MAX: usize = 1024;
 
 /// The tables that reading a log takes.
-pub(crate) const TABLES_READ: [&str; 4] = ["heads", "entries", "nodes", "cosigned"];
+pub(crate) const TABLES_READ: [&str; 6] =
+    ["heads", "entries", "nodes", "cosigned", "mirror_services", "mirror_receipts"];
 
 /// Why the database didn't open.
 #[derive(Debug, thiserror::Error)]

@@ -211,6 +211,7 @@ impl Work {
         match self {
             Self::Append(append) => append.bytes(),
             Self::Cosign(cosign) => cosign.note.len(),
+            Self::Keep(keep) => keep.receipt.bytes(),
             Self::Advance(_) | Self::Erase(_) => 0,
         }
     }

@@ -10,15 +10,15 @@ mod server;
 
 use std::sync::OnceLock;
 
-use chancery_store::{Finding, Store};
-use contract::{Log, collaboration, command_id};
+use chancery_store::{Finding, MirrorReceipt, Store};
+use contract::{Log, collaboration, command_id, receipt};
 use server::Server;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 
 const SIZE: u64 = 700;
 
 /// The statements that take the guards away, in both dialects.
-const SQLITE_GUARDS: [&str; 8] = [
+const SQLITE_GUARDS: [&str; 11] = [
     "entries_are_never_changed ",
     "entries_are_never_deleted ",
     "entries_follow_the_head ",
@@ -27,6 +27,9 @@ const SQLITE_GUARDS: [&str; 8] = [
     "nodes_are_never_deleted ",
     "commands_are_never_changed ",
     "entries_come_with_their_nodes ",
+    "mirror_receipts_follow_one_another ",
+    "mirror_receipts_are_never_changed ",
+    "mirror_receipts_are_never_deleted ",
 ];
 
 /// What someone does to the database of a log of 700 entries (two full tiles, a command for each
@@ -57,6 +60,12 @@ fn cases() -> Vec<(&'static str, Vec<Finding>)> {
              WHERE position = 3",
             vec![
                 Finding::LeafHash { position: 3 },
+                Finding::ReceiptRoot { size: 100 },
+                Finding::ReceiptRoot { size: 200 },
+                Finding::ReceiptRoot { size: 300 },
+                Finding::ReceiptRoot { size: 400 },
+                Finding::ReceiptRoot { size: 500 },
+                Finding::ReceiptRoot { size: 600 },
                 Finding::WrongNode { level: 1, index: 0 },
                 Finding::Checkpoint { size: SIZE },
                 Finding::Cosigned { size: 300 },
@@ -106,6 +115,23 @@ fn cases() -> Vec<(&'static str, Vec<Finding>)> {
             vec![Finding::CursorBeyondHead { consumer: "views".into(), position: 701 }],
         ),
         ("UPDATE cosigned SET size = 301", vec![Finding::Cosigned { size: 301 }]),
+        (
+            "UPDATE mirror_receipts SET root = (SELECT leaf_hash FROM entries WHERE position = 4)
+             WHERE first = 100",
+            vec![Finding::ReceiptRoot { size: 200 }],
+        ),
+        (
+            "DELETE FROM mirror_receipts WHERE first = 100",
+            vec![Finding::ReceiptOutOfPlace { first: 200 }],
+        ),
+        (
+            "UPDATE mirror_receipts SET size = 701 WHERE first = 500",
+            vec![Finding::ReceiptBeyondHead { first: 500, size: 701 }],
+        ),
+        (
+            "UPDATE mirror_receipts SET first = 101 WHERE first = 100",
+            vec![Finding::ReceiptOutOfPlace { first: 101 }],
+        ),
         ("UPDATE cosigned SET size = 701", vec![Finding::CosignedBeyondHead { size: 701 }]),
     ]
 }
@@ -114,6 +140,13 @@ async fn fill(store: &Store) {
     let mut log = Log::new(collaboration(1));
     while log.tree.size() < SIZE {
         store.append(log.next(100)).await.unwrap();
+        let size = log.tree.size();
+        // The last entries wait for theirs.
+        if size < SIZE {
+            let root = log.tree.root();
+            let receipt = MirrorReceipt { root, ..receipt(size - 100, size) };
+            store.keep_mirror_receipt(log.c, receipt).await.unwrap();
+        }
         if log.tree.size() == 300 {
             store.put_cosigned(log.c, 300, &log.note()).await.unwrap();
         }

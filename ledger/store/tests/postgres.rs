@@ -51,12 +51,16 @@ async fn it_opens_again_with_all_that_was_written() {
     for size in 0..5 {
         store.append(append_of(c, size, &["x"])).await.unwrap();
         store.advance_cursor("views", c, size, size + 1).await.unwrap();
+        store.keep_mirror_receipt(c, contract::receipt(size, size + 1)).await.unwrap();
     }
     store.close().await;
     for _ in 0..3 {
         let store = Store::connect(&url).await.unwrap();
         assert_eq!(read_all(&store, c, 2).await.len(), 5);
         assert_eq!(store.cursor("views", c).await.unwrap(), 5);
+        assert_eq!(store.mirrored(c).await.unwrap(), 5);
+        let receipt = store.mirror_receipt(c, 3).await.unwrap();
+        assert_eq!(receipt, Some(contract::receipt(3, 4)));
     }
 }
 
@@ -130,6 +134,7 @@ async fn the_database_refuses_to_rewrite_history() {
     let commands = vec![contract::command(1, 300, 1)];
     store.append(Append { commands, ..append_of(c, 300, &["y"]) }).await.unwrap();
     store.put_cosigned(c, 2, "note").await.unwrap();
+    store.keep_mirror_receipt(c, contract::receipt(0, 2)).await.unwrap();
     let mut raw = raw(&url).await;
     for statement in [
         "UPDATE entries SET sealed = '\\x00'",
@@ -148,6 +153,16 @@ async fn the_database_refuses_to_rewrite_history() {
         "UPDATE cosigned SET size = 1",
         "DELETE FROM cosigned",
         "TRUNCATE cosigned",
+        "UPDATE mirror_receipts SET receipt = '\\x00'",
+        "DELETE FROM mirror_receipts",
+        "TRUNCATE mirror_receipts",
+        "UPDATE mirror_services SET certificate = '\\x00'",
+        "DELETE FROM mirror_services",
+        "TRUNCATE mirror_services CASCADE",
+        "INSERT INTO mirror_receipts SELECT collaboration, 1, 3, root, kind, txid, service, receipt
+         FROM mirror_receipts",
+        "INSERT INTO mirror_receipts SELECT collaboration, 2, 302, root, kind, txid, service, receipt
+         FROM mirror_receipts",
         "INSERT INTO entries SELECT collaboration, 301, leaf_hash, sealed FROM entries LIMIT 1",
         "INSERT INTO entries SELECT collaboration, 0, leaf_hash, sealed FROM entries LIMIT 1",
         "INSERT INTO entries SELECT '00000000-0000-0000-0000-000000000009', 0, leaf_hash, sealed
@@ -331,7 +346,8 @@ async fn what_is_connected_to_read_is_neither_made_nor_written() {
     // Somebody who may read the log, and nothing else.
     run(
         &mut bare,
-        "CREATE ROLE auditor LOGIN; GRANT SELECT ON heads, entries, nodes, cosigned TO auditor",
+        "CREATE ROLE auditor LOGIN; GRANT SELECT ON heads, entries, nodes, cosigned,
+             mirror_services, mirror_receipts TO auditor",
     )
     .await;
     for url in [url.clone(), url.replace("user=postgres", "user=auditor")] {

@@ -55,12 +55,17 @@ async fn it_opens_again_with_all_that_was_written() {
     for size in 0..5 {
         store.append(append_of(collaboration(1), size, &["x"])).await.unwrap();
         store.advance_cursor("views", collaboration(1), size, size + 1).await.unwrap();
+        let receipt = contract::receipt(size, size + 1);
+        store.keep_mirror_receipt(collaboration(1), receipt).await.unwrap();
     }
     store.close().await;
     for _ in 0..3 {
         let store = Store::open(&path).await.unwrap();
         assert_eq!(read_all(&store, collaboration(1), 2).await.len(), 5);
         assert_eq!(store.cursor("views", collaboration(1)).await.unwrap(), 5);
+        assert_eq!(store.mirrored(collaboration(1)).await.unwrap(), 5);
+        let receipt = store.mirror_receipt(collaboration(1), 3).await.unwrap();
+        assert_eq!(receipt, Some(contract::receipt(3, 4)));
     }
 }
 

@@ -79,6 +79,7 @@ impl Service {
         let app = App::new(Parts {
             logs,
             writers: Writers::default(),
+            mirror: None,
             views,
             verifier: Verifier::new(Vec::new(), reqwest::Client::new())?,
             executor: None,
@@ -123,6 +124,7 @@ impl Service {
                     )),
                     signature: None,
                     if_match: None,
+                    wait_s: None,
                 },
             };
             let reply = execute(&self.app, caller, incoming).await;
@@ -217,7 +219,8 @@ impl Service {
 
 fn ready(room: &Room, caller: &Arc<Caller>, signed: Signed) -> Ready {
     let Signed { subject, action, command, content, message } = signed;
-    let headers = CommandHeaders { command, signature: Some(message), if_match: None };
+    let headers =
+        CommandHeaders { command, signature: Some(message), if_match: None, wait_s: None };
     let incoming =
         Incoming { collaboration: room.id, subject, action, content, email: None, headers };
     Ready { caller: Arc::clone(caller), incoming }

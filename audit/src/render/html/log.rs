@@ -88,6 +88,10 @@ pub const fn holds(check: Check) -> &'static str {
             "The cosigned note is of this log\u{2019}s tree; as many of the witnesses that the \
              auditor named as it asked for cosigned it."
         }
+        Check::Mirror => {
+            "Each receipt of the mirror verifies, and claims this log\u{2019}s tree as it stands \
+             there; every entry has one for which one is announced."
+        }
         Check::Closure => "Everything that the entries of this part name is in it.",
         Check::Format => "The file is of the bundle\u{2019}s form, to its last byte.",
         Check::Header => "The header says what the log says; its checksum holds.",

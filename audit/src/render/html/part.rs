@@ -3,10 +3,10 @@
 use super::markup::{Body, Markup};
 use super::{log, time};
 use crate::partial::{Line, PartialContents};
-use crate::render::partial::left_out;
+use crate::render::partial::{kind, left_out, pinned, positions};
 use crate::render::words::{Names, deed};
 use crate::report::Report;
-use crate::standing::Standing;
+use crate::standing::{MirrorSpan, Standing};
 
 /// A verified part: its entries, what it leaves out, what could not be verified.
 pub fn told(body: &mut Body, report: &Report, part: &PartialContents) {
@@ -87,6 +87,22 @@ pub fn behind(body: &mut Body, standing: &Standing) {
             "witness",
             &["witness", "entries seen", "at"],
             witnessed.cosigned.iter().map(row),
+        );
+    }
+    if let Some(mirrored) = &standing.mirrored {
+        let row = |span: &MirrorSpan| {
+            vec![
+                Markup::text(&positions(span)),
+                Markup::text(kind(span)),
+                Markup::code(&span.service.to_hex()),
+                Markup::text(pinned(span)),
+            ]
+        };
+        body.table(
+            "What of this log is in the ledger of a mirror, by its receipts",
+            "span",
+            &["entries", "where", "certificate of its service", ""],
+            mirrored.spans.iter().map(row),
         );
     }
     body.end_section();

@@ -1,7 +1,8 @@
 //! One log: its rows, what an auditor finds, and the keys of its personal data.
 
-use chancery_audit::bundle::{Cosigned, Header, Kind, Writer};
+use chancery_audit::bundle::{Beside, Cosigned, Header, Kind, Writer};
 use chancery_audit::{Options, Report, Verdict, verify};
+use chancery_commands::export::{ExportError, Receipts};
 use chancery_commands::keyring::Keyring;
 use chancery_governance::event::Event;
 use chancery_governance::log as rules;
@@ -89,6 +90,7 @@ impl LogChecked {
     async fn audit(&mut self, store: &Store, keys: Keys<'_>) -> Result<Option<State>> {
         // Before the head, so that it is not of a longer log.
         let cosigned = known(store.cosigned(self.id).await, &mut self.found)?.flatten();
+        let receipts = known(Receipts::now(store, self.id).await, &mut self.found)?;
         let Some(head) = known(store.head(self.id).await, &mut self.found)?.flatten() else {
             return Ok(None);
         };
@@ -101,11 +103,15 @@ impl LogChecked {
         let cosigned = cosigned
             .filter(|cosigned| cosigned.size <= head.size)
             .map(|head| Cosigned { size: head.size, note: head.checkpoint });
-        let writer = Writer::of_kind(Vec::new(), &header, Kind::WholeLog, cosigned);
+        // More than the log has is told already.
+        let receipts = receipts.filter(|receipts| receipts.mirrored() <= head.size);
+        let mirrored = receipts.as_ref().map_or(0, Receipts::mirrored);
+        let beside = Beside { cosigned, mirrored };
+        let writer = Writer::with(Vec::new(), &header, Kind::WholeLog, beside);
         let writer = writer.or_unreadable(|| "Can't set up the audit".to_owned())?;
         let (sender, reader) = chunks::channel();
         let audit = tokio::task::spawn_blocking(move || verify(reader, &Options::default()));
-        let fed = self.feed(store, &head, writer, sender).await;
+        let fed = self.feed(store, &head, receipts, (writer, sender)).await;
         let report = audit.await.or_unreadable(|| "The audit ended".to_owned())?;
         // What can't be read to its end was told as such; that it is cut short says no more.
         let Some(state) = fed? else { return Ok(None) };
@@ -118,8 +124,8 @@ impl LogChecked {
         &mut self,
         store: &Store,
         head: &Head,
-        mut writer: Writer<Vec<u8>>,
-        sender: chunks::Sender,
+        mut receipts: Option<Receipts>,
+        (mut writer, sender): (Writer<Vec<u8>>, chunks::Sender),
     ) -> Result<Option<State>> {
         let failed = || "Can't set up the audit".to_owned();
         let mut folding = Some(State::Absent);
@@ -130,9 +136,12 @@ impl LogChecked {
             let left = u32::try_from(head.size - next).unwrap_or(PAGE).min(PAGE);
             let page = known(store.range(self.id, next, left).await, &mut self.found)?;
             let Some(page) = page.filter(|page| !page.is_empty()) else { return Ok(None) };
-            next += page.len() as u64;
             for entry in page {
                 writer.push(&entry.sealed).or_unreadable(failed)?;
+                next += 1;
+                if let Some(receipts) = &mut receipts {
+                    self.receipt(store, receipts, next, &mut writer).await?;
+                }
                 folding = folding.and_then(|state| step(state, entry.sealed));
             }
             let chunk = std::mem::take(writer.output());
@@ -144,6 +153,30 @@ impl LogChecked {
         }
         // What does not fold, the audit names.
         Ok(Some(folding.unwrap_or(State::Absent)))
+    }
+
+    /// Gives the audit the mirror's receipt of the batch that ends at `size`, if one does.
+    async fn receipt(
+        &mut self,
+        store: &Store,
+        receipts: &mut Receipts,
+        size: u64,
+        writer: &mut Writer<Vec<u8>>,
+    ) -> Result<()> {
+        match receipts.ending_at(store, size).await {
+            Ok(None) => Ok(()),
+            Ok(Some(receipt)) => {
+                let written = writer.receipt(&receipt);
+                written.or_unreadable(|| "Can't set up the audit".to_owned())
+            }
+            Err(ExportError::Read(error)) => {
+                known(Err(error), &mut self.found).map(|_: Option<()>| ())
+            }
+            Err(error) => {
+                self.found.add(causes(&error));
+                Ok(())
+            }
+        }
     }
 
     fn judge(&mut self, report: Report, keys: Keys<'_>) {

@@ -45,6 +45,7 @@ impl Outcome {
                 "entries": log.checked.entries,
                 "nodes": log.checked.nodes,
                 "commands": log.checked.commands,
+                "mirrored": log.checked.mirrored,
                 "root": log.checked.root.map(|root| root.to_string()),
                 "audit": log.verdict.as_ref().map(Verdict::as_str),
                 "personal_keys": log.personal,

@@ -9,6 +9,7 @@ use chancery_audit::render::{diff_json, render_diff};
 use chancery_ledger::digest::Digest;
 
 use super::verify::open;
+use crate::client::clock::random;
 use crate::failure::{OrFail as _, Result};
 use crate::output::{self, Format, WIDTH};
 
@@ -20,7 +21,7 @@ use crate::output::{self, Format, WIDTH};
 pub fn run(a: &Path, b: &Path, service_key: Option<Digest>) -> Result<ExitCode> {
     // So that a file that is not there is named as such.
     drop((open(a)?, open(b)?));
-    let options = Options { service_key, ..Options::default() };
+    let options = Options { service_key, seed: random()?, ..Options::default() };
     let file = |side| std::fs::File::open(if side == Side::A { a } else { b });
     let failed = || format!("Can't compare {} and {}", a.display(), b.display());
     let diff = diff::diff(file, &options).or_unreadable(failed)?;

@@ -13,6 +13,7 @@ use chancery_ledger::id::RunId;
 use ring::digest::{Context, SHA256};
 
 use super::verify::open;
+use crate::client::clock::random;
 use crate::failure::{Failure, OrFail as _, Result};
 use crate::output::{self, Format, WIDTH};
 
@@ -49,7 +50,8 @@ pub fn run(
         files_of: run,
         ..View::default()
     };
-    let report = verify(opened, &Options { service_key, view, ..Options::default() });
+    let options = Options { service_key, view, seed: random()?, ..Options::default() };
+    let report = verify(opened, &options);
     let results = results(&report, files);
     output::print(&match output::format() {
         Format::Text => render_result(&report, results.as_ref(), WIDTH),

@@ -9,7 +9,9 @@ use chancery_audit::{Moment, Options, View, verify};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::note::Policy;
 
+use super::ccf::service_certificate;
 use super::landing::Landing;
+use crate::client::clock::random;
 use crate::failure::{Failure, OrFail as _, Result};
 use crate::output::{self, Format, WIDTH};
 
@@ -20,6 +22,8 @@ pub struct Wanted {
     pub service_key: Option<Digest>,
     /// The witnesses, and how many of them must have cosigned.
     pub witnesses: Option<Policy>,
+    /// The certificates of the mirror's services, as files.
+    pub mirrors: Vec<PathBuf>,
     /// Where to write the page.
     pub html: Option<PathBuf>,
     /// The moment to tell.
@@ -35,11 +39,15 @@ pub struct Wanted {
 /// Where the bundle can't be opened, or the page not be written.
 pub fn run(file: &Path, wanted: Wanted) -> Result<ExitCode> {
     let bundle = open(file)?;
+    let mirrors = wanted.mirrors.iter().map(|pem| service_certificate(pem));
+    let mirrors = mirrors.collect::<Result<Vec<_>>>()?;
     // Opened first: better to fail now than after a long verification.
     let page = wanted.html.as_deref().map(|html| landing(html, file)).transpose()?;
-    let Wanted { service_key, witnesses, html, at, from } = wanted;
+    let Wanted { service_key, witnesses, html, at, from, .. } = wanted;
     let view = View { from, at, ..View::default() };
-    let report = verify(bundle, &Options { service_key, witnesses, view, ..Options::default() });
+    let options =
+        Options { service_key, witnesses, mirrors, view, seed: random()?, ..Options::default() };
+    let report = verify(bundle, &options);
     if let Some(mut page) = page {
         page.push(render_html(&report).as_bytes())?;
         page.land()?;

@@ -42,7 +42,7 @@ pub fn node_certificate(node: &SigningKey, service: &SigningKey) -> Vec<u8> {
     certificate(2, NODE, node, service, false)
 }
 
-/// As PEM (RFC 7468).
+/// A certificate as PEM (RFC 7468).
 pub fn pem(der: &[u8]) -> String {
     let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
     let encoded = STANDARD.encode(der);

@@ -151,6 +151,39 @@ impl Snapshot for View {
         })
         .boxed()
     }
+
+    fn mirror_ranges(
+        &mut self,
+        c: CollaborationId,
+    ) -> BoxStream<'_, Result<(i64, i64), ReadError>> {
+        sqlx::query(
+            "SELECT first, size FROM mirror_receipts WHERE collaboration = $1 ORDER BY first",
+        )
+        .bind(c.uuid())
+        .fetch(&mut *self.0)
+        .map(|row| {
+            let row = row?;
+            Ok((row.try_get(0)?, row.try_get(1)?))
+        })
+        .boxed()
+    }
+
+    async fn mirror_roots(
+        &mut self,
+        c: CollaborationId,
+        sizes: Range<i64>,
+    ) -> Result<BTreeMap<i64, Vec<u8>>, ReadError> {
+        let rows = sqlx::query(
+            "SELECT size, root FROM mirror_receipts
+             WHERE collaboration = $1 AND size >= $2 AND size < $3",
+        )
+        .bind(c.uuid())
+        .bind(sizes.start)
+        .bind(sizes.end)
+        .fetch_all(&mut *self.0)
+        .await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    }
 }
 
 fn raw_head(row: &PgRow) -> Result<RawHead, ReadError> {

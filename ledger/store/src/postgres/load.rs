@@ -83,6 +83,22 @@ pub(super) async fn load(
             known.cosigned.insert(CollaborationId::new(row.try_get(0)?), number(row.try_get(1)?)?);
         }
     }
+    if !wanted.mirrored.is_empty() {
+        let rows = sqlx::query(
+            "SELECT collaboration, size FROM UNNEST($1::uuid[]) AS wanted (collaboration),
+             LATERAL (
+                SELECT size FROM mirror_receipts
+                WHERE mirror_receipts.collaboration = wanted.collaboration
+                ORDER BY size DESC LIMIT 1
+             ) AS newest",
+        )
+        .bind(wanted.mirrored.iter().map(|c| c.uuid()).collect::<Vec<_>>())
+        .fetch_all(&mut *connection)
+        .await?;
+        for row in rows {
+            known.mirrored.insert(CollaborationId::new(row.try_get(0)?), number(row.try_get(1)?)?);
+        }
+    }
     if !wanted.cursors.is_empty() {
         let (names, of): (Vec<&str>, Vec<Uuid>) =
             wanted.cursors.iter().map(|(name, c)| (*name, c.uuid())).unzip();

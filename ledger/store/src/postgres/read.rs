@@ -16,7 +16,7 @@ use crate::group::{Outcome, Work};
 use crate::personal_key::EraseError;
 use crate::row::{GAP, bounds, digest, gapless, number};
 use crate::writer::Failure;
-use crate::{CommandRecord, Head, RANGE_BYTES_MAX, ReadError, StoredEntry};
+use crate::{CommandRecord, Head, MirrorReceipt, RANGE_BYTES_MAX, ReadError, StoredEntry};
 
 impl Backend for Postgres {
     type Snapshot = View;
@@ -189,6 +189,61 @@ impl Backend for Postgres {
         row.map(|row| Ok(row.try_get(0)?)).transpose()
     }
 
+    async fn mirrored(&self, c: CollaborationId) -> Result<u64, ReadError> {
+        let row = sqlx::query(
+            "SELECT size FROM mirror_receipts WHERE collaboration = $1
+             ORDER BY size DESC LIMIT 1",
+        )
+        .bind(c.uuid())
+        .fetch_optional(&self.readers)
+        .await?;
+        row.map_or(Ok(0), |row| number(row.try_get(0)?))
+    }
+
+    async fn mirror_receipt(
+        &self,
+        c: CollaborationId,
+        position: i64,
+    ) -> Result<Option<MirrorReceipt>, ReadError> {
+        let row = sqlx::query(
+            "SELECT first, size, root, kind, txid, certificate, receipt
+             FROM mirror_receipts JOIN mirror_services ON service = digest
+             WHERE collaboration = $1 AND first <= $2 ORDER BY first DESC LIMIT 1",
+        )
+        .bind(c.uuid())
+        .bind(position)
+        .fetch_optional(&self.readers)
+        .await?;
+        let receipt = row.map(|row| mirror_receipt(&row)).transpose()?;
+        Ok(receipt.filter(|receipt| position.cast_unsigned() < receipt.size))
+    }
+
+    async fn mirror_receipts(
+        &self,
+        c: CollaborationId,
+        from: i64,
+        limit: u32,
+    ) -> Result<Vec<MirrorReceipt>, ReadError> {
+        let mut rows = sqlx::query(
+            "SELECT first, size, root, kind, txid, certificate, receipt
+             FROM mirror_receipts JOIN mirror_services ON service = digest
+             WHERE collaboration = $1 AND first >= $2 ORDER BY first LIMIT $3",
+        )
+        .bind(c.uuid())
+        .bind(from)
+        .bind(i64::from(limit))
+        .fetch(&self.readers);
+        let (mut receipts, mut bytes) = (Vec::new(), 0);
+        while bytes < RANGE_BYTES_MAX
+            && let Some(row) = rows.try_next().await?
+        {
+            let receipt = mirror_receipt(&row)?;
+            bytes += receipt.bytes();
+            receipts.push(receipt);
+        }
+        Ok(receipts)
+    }
+
     async fn cursor(&self, consumer: &str, c: CollaborationId) -> Result<u64, ReadError> {
         let row =
             sqlx::query("SELECT position FROM cursors WHERE consumer = $1 AND collaboration = $2")
@@ -220,4 +275,16 @@ fn head(row: &PgRow) -> Result<Head, ReadError> {
 
 fn numbered(row: &PgRow) -> Result<(i64, &[u8]), ReadError> {
     Ok((row.try_get(0)?, row.try_get(1)?))
+}
+
+fn mirror_receipt(row: &PgRow) -> Result<MirrorReceipt, ReadError> {
+    Ok(MirrorReceipt {
+        first: number(row.try_get(0)?)?,
+        size: number(row.try_get(1)?)?,
+        root: digest(row.try_get(2)?)?,
+        kind: row.try_get(3)?,
+        transaction: row.try_get(4)?,
+        service: row.try_get(5)?,
+        receipt: row.try_get(6)?,
+    })
 }

@@ -1,5 +1,6 @@
 //! Storing what a group of writes comes to: one statement for each table, with arrays of columns.
 
+use chancery_ledger::digest::Digest;
 use sqlx::PgConnection;
 use sqlx::postgres::PgQueryResult;
 use uuid::Uuid;
@@ -23,6 +24,32 @@ pub(super) async fn store(
         .bind(c.uuid())
         .bind(size.cast_signed())
         .bind(*note)
+        .execute(&mut *connection)
+        .await?;
+    }
+    for (c, receipt) in &changes.receipts {
+        let service = Digest::of(&receipt.service);
+        sqlx::query(
+            "INSERT INTO mirror_services (digest, certificate) VALUES ($1, $2)
+             ON CONFLICT (digest) DO NOTHING",
+        )
+        .bind(service.as_bytes().as_slice())
+        .bind(receipt.service.as_slice())
+        .execute(&mut *connection)
+        .await?;
+        sqlx::query(
+            "INSERT INTO mirror_receipts
+             (collaboration, first, size, root, kind, txid, service, receipt)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(c.uuid())
+        .bind(receipt.first.cast_signed())
+        .bind(receipt.size.cast_signed())
+        .bind(receipt.root.as_bytes().as_slice())
+        .bind(receipt.kind.as_str())
+        .bind(receipt.transaction.as_str())
+        .bind(service.as_bytes().as_slice())
+        .bind(receipt.receipt.as_slice())
         .execute(&mut *connection)
         .await?;
     }

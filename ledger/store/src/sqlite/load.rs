@@ -90,6 +90,22 @@ pub(super) async fn load(
             known.cosigned.insert(collaboration(row.try_get(0)?)?, number(row.try_get(1)?)?);
         }
     }
+    if !wanted.mirrored.is_empty() {
+        let rows = sqlx::query(
+            "SELECT unhex(value), size FROM (
+                SELECT value, (
+                    SELECT size FROM mirror_receipts WHERE collaboration = unhex(wanted.value)
+                    ORDER BY size DESC LIMIT 1
+                ) AS size FROM json_each(?) AS wanted
+             ) WHERE size IS NOT NULL",
+        )
+        .bind(list(wanted.mirrored.iter().map(|c| [&c.as_bytes()[..]])))
+        .fetch_all(&mut *connection)
+        .await?;
+        for row in rows {
+            known.mirrored.insert(collaboration(row.try_get(0)?)?, number(row.try_get(1)?)?);
+        }
+    }
     Ok(known)
 }
 

@@ -3,6 +3,7 @@
 //! A round trip to the connection's thread costs more than a row does, so rows go in many at once;
 //! in powers of two, so that a few prepared statements do for any number.
 
+use chancery_ledger::digest::Digest;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::id_bytes;
@@ -66,6 +67,32 @@ pub(super) async fn store(
         .bind(id_bytes(c))
         .bind(size.cast_signed())
         .bind(*note)
+        .execute(&mut *connection)
+        .await?;
+    }
+    for (c, receipt) in &changes.receipts {
+        let service = Digest::of(&receipt.service);
+        sqlx::query(
+            "INSERT INTO mirror_services (digest, certificate) VALUES (?, ?)
+             ON CONFLICT (digest) DO NOTHING",
+        )
+        .bind(service.as_bytes().as_slice())
+        .bind(receipt.service.as_slice())
+        .execute(&mut *connection)
+        .await?;
+        sqlx::query(
+            "INSERT INTO mirror_receipts
+             (collaboration, first, size, root, kind, txid, service, receipt)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(id_bytes(c))
+        .bind(receipt.first.cast_signed())
+        .bind(receipt.size.cast_signed())
+        .bind(receipt.root.as_bytes().as_slice())
+        .bind(receipt.kind.as_str())
+        .bind(receipt.transaction.as_str())
+        .bind(service.as_bytes().as_slice())
+        .bind(receipt.receipt.as_slice())
         .execute(&mut *connection)
         .await?;
     }

@@ -1,6 +1,7 @@
 //! What every back end of the log must do. Each case takes a fresh store from `make`, which
 //! returns it with whatever must outlive it (a folder, a container).
 
+mod mirror;
 mod tree;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,7 @@ use chancery_store::{
 };
 use uuid::Uuid;
 
+pub use mirror::*;
 pub use tree::*;
 
 /// Long enough for any step on a loaded machine.
@@ -119,6 +121,9 @@ macro_rules! store_contract {
             tiles_are_those_of_the_tree
             an_append_can_erase_keys
             the_newest_cosigned_checkpoint_is_kept
+            receipts_of_a_mirror_follow_one_another
+            receipts_of_a_mirror_are_found_by_position_and_in_pages
+            of_two_receipts_for_the_same_entries_one_is_kept
             readers_never_see_a_gap_or_a_head_beyond_its_entries
             a_follower_of_hints_and_sweeps_sees_every_entry_once
             more_writers_than_the_queue_holds_wait_for_their_turn

@@ -8,7 +8,8 @@ use chancery_ledger::merkle::{self, Frontier, Node};
 use chancery_ledger::note::Checkpoint;
 use chancery_ledger::tile::Tile;
 use chancery_store::{
-    Append, AppendError, CHECKPOINT_BYTES_MAX, Checked, CosignError, Head, NewEntry, Store,
+    Append, AppendError, CHECKPOINT_BYTES_MAX, Checked, CosignError, Head, MirrorReceipt, NewEntry,
+    Store,
 };
 
 use super::{PATIENCE, append_of, collaboration, command, command_id, nodes};
@@ -298,6 +299,9 @@ pub async fn a_sound_log_has_no_findings(store: Store) {
     let unclaimed = Append { commands: Vec::new(), ..log.next(5) };
     store.append(unclaimed).await.unwrap();
     store.advance_cursor("views", log.c, 0, log.tree.size()).await.unwrap();
+    let root = log.tree.root();
+    let receipt = MirrorReceipt { root, ..super::receipt(0, log.tree.size()) };
+    store.keep_mirror_receipt(log.c, receipt).await.unwrap();
     // Another log is none of its business.
     store.append(Log::new(collaboration(2)).next(3)).await.unwrap();
     let mut findings = Vec::new();
@@ -307,6 +311,7 @@ pub async fn a_sound_log_has_no_findings(store: Store) {
         entries: log.tree.size(),
         nodes: 9,
         commands: 7,
+        mirrored: log.tree.size(),
         unclaimed: 5,
         root: Some(log.tree.root()),
     };

@@ -19,6 +19,7 @@ use chancery_ledger::digest::Digest;
 use chancery_ledger::merkle::leaf_hash;
 
 use super::{service_certificate, show};
+use crate::client::clock::random;
 use crate::failure::{Failure, OrFail as _, Result};
 use crate::output;
 
@@ -220,7 +221,7 @@ fn worse(first: Verdict, second: Verdict) -> Verdict {
 fn log_of(bundle: &Path, service_key: Option<Digest>) -> Result<Log> {
     let what = || format!("Can't look for the log in {}", bundle.display());
     let open = || File::open(bundle).or_unreadable(what);
-    let options = BundleOptions { service_key, ..BundleOptions::default() };
+    let options = BundleOptions { service_key, seed: random()?, ..BundleOptions::default() };
     let report = verify_bundle(open()?, &options);
     if report.verdict != chancery_audit::Verdict::Verified {
         let why = format!(
@@ -243,6 +244,7 @@ fn log_of(bundle: &Path, service_key: Option<Digest>) -> Result<Log> {
                 position += 1;
             }
             Item::Gap(gap) => position = gap.first.saturating_add(gap.count),
+            Item::Receipt(_) => {}
             Item::Trailer(_) => break,
         }
     }
