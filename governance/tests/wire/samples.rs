@@ -8,8 +8,8 @@ use chancery_governance::clean_room::{Claims, Demands};
 use chancery_governance::command::{self, Command};
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::{
-    AccessMode, AccessPolicy, Column, ColumnRule, ColumnType, Descriptor, Format, GroupIdentity,
-    LiteralComparisons, MinimumGroup, Store,
+    AccessMode, AccessPolicy, Column, ColumnRule, ColumnType, Descriptor, Encryption, Format,
+    GroupIdentity, LiteralComparisons, MinimumGroup, Store,
 };
 use chancery_governance::event::{self, Event};
 use chancery_governance::member::{Ability, SealedPersonal, SignedAct, Terms};
@@ -84,6 +84,8 @@ pub fn descriptor() -> Descriptor {
             }),
             column_rules: Vec::new(),
         },
+        encryption: Encryption::None,
+        token_audience: None,
     }
 }
 
