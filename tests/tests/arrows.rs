@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("chancery-ledger", &[]),
     ("chancery-governance", &["chancery-ledger"]),
     ("chancery-attestation", &["chancery-ledger", "chancery-governance"]),
+    ("chancery-sealing", &["chancery-governance"]),
     ("chancery-audit", &["chancery-ledger", "chancery-governance", "chancery-attestation"]),
     ("chancery-ccf", &["chancery-ledger"]),
     ("chancery-store", &["chancery-ledger"]),
@@ -28,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "chancery-ledger",
             "chancery-governance",
             "chancery-attestation",
+            "chancery-sealing",
             "chancery-audit",
             "chancery-store",
             "chancery-projections",
@@ -35,7 +37,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "chancery-executor",
-        &["chancery-ledger", "chancery-governance", "chancery-attestation", "chancery-feed"],
+        &[
+            "chancery-ledger",
+            "chancery-governance",
+            "chancery-attestation",
+            "chancery-sealing",
+            "chancery-feed",
+        ],
     ),
 ];
 

@@ -83,6 +83,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         nats: args.nats,
         database: None,
         witnesses: Witnesses::default(),
+        token_issuer: Some(server.clone()),
     })
     .await?;
     node.router = node.router.nest(ISSUER_PATH, issuer.router());

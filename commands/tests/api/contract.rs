@@ -132,6 +132,8 @@ fn descriptor(format: api::Format, identity: Option<api::GroupIdentity>) -> api:
         descriptor: api::Descriptor {
             name: "orders".into(),
             usage: usage(),
+            encryption: Some("chunked-aes-256-gcm".into()),
+            token_audience: Some("api://AzureADTokenExchange".into()),
             format,
             columns: vec![api::Column { name: "region".into(), r#type: "string".into() }],
             store: api::Store::Local { path: "orders".into() },

@@ -18,6 +18,7 @@ mod queries;
 mod reports;
 mod rotation;
 mod runs;
+mod secrets;
 mod signatures;
 mod strangers;
 mod tiles;

@@ -241,6 +241,8 @@ pub fn orders_descriptor() -> Descriptor {
     Descriptor {
         name: "orders".into(),
         usage: chancery_governance::usage::Usage::default(),
+        encryption: chancery_governance::dataset::Encryption::None,
+        token_audience: None,
         format: Format::Csv { null_value: Some("NA".into()) },
         columns: columns(&[
             ("customer", ColumnType::String),
@@ -263,6 +265,8 @@ fn report_descriptor() -> Descriptor {
     Descriptor {
         name: "report".into(),
         usage: chancery_governance::usage::Usage::default(),
+        encryption: chancery_governance::dataset::Encryption::None,
+        token_audience: None,
         format: Format::Csv { null_value: None },
         policy: AccessPolicy {
             allowed_columns: columns.iter().map(|column| column.name.clone()).collect(),

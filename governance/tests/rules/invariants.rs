@@ -253,6 +253,70 @@ proptest! {
     }
 
     #[test]
+    fn invariants_4_and_5_a_secret_leaves_only_while_all_stands_and_to_one_key(
+        (start, ops) in ops()
+    ) {
+        let played = play(start, &ops);
+        let mut facts = Facts::default();
+        // The query and runner of each run, and its executor with what that was measured as.
+        let mut asked = BTreeMap::new();
+        let mut admitted: BTreeMap<Subject, (KeyId, _)> = BTreeMap::new();
+        let mut stored: BTreeMap<Subject, _> = BTreeMap::new();
+        let mut released = BTreeSet::new();
+        for (at, event) in &played.events {
+            let (given, of) = match event {
+                Event::SecretReleased(event) => {
+                    let dataset = Subject::Dataset(event.dataset.dataset);
+                    prop_assert_eq!(stored.get(&dataset), Some(&event.ciphertext));
+                    let (executor, _) = admitted[&at.subject];
+                    prop_assert!(released.insert((at.subject, dataset, executor)), "twice");
+                    (true, Some(event.dataset.dataset))
+                }
+                Event::TokenMinted(event) => (true, Some(event.dataset.dataset)),
+                Event::SecretRefused(event) => {
+                    prop_assert!(!event.reasons.is_empty());
+                    (false, None)
+                }
+                Event::TokenRefused(event) => {
+                    prop_assert!(!event.reasons.is_empty());
+                    (false, None)
+                }
+                _ => (false, None),
+            };
+            if given {
+                let (query, digest, runner) = asked[&at.subject];
+                let (executor, measurement) = admitted[&at.subject];
+                prop_assert_eq!(at.actor, Actor::Executor(executor));
+                prop_assert_eq!(facts.against(query, runner), Vec::new());
+                prop_assert_eq!(facts.accepted.get(&query), Some(&digest));
+                prop_assert!(facts.applications.contains(&measurement));
+                prop_assert!(facts.running.contains_key(&at.subject), "the run has ended");
+                prop_assert!(of.is_some_and(|dataset| facts.uses[&query].contains(&dataset)));
+            }
+            match event {
+                Event::RunRequested(event) => {
+                    let runner = member(at.actor).unwrap();
+                    asked.insert(at.subject, (event.query, event.digest, runner));
+                }
+                Event::RunAdmitted(event) => {
+                    admitted.insert(at.subject, (event.executor.id(), event.measurement));
+                }
+                Event::DatasetSecretStored(event) => {
+                    prop_assert_eq!(facts.owners.values().find(|id| Some(**id) == member(at.actor)).copied(), member(at.actor));
+                    stored.insert(at.subject, event.ciphertext);
+                }
+                Event::DatasetSecretErased(_)
+                | Event::DatasetRetired(_)
+                | Event::DatasetPublished(_) => {
+                    stored.remove(&at.subject);
+                }
+                _ => {}
+            }
+            facts.see(at, event);
+        }
+    }
+
+    #[test]
     fn invariant_4_no_budget_is_ever_overrun((start, ops) in ops()) {
         let played = play(start, &ops);
         let mut facts = Facts::default();

@@ -4,7 +4,7 @@
 use chancery_governance::clean_room::Demands;
 use chancery_governance::command::{
     CancelRun, CloseCollaboration, PauseCollaboration, PublishDataset, RetireDataset,
-    SetCleanRoomPolicy, StoreDatasetSecret, WithdrawConsent,
+    SetCleanRoomPolicy, WithdrawConsent,
 };
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::decide::secret::standing;

@@ -11,7 +11,7 @@ use super::{As, Reject, good, reject};
 use crate::samples;
 
 /// The last sample of that type, with its payload changed.
-fn with(kind: &str, change: impl FnOnce(&mut BTreeMap<Key, Value>)) -> Vec<u8> {
+pub fn with(kind: &str, change: impl FnOnce(&mut BTreeMap<Key, Value>)) -> Vec<u8> {
     let of_kind = |(_, event): &(_, Event)| event.kind() == kind;
     let (_, event) = samples::events().into_iter().rev().find(of_kind).unwrap();
     let Value::Map(mut payload) = v1::encode_event(&event) else { unreachable!() };
@@ -22,7 +22,7 @@ fn with(kind: &str, change: impl FnOnce(&mut BTreeMap<Key, Value>)) -> Vec<u8> {
     seal(entry, &samples::service()).into_bytes()
 }
 
-fn put(name: &'static str, value: Value) -> impl FnOnce(&mut BTreeMap<Key, Value>) {
+pub fn put(name: &'static str, value: Value) -> impl FnOnce(&mut BTreeMap<Key, Value>) {
     move |map| drop(map.insert(name.into(), value))
 }
 

@@ -34,6 +34,8 @@ use chancery_ledger::entry::{Actor, Authority, Entry, Sealed, SignedContent, Wit
 use chancery_ledger::id::CommandId;
 use chancery_ledger::key::{Algorithm, PublicKey, SigningKey};
 
+#[path = "samples/secrets.rs"]
+pub mod secrets;
 #[path = "samples/usage.rs"]
 pub mod usage;
 
@@ -202,6 +204,7 @@ fn reasons() -> Vec<Reason> {
 pub fn events() -> Vec<(Subject, Event)> {
     let mut events = first_events();
     events.extend(people::events());
+    events.extend(secrets::events());
     events
 }
 
@@ -378,6 +381,7 @@ fn first_events() -> Vec<(Subject, Event)> {
 pub fn commands() -> Vec<(Subject, Command)> {
     let mut commands = first_commands();
     commands.extend(people::commands());
+    commands.extend(secrets::commands());
     commands
 }
 
