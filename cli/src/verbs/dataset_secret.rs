@@ -5,13 +5,14 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chancery_commands::extract::IDEMPOTENCY_KEY;
 use chancery_governance::query::DatasetVersion;
 use chancery_governance::secret::{SEALED_SECRET_LEN_MAX, SealingKey, stored_context};
 use chancery_governance::subject::Subject;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::DatasetId;
 use reqwest::Method;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::json;
 
 use super::done;
@@ -65,11 +66,14 @@ pub async fn store(room: &Room, (it, id): (&Dataset, DatasetId), key: &Path) -> 
         let why = format!("{} does not hold 1 to {SECRET_LEN_MAX} bytes", key.display());
         return Err(Failure::refused("secret_length", "That is no secret", why));
     }
+    let mut headers = HeaderMap::new();
+    let command = HeaderValue::from_str(&clock::command_id()?.to_string());
+    headers.insert(IDEMPOTENCY_KEY, command.or_unreadable(|| "Can't make a header".to_owned())?);
     let announce = Request {
         method: Method::POST,
         path: room.path("/service-keys"),
-        headers: HeaderMap::new(),
-        body: None,
+        headers,
+        body: Some(b"{}".to_vec()),
     };
     let keys: ServiceKeys = view(&room.session.http.send(&announce).await?)?;
     let unreadable = || "The service's keys have another form".to_owned();
@@ -111,8 +115,8 @@ pub async fn store(room: &Room, (it, id): (&Dataset, DatasetId), key: &Path) -> 
 /// The service's refusal, or that it can't be reached.
 pub async fn erase(room: &Room, (it, id): (&Dataset, DatasetId)) -> Result<()> {
     let order = Order {
-        method: Method::DELETE,
-        path: format!("/datasets/{id}/secret"),
+        method: Method::POST,
+        path: format!("/datasets/{id}/secret/erase"),
         action: "dataset.erase-secret",
         subject: Subject::Dataset(id),
         command: clock::command_id()?,

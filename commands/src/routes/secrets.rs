@@ -35,7 +35,8 @@ use crate::trust::{HandOutError, jwk, stored_under};
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(announce))
-        .routes(routes!(store, erase))
+        .routes(routes!(store))
+        .routes(routes!(erase))
         .routes(routes!(release))
         .routes(routes!(mint))
         .routes(routes!(hand_out))
@@ -88,14 +89,21 @@ pub struct HandedOut {
     pub sealed: String,
 }
 
-/// Have the service announce its keys for secrets and tokens in this log, if it did not yet.
+/// Have the service announce its keys for secrets and tokens in this log, if it did not yet. The
+/// command is the service's own: yours may be repeated at will.
 #[utoipa::path(post, path = "/v1/collaborations/{collaboration}/service-keys", tag = "secrets",
-    params(("collaboration" = String, Path)), responses((status = 200, body = AnnouncedKeys)))]
+    params(("collaboration" = String, Path)), request_body = api::Empty,
+    responses((status = 200, body = AnnouncedKeys)))]
 async fn announce(
     State(app): State<App>,
     caller: Caller,
+    _: CommandHeaders,
     Path(collaboration): Path<String>,
+    Content(body): Content,
 ) -> Result<Json<AnnouncedKeys>, Problem> {
+    if body != Value::map::<Key>([]) {
+        return Err(Problem::rejected("invalid_content", "Expected a map without fields."));
+    }
     let collaboration = id(&collaboration)?;
     drop(readable(&app, &caller, collaboration).await?);
     app.writers.attest(&app, collaboration).await?;
@@ -177,7 +185,7 @@ fn check_opens(
 }
 
 /// Destroy the stored secret of your dataset. Runs get it no more.
-#[utoipa::path(delete, path = "/v1/collaborations/{collaboration}/datasets/{dataset}/secret",
+#[utoipa::path(post, path = "/v1/collaborations/{collaboration}/datasets/{dataset}/secret/erase",
     tag = "secrets", params(("collaboration" = String, Path), ("dataset" = String, Path)),
     request_body = api::Empty, responses((status = 200, body = Reply)))]
 async fn erase(

@@ -280,6 +280,6 @@ pub fn store_secret(
 }
 
 pub fn erase_secret(id: CommandId, c: CollaborationId, dataset: DatasetId) -> Command {
-    let to = (Method::DELETE, format!("/datasets/{dataset}/secret"));
+    let to = post(format!("/datasets/{dataset}/secret/erase"));
     command(id, c, Subject::Dataset(dataset), "dataset.erase-secret", to, json!({}))
 }

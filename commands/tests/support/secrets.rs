@@ -39,7 +39,12 @@ impl Room {
     /// The service announces its keys.
     pub async fn announced(&self) -> Answer {
         let path = self.path("/service-keys");
-        self.service.send(Call::new(Method::POST, &path).token(&self.litware.token)).await.ok()
+        let call = Call::new(Method::POST, &path)
+            .token(&self.litware.token)
+            .header("content-type", "application/json")
+            .header("idempotency-key", self.next().to_string())
+            .body("{}");
+        self.service.send(call).await.ok()
     }
 
     async fn version(&self, dataset: DatasetId) -> DatasetVersion {
