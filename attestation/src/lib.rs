@@ -3,6 +3,7 @@
 
 pub mod insecure_virtual;
 pub mod service;
+pub mod snp;
 
 use chancery_governance::run::{Evidence, Verdict};
 
@@ -15,6 +16,9 @@ pub enum EvidenceError {
     /// Not a document of its kind.
     #[error("the evidence is not a document of its kind: {0}")]
     Malformed(&'static str),
+    /// An SEV-SNP report or its certificates do not hold.
+    #[error("the SEV-SNP evidence does not hold: {0}")]
+    Snp(&'static str),
 }
 
 /// Verifies evidence of any known kind.
@@ -25,6 +29,7 @@ pub enum EvidenceError {
 pub fn verify(evidence: &Evidence) -> Result<Verdict, EvidenceError> {
     match evidence.kind.as_str() {
         insecure_virtual::KIND => insecure_virtual::verify(&evidence.document),
+        snp::KIND => snp::verify(&evidence.document),
         other => Err(EvidenceError::UnknownKind(other.to_owned())),
     }
 }

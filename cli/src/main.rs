@@ -5,6 +5,7 @@
 mod args;
 mod chunks;
 mod client;
+mod encrypt;
 mod failure;
 mod output;
 mod private_file;

@@ -192,6 +192,38 @@ bodies! {
         /// The evidence that binds it.
         evidence: Evidence,
     }
+    /// `dataset.store-secret`. The signed content has `ciphertext`, its digest, in place of `sealed`.
+    StoreDatasetSecret {
+        /// The digest of the dataset's newest version.
+        version: String,
+        /// The id of the service's release key that it is sealed to, `sha256:...`.
+        release_key: String,
+        /// The sealed secret, up to 1,024 bytes, base64url: HPKE (RFC 9180) by X25519, HKDF-SHA256
+        /// and AES-256-GCM, the encapsulated key first.
+        sealed: String,
+    }
+    /// `run.release-secret`, by an executor.
+    ReleaseSecret {
+        /// The dataset's id.
+        dataset: String,
+        /// The key that it is to be sealed to: `X25519:` and the key in base64url.
+        recipient: String,
+        /// The evidence that binds both keys and the dataset.
+        evidence: Evidence,
+    }
+    /// `run.mint-token`, by an executor.
+    MintToken {
+        /// The dataset's id.
+        dataset: String,
+        /// Whom it is for: the dataset's `token_audience`.
+        audience: String,
+        /// How long it shall live, 60,000 to 3,600,000 ms.
+        lifetime_ms: u64,
+        /// The key that it is to be sealed to: `X25519:` and the key in base64url.
+        recipient: String,
+        /// The evidence that binds all that.
+        evidence: Evidence,
+    }
     /// `run.fail`, by an executor.
     FailRun {
         /// A stable code, `[a-z0-9_]{1,64}`.

@@ -32,6 +32,8 @@ pub struct Incoming {
     pub content: Value,
     /// The e-mail that comes beside an invitation.
     pub email: Option<Email>,
+    /// The ciphertext that comes beside a dataset's secret.
+    pub sealed: Option<Vec<u8>>,
     /// What the headers say.
     pub headers: CommandHeaders,
 }
@@ -144,7 +146,14 @@ async fn replay(
     Reply::of(&entries, Some(proof.receipt(&app.logs)), true)
 }
 
-/// The refusal that a run's first event is, if it is one.
-pub(crate) fn run_refusal(event: &Event) -> Option<&[chancery_governance::reason::Reason]> {
-    if let Event::RunRefused(refused) = event { Some(&refused.reasons) } else { None }
+/// The refusal that a command's first event is, if it is one: the code to answer with, the reasons.
+pub(crate) fn refusal(
+    event: &Event,
+) -> Option<(&'static str, &[chancery_governance::reason::Reason])> {
+    match event {
+        Event::RunRefused(refused) => Some(("run_refused", &refused.reasons)),
+        Event::SecretRefused(refused) => Some(("secret_refused", &refused.reasons)),
+        Event::TokenRefused(refused) => Some(("token_refused", &refused.reasons)),
+        _ => None,
+    }
 }

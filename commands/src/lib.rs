@@ -22,6 +22,7 @@ mod proofs;
 mod refusal;
 pub mod reply;
 mod routes;
+pub mod trust;
 pub mod writer;
 
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use crate::clock::Clock;
 use crate::identity::Verifier;
 use crate::logs::Logs;
 use crate::mirror::Mirror;
+use crate::trust::TrustKeys;
 use crate::writer::Writers;
 
 pub use routes::{openapi, router, usage};
@@ -60,6 +62,10 @@ pub struct Parts {
     pub evidence: Evidence,
     /// Tells the time.
     pub clock: Clock,
+    /// The keys for secrets and tokens.
+    pub trust: TrustKeys,
+    /// The public address that stores know this service by as an issuer of tokens, if they do.
+    pub token_issuer: Option<String>,
 }
 
 /// The identity under which the executor reports.

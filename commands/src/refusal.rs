@@ -24,8 +24,13 @@ pub fn rejection(rejection: &Rejection) -> Problem {
 }
 
 /// A run that was refused, which is an event of its own at `position`.
-pub fn run_refused(reasons: &[Reason], position: u64) -> Problem {
-    Problem::conflict("run_refused", "The run was refused, and the refusal is in the log.")
+pub fn recorded(code: &'static str, reasons: &[Reason], position: u64) -> Problem {
+    let what = match code {
+        "secret_refused" => "The secret was refused, and the refusal is in the log.",
+        "token_refused" => "The token was refused, and the refusal is in the log.",
+        _ => "The run was refused, and the refusal is in the log.",
+    };
+    Problem::conflict(code, what)
         .with_reasons(reasons.iter().map(reason).collect())
         .with_position(position)
 }

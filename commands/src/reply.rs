@@ -10,10 +10,10 @@ use chancery_ledger::entry::Sealed;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::execute::run_refusal;
+use crate::execute::refusal;
 use crate::mirror::PREFERENCE_APPLIED;
 use crate::problem::Problem;
-use crate::refusal;
+use crate::refusal::{chain, recorded};
 
 /// The outcome of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -65,10 +65,10 @@ impl Reply {
         let receipt = receipt.ok_or_else(|| Problem::internal(&"an entry without a receipt"))?;
         let first =
             entries.first().ok_or_else(|| Problem::internal(&"a command without events"))?;
-        let (_, event) = read(first).map_err(|error| Problem::corrupt(&refusal::chain(&error)))?;
+        let (_, event) = read(first).map_err(|error| Problem::corrupt(&chain(&error)))?;
         let position = first.entry().position;
-        if let Some(reasons) = run_refusal(&event) {
-            return Err(refusal::run_refused(reasons, position));
+        if let Some((code, reasons)) = refusal(&event) {
+            return Err(recorded(code, reasons, position));
         }
         let subject = first.entry().subject.clone();
         let version = entries

@@ -5,6 +5,7 @@
 //! repetition with the first outcome.
 
 mod error;
+mod given;
 mod reader;
 mod report;
 mod token;

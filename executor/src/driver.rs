@@ -23,7 +23,7 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::job::Jobs;
 use crate::paths::DataRoot;
-use crate::{key, measurement};
+use crate::{key, measurement, opening};
 use effects::Tools;
 use logs::Logs;
 use runs::Runs;
@@ -112,6 +112,7 @@ impl Executor {
         let spark = config.spark.absolute().map_err(StartError::Spark)?;
         let lock = key::lock(state).map_err(StartError::State)?;
         let key = key::load_or_make(state).map_err(StartError::State)?;
+        let opening = opening::load_or_make(state).map_err(StartError::State)?;
         let root = DataRoot::open(&config.data_root).map_err(StartError::DataRoot)?;
         let place = install(state).map_err(StartError::State)?;
         let jobs = Jobs::open(state).map_err(StartError::State)?;
@@ -123,6 +124,7 @@ impl Executor {
             tools: Tools {
                 client,
                 key,
+                opening,
                 application,
                 root,
                 jobs,

@@ -1,15 +1,24 @@
 //! Job folders: what has to outlive the process, written whole or not at all.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::RunKey;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use chancery_ledger::id::DatasetId;
+use zeroize::Zeroizing;
+
+use crate::{RunKey, key};
 
 /// The signed job spec in a job's folder.
 pub const SPEC: &str = "spec.cose";
 /// The folder in it for what the application tells.
 pub const STATUS: &str = "status";
+/// The secrets of encrypted inputs in it: the application reads the file once, and removes it.
+pub const SECRETS: &str = "secrets.json";
 const ATTEMPTS: &str = "attempts";
 const STDERR: &str = "stderr.log";
 /// How many failed runs' engine output is kept.
@@ -53,6 +62,32 @@ impl Jobs {
             File::open(above)?.sync_all()?;
         }
         Ok(())
+    }
+
+    /// Leaves secrets for the application, by dataset, in a file for its owner only; none leave no
+    /// file. They never stand in an argument or the environment, which other processes can read.
+    pub fn put_secrets(
+        &self,
+        run: RunKey,
+        secrets: &BTreeMap<DatasetId, Zeroizing<Vec<u8>>>,
+    ) -> io::Result<()> {
+        let folder = self.folder(run);
+        let path = folder.join(SECRETS);
+        missing_is_none(fs::remove_file(&path))?;
+        if secrets.is_empty() {
+            return Ok(());
+        }
+        let mut text = Zeroizing::new(String::from("{"));
+        for (number, (dataset, secret)) in secrets.iter().enumerate() {
+            let comma = if number == 0 { "" } else { "," };
+            let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(secret));
+            text.push_str(comma);
+            text.push_str(&format!("\"{dataset}\":\""));
+            text.push_str(&secret);
+            text.push('"');
+        }
+        text.push('}');
+        key::put(&folder, &path, text.as_bytes())
     }
 
     /// Removes a job's folder, the spec last: with it, this can be repeated.
@@ -144,6 +179,34 @@ mod tests {
         jobs.remove(run, false).unwrap();
         jobs.remove(run, false).unwrap();
         assert!(!folder.exists());
+    }
+
+    #[test]
+    fn secrets_lie_in_a_private_file_and_go_with_the_job() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let state = tempfile::tempdir().unwrap();
+        let jobs = Jobs::open(state.path()).unwrap();
+        let run = crate::backend::contract::run(1);
+        jobs.put_spec(run, b"one").unwrap();
+        let path = jobs.folder(run).join(SECRETS);
+        jobs.put_secrets(run, &BTreeMap::new()).unwrap();
+        assert!(!path.exists());
+        let (one, other) = (DatasetId::new(uuid::Uuid::nil()), DatasetId::new(uuid::Uuid::max()));
+        let secrets = BTreeMap::from([
+            (one, Zeroizing::new(b"one".to_vec())),
+            (other, Zeroizing::new(b"other".to_vec())),
+        ]);
+        jobs.put_secrets(run, &secrets).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let read: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let expected = serde_json::json!({ one.to_string(): "b25l", other.to_string(): "b3RoZXI" });
+        assert_eq!(read, expected);
+        jobs.put_secrets(run, &BTreeMap::new()).unwrap();
+        assert!(!path.exists());
+        jobs.put_secrets(run, &secrets).unwrap();
+        jobs.remove(run, true).unwrap();
+        assert!(!path.exists());
     }
 
     #[test]

@@ -51,14 +51,27 @@ pub fn load_or_make(state_dir: &Path) -> io::Result<SigningKey> {
 fn make(state_dir: &Path, path: &Path) -> io::Result<SigningKey> {
     let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
         .map_err(|_| io::Error::other("the operating system gave no randomness"))?;
+    put(state_dir, path, der.as_ref())?;
+    SigningKey::from_pkcs8(der.as_ref()).map_err(io::Error::other)
+}
+
+/// Writes a private file whole, or not at all.
+///
+/// # Errors
+///
+/// Those of the file system.
+pub fn put(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = path.with_extension("new");
-    let mut file =
-        private(OpenOptions::new().write(true).create(true).truncate(true)).open(&fresh)?;
-    file.write_all(der.as_ref())?;
+    // One that a crash left may have other rights.
+    match std::fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = private(OpenOptions::new().write(true).create_new(true)).open(&fresh)?;
+    file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(&fresh, path)?;
-    File::open(state_dir)?.sync_all()?;
-    SigningKey::from_pkcs8(der.as_ref()).map_err(io::Error::other)
+    File::open(folder)?.sync_all()
 }
 
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {

@@ -34,6 +34,7 @@ pub mod log;
 pub mod machine;
 mod manifest;
 pub mod measurement;
+mod opening;
 mod paths;
 pub mod spec;
 

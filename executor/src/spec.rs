@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_governance::binding;
 use chancery_governance::consent::ConsentKind;
-use chancery_governance::dataset::Format;
+use chancery_governance::dataset::{Encryption, Format};
 use chancery_governance::query::{Binding, Definition, Input, Segment};
 use chancery_governance::sql::{AnalysedSegment, Analysis};
 use chancery_governance::state::run::Run;
@@ -198,7 +198,7 @@ fn encode_input(
             ("type", Value::text(column.kind.as_str())),
         ])
     });
-    Ok(Value::map([
+    let mut fields = vec![
         ("alias", Value::text(&input.alias)),
         ("dataset", Value::text(input.dataset.to_string())),
         ("version_digest", Value::text(version.digest.to_string())),
@@ -208,7 +208,14 @@ fn encode_input(
         ("columns", Value::Array(columns.collect())),
         ("allowed_columns", Value::Array(allowed)),
         ("row_identity", Value::Bool(analysis.row_identities.contains_key(&input.alias))),
-    ]))
+    ];
+    match descriptor.encryption {
+        Encryption::None => {}
+        encryption @ Encryption::ChunkedAes256Gcm => {
+            fields.push(("encryption", Value::text(encryption.as_str())));
+        }
+    }
+    Ok(Value::map(fields))
 }
 
 fn encode_segment(segment: &AnalysedSegment, definition: &Definition) -> Value {

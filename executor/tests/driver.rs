@@ -312,3 +312,53 @@ async fn killed_again_and_again_it_still_comes_to_one_outcome() {
     assert_eq!(bench.stage().name(), "succeeded");
     assert_eq!((bench.engine.began(), bench.outcomes(), bench.results()), (1, 1, 1));
 }
+
+/// The key of the encrypted input.
+const SECRET: &[u8] = b"thirty-two bytes of a data key!!";
+
+#[tokio::test]
+async fn the_key_of_an_encrypted_input_reaches_the_application_and_nobody_else() {
+    let bench = Bench::encrypted(SECRET).await;
+    let running = bench.start().await;
+    bench.until_cleared().await;
+    running.kill().await;
+    assert_eq!(bench.stage().name(), "succeeded");
+    let told = bench.engine.told().unwrap();
+    let encoded = "dGhpcnR5LXR3byBieXRlcyBvZiBhIGRhdGEga2V5ISE";
+    assert_eq!(told["secrets"][room::orders().to_string()], encoded);
+    assert_eq!(told["mode"], 0o600);
+    let shown = told["shown"].as_str().unwrap();
+    assert!(!shown.contains(encoded) && !shown.contains("thirty-two"), "{shown}");
+    assert_eq!((bench.count("SecretReleased"), bench.count("SecretRefused")), (1, 0));
+}
+
+#[tokio::test]
+async fn a_release_is_asked_for_once_whatever_is_lost_and_however_often_the_engine_starts() {
+    let bench = Bench::encrypted(SECRET).await;
+    bench.engine.set("die");
+    bench.service.lock().lose_replies = 3;
+    let running = bench.start().await;
+    bench.until("a start", |bench| bench.engine.began() > 0).await;
+    running.kill().await;
+    bench.engine.unset("die");
+    let running = bench.start().await;
+    bench.until_cleared().await;
+    running.kill().await;
+    assert_eq!(bench.stage().name(), "succeeded");
+    assert!(bench.engine.began() > 1);
+    assert_eq!((bench.count("SecretReleased"), bench.count("SecretRefused")), (1, 0));
+}
+
+#[tokio::test]
+async fn a_run_whose_secret_is_refused_fails_and_starts_nothing() {
+    let bench = Bench::encrypted(SECRET).await;
+    bench.service.lock().room.erase_secret();
+    let running = bench.start().await;
+    bench.until_cleared().await;
+    running.kill().await;
+    let (code, detail) = bench.failure();
+    assert_eq!(code, "secret_refused");
+    assert_eq!(detail, "the secret of an input was refused: secret_refused");
+    assert_eq!((bench.engine.began(), bench.outcomes()), (0, 1));
+    assert_eq!((bench.count("SecretReleased"), bench.count("SecretRefused")), (0, 1));
+}

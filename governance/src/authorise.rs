@@ -43,12 +43,14 @@ pub fn authorise(state: &State, action: &Action<'_>) -> Result<(), Rejection> {
         (Requirement::Anybody, Caller::Stranger(_) | Caller::Member { .. })
         | (Requirement::Executor, Caller::Executor(_))
         | (Requirement::Service, Caller::Service(_)) => Ok(()),
-        (_, Caller::Service(_)) => {
-            Err(Rejection::new(Code::NotTheService, "the service changes its key and nothing else"))
-        }
-        (Requirement::Service, _) => {
-            Err(Rejection::new(Code::NotTheService, "only the service changes its key"))
-        }
+        (_, Caller::Service(_)) => Err(Rejection::new(
+            Code::NotTheService,
+            "the service changes and announces its keys, and nothing else",
+        )),
+        (Requirement::Service, _) => Err(Rejection::new(
+            Code::NotTheService,
+            "only the service changes and announces its keys",
+        )),
         (Requirement::Executor, Caller::Member { .. } | Caller::Stranger(_)) => {
             Err(Rejection::new(Code::NotAnExecutor, "only an attested executor reports on runs"))
         }
@@ -161,7 +163,12 @@ const fn signed_act(command: &Command) -> Option<SignedAct> {
         | Command::ProposeChange(_)
         | Command::WithdrawChange(_)
         | Command::CommitChange(_)
-        | Command::RemoveAutoApprovalRule(_) => None,
+        | Command::RemoveAutoApprovalRule(_)
+        | Command::StoreDatasetSecret(_)
+        | Command::EraseDatasetSecret(_)
+        | Command::ReleaseSecret(_)
+        | Command::MintToken(_)
+        | Command::AttestService(_) => None,
     }
 }
 
@@ -193,8 +200,11 @@ const fn requirement(command: &Command) -> Requirement {
         | Command::CommitChange(_)
         | Command::SetAutoApprovalRule(_)
         | Command::RemoveAutoApprovalRule(_) => Requirement::Member,
-        Command::RotateServiceKey(_) => Requirement::Service,
-        Command::PublishDataset(_) | Command::RetireDataset(_) => {
+        Command::RotateServiceKey(_) | Command::AttestService(_) => Requirement::Service,
+        Command::PublishDataset(_)
+        | Command::RetireDataset(_)
+        | Command::StoreDatasetSecret(_)
+        | Command::EraseDatasetSecret(_) => {
             Requirement::AnyOf(&[Ability::DataProvider, Ability::ResultReceiver])
         }
         Command::DraftQuery(_)
@@ -206,6 +216,8 @@ const fn requirement(command: &Command) -> Requirement {
         | Command::SubmitRun(_)
         | Command::StartRun(_)
         | Command::SucceedRun(_)
-        | Command::FailRun(_) => Requirement::Executor,
+        | Command::FailRun(_)
+        | Command::ReleaseSecret(_)
+        | Command::MintToken(_) => Requirement::Executor,
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::clean_room::{Demands, Only};
 use chancery_ledger::digest::Digest;
-use chancery_ledger::id::QueryId;
+use chancery_ledger::id::{DatasetId, QueryId};
 use chancery_ledger::key::{KeyId, PublicKey};
 
 use crate::change::Change;
@@ -12,6 +12,7 @@ use crate::member::{Ability, Terms};
 use crate::query::Definition;
 use crate::rule::ApprovalRule;
 use crate::run::{Attested, Evidence};
+use crate::secret::SealingKey;
 
 macro_rules! commands {
     ($($action:literal $(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty),* $(,)? })*) => {
@@ -299,4 +300,51 @@ commands! {
     "rule.remove"
     /// Take a rule back. Votes that it cast stand.
     RemoveAutoApprovalRule {}
+    "dataset.store-secret"
+    /// Store the secret of a dataset's newest version. The ciphertext comes beside the command.
+    StoreDatasetSecret {
+        /// The version.
+        version: Digest,
+        /// The digest of the ciphertext.
+        ciphertext: Digest,
+        /// The id of the service's key that it is sealed to.
+        release_key: KeyId,
+    }
+    "dataset.erase-secret"
+    /// Destroy the stored secret of a dataset.
+    EraseDatasetSecret {}
+    "run.release-secret"
+    /// Executor: ask for the secret of a dataset, on evidence.
+    ReleaseSecret {
+        /// The dataset.
+        dataset: DatasetId,
+        /// The key that it is to be sealed to.
+        recipient: SealingKey,
+        /// The evidence that binds both keys and the dataset.
+        evidence: Evidence,
+    }
+    "run.mint-token"
+    /// Executor: ask for a token for the store of a dataset, on evidence.
+    MintToken {
+        /// The dataset.
+        dataset: DatasetId,
+        /// Whom the token is for: as the dataset's owner wrote.
+        audience: String,
+        /// How long it shall live, in milliseconds.
+        lifetime_ms: u64,
+        /// The key that it is to be sealed to.
+        recipient: SealingKey,
+        /// The evidence that binds all that.
+        evidence: Evidence,
+    }
+    "service.attest"
+    /// Service: announce the keys that secrets are sealed to and tokens signed with.
+    AttestService {
+        /// What members seal secrets to.
+        release_key: SealingKey,
+        /// What signs tokens.
+        token_key: PublicKey,
+        /// Evidence that binds them to the service's name and key.
+        evidence: Evidence,
+    }
 }

@@ -114,6 +114,16 @@ pub enum Store {
     },
 }
 
+/// How a dataset's files are encrypted where they lie.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Encryption {
+    /// They are not.
+    #[default]
+    None,
+    /// Each file in chunks under AES-256-GCM: `docs/secrets.md`. The dataset's secret is the key.
+    ChunkedAes256Gcm,
+}
+
 /// Whether queries read a dataset or write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AccessMode {
@@ -140,6 +150,10 @@ pub struct Descriptor {
     pub policy: AccessPolicy,
     /// How often it may be used, and who may receive what comes of it.
     pub usage: Usage,
+    /// How its files are encrypted.
+    pub encryption: Encryption,
+    /// The one audience of tokens that open its store, where runs may have such tokens.
+    pub token_audience: Option<String>,
 }
 
 /// Most columns of a dataset.

@@ -15,6 +15,7 @@ pub mod query;
 mod removal;
 pub mod rule;
 pub mod run;
+pub mod secret;
 pub mod service;
 pub mod terms;
 mod usage;
@@ -61,13 +62,25 @@ pub fn decide(
         return Ok(Decision { actor: Actor::Member(member_of(invitation)), events });
     }
     if let Caller::Executor(key) = action.caller {
-        let events = run::report(state, run_id(subject)?, action.command, (facts, now_ms))?;
+        let run = run_id(subject)?;
+        let events = match action.command {
+            Command::ReleaseSecret(command) => {
+                secret::release(state, run, command, (facts, now_ms))?
+            }
+            Command::MintToken(command) => secret::mint(state, run, command, (facts, now_ms))?,
+            report => run::report(state, run, report, (facts, now_ms))?,
+        };
         return Ok(Decision { actor: Actor::Executor(key.id()), events });
     }
     if let (Caller::Service(key), Command::RotateServiceKey(rotate)) =
         (action.caller, action.command)
     {
         let events = service::rotate_key(state, subject, rotate, facts)?;
+        return Ok(Decision { actor: Actor::Service(key), events });
+    }
+    if let (Caller::Service(key), Command::AttestService(attest)) = (action.caller, action.command)
+    {
+        let events = secret::attest_service(state, subject, attest, facts)?;
         return Ok(Decision { actor: Actor::Service(key), events });
     }
     let Caller::Member { id: caller, signed, .. } = action.caller else {
@@ -141,8 +154,15 @@ pub fn decide(
             rule::set(state, rule_id(subject)?, (caller, signed), command, now_ms)
         }
         Command::RemoveAutoApprovalRule(_) => rule::remove(state, rule_id(subject)?, caller),
+        Command::StoreDatasetSecret(command) => {
+            secret::store(state, dataset_id(subject)?, caller, command)
+        }
+        Command::EraseDatasetSecret(_) => secret::erase(state, dataset_id(subject)?, caller),
         Command::CreateCollaboration(_)
         | Command::RotateServiceKey(_)
+        | Command::AttestService(_)
+        | Command::ReleaseSecret(_)
+        | Command::MintToken(_)
         | Command::AcceptInvitation(_)
         | Command::AdmitRun(_)
         | Command::SubmitRun(_)

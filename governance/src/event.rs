@@ -2,17 +2,18 @@
 
 use crate::clean_room::{Claims, Demands, Only};
 use chancery_ledger::digest::Digest;
-use chancery_ledger::id::{MemberId, QueryId, RuleId};
+use chancery_ledger::id::{DatasetId, MemberId, QueryId, RuleId};
 use chancery_ledger::key::{KeyId, PublicKey};
 
 use crate::change::Change;
 use crate::consent::ConsentKind;
 use crate::dataset::Descriptor;
 use crate::member::{Ability, ApprovalGroup, Departure, Identity, SealedPersonal, Terms};
-use crate::query::{Binding, Definition};
+use crate::query::{Binding, DatasetVersion, Definition};
 use crate::reason::Reason;
 use crate::rule::ApprovalRule;
 use crate::run::{Attested, Evidence, Platform, RefusedAt};
+use crate::secret::{Attests, SealingKey};
 
 macro_rules! events {
     ($($area:literal { $($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty),* $(,)? })* })*) => {
@@ -41,6 +42,8 @@ macro_rules! events {
                 let reasons: &mut [Reason] = match &mut self {
                     Self::RunRefused(event) => &mut event.reasons,
                     Self::RunCancelled(event) => &mut event.reasons,
+                    Self::SecretRefused(event) => &mut event.reasons,
+                    Self::TokenRefused(event) => &mut event.reasons,
                     Self::QuerySuperseded(event) => std::slice::from_mut(&mut event.reason),
                     Self::ChangeSuperseded(event) => std::slice::from_mut(&mut event.reason),
                     _ => &mut [],
@@ -387,6 +390,93 @@ events! {
         /// It was stopped.
         RunCancelled {
             /// Why: a member's wish, or what no longer holds.
+            reasons: Vec<Reason>,
+        }
+    }
+    "trust" {
+        /// Evidence was verified and taken.
+        AttestationRecorded {
+            /// Whose it is, and the keys that it binds.
+            attests: Attests,
+            /// Its kind, as in `insecure-virtual`.
+            kind: String,
+            /// The digest of its document.
+            evidence: Digest,
+            /// What stands behind it.
+            platform: Platform,
+            /// The measurement in it.
+            measurement: Digest,
+            /// What it binds.
+            report_data: Digest,
+            /// What it says beside.
+            claims: Claims,
+        }
+        /// A secret of a dataset's newest version lies beside the log, sealed to the service.
+        DatasetSecretStored {
+            /// The version.
+            version: Digest,
+            /// The digest of the ciphertext.
+            ciphertext: Digest,
+            /// The id of the service's key that it is sealed to.
+            release_key: KeyId,
+        }
+        /// The ciphertext is destroyed.
+        DatasetSecretErased {
+            /// Its digest.
+            ciphertext: Digest,
+        }
+        /// The executor of a run may have a dataset's secret, sealed to this key and no other.
+        SecretReleased {
+            /// The dataset, in the version that was voted on.
+            dataset: DatasetVersion,
+            /// The digest of the stored ciphertext.
+            ciphertext: Digest,
+            /// The key that it is sealed to.
+            recipient: SealingKey,
+            /// The digest of the evidence's document.
+            evidence: Digest,
+        }
+        /// The executor of a run asked for a dataset's secret in vain.
+        SecretRefused {
+            /// The dataset.
+            dataset: DatasetId,
+            /// The key that it asked for.
+            recipient: SealingKey,
+            /// The digest of the evidence's document.
+            evidence: Digest,
+            /// Every reason.
+            reasons: Vec<Reason>,
+        }
+        /// The executor of a run may have a token for a dataset's store, sealed to this key.
+        TokenMinted {
+            /// The dataset, in the version that was voted on.
+            dataset: DatasetVersion,
+            /// `iss`.
+            issuer: String,
+            /// `sub`: `<collaboration>/<owner>/<dataset>/<run>`.
+            subject: String,
+            /// `aud`.
+            audience: String,
+            /// `exp`, in milliseconds since the Unix epoch.
+            expires_ms: u64,
+            /// The id of the key that signs it.
+            token_key: KeyId,
+            /// The key that it is sealed to.
+            recipient: SealingKey,
+            /// The digest of the evidence's document.
+            evidence: Digest,
+        }
+        /// The executor of a run asked for a token in vain.
+        TokenRefused {
+            /// The dataset.
+            dataset: DatasetId,
+            /// `aud`, as it was asked for.
+            audience: String,
+            /// The key that it asked for.
+            recipient: SealingKey,
+            /// The digest of the evidence's document.
+            evidence: Digest,
+            /// Every reason.
             reasons: Vec<Reason>,
         }
     }

@@ -29,6 +29,7 @@ pub mod remedy;
 pub mod replay;
 pub mod rule;
 pub mod run;
+pub mod secret;
 pub mod sql;
 pub mod state;
 pub mod subject;

@@ -187,6 +187,12 @@ codes! {
         NotTheProposer "not_the_proposer";
         /// Only the member who set the rule may.
         NotTheRuleOwner "not_the_rule_owner";
+        /// The run's query does not use the dataset.
+        DatasetNotOfRun "dataset_not_of_run";
+        /// The evidence shows another platform or application than the one that was admitted.
+        EvidenceOtherPlatform "evidence_other_platform";
+        /// The dataset's owner does not allow tokens for that audience.
+        AudienceNotAllowed "audience_not_allowed";
     }
     NotFound {
         /// No such collaboration, or the caller is not in it.
@@ -325,6 +331,16 @@ codes! {
         RunnerNotApproved "runner_not_approved";
         /// The id is in use.
         RuleExists "rule_exists";
+        /// No secret is stored for the dataset's newest version.
+        SecretNotStored "secret_not_stored";
+        /// The executor has the secret already: it is released once, to one key.
+        SecretAlreadyReleased "secret_already_released";
+        /// The secret is not sealed to the key that the service announced last.
+        ReleaseKeyMismatch "release_key_mismatch";
+        /// The service has announced no keys in this log.
+        ServiceNotAttested "service_not_attested";
+        /// The service has no public address that tokens could name.
+        TokenIssuerMissing "token_issuer_missing";
     }
     Stale {
         /// The subject has another version than the caller expected.

@@ -16,7 +16,7 @@ use chancery_ledger::id::CommandId;
 use crate::command::Command;
 use crate::event::Event;
 use crate::log::{FoldError, check_place};
-use crate::reason::Rejection;
+use crate::reason::{Code, Rejection};
 use crate::run::{Evidence, Verdict};
 use crate::state::{State, evolve};
 use crate::subject::Subject;
@@ -198,6 +198,9 @@ fn recorded_facts(command: &Command, event: &Event, verify: VerifyEvidence<'_>) 
         Command::AdmitRun(command) => Some(&command.evidence),
         Command::SucceedRun(command) => Some(&command.evidence),
         Command::RotateServiceKey(command) => Some(&command.evidence),
+        Command::ReleaseSecret(command) => Some(&command.evidence),
+        Command::MintToken(command) => Some(&command.evidence),
+        Command::AttestService(command) => Some(&command.evidence),
         _ => None,
     };
     let mut facts =
@@ -212,6 +215,12 @@ fn recorded_facts(command: &Command, event: &Event, verify: VerifyEvidence<'_>) 
         }
         Event::CollaboratorInvited(invited) => {
             facts.email_ciphertext = Some(invited.email.ciphertext.clone());
+        }
+        Event::TokenMinted(minted) => facts.token_issuer = Some(minted.issuer.clone()),
+        // Whether the service had an address then is all that a refusal rested on.
+        Event::TokenRefused(refused) => {
+            let had = refused.reasons.iter().all(|it| it.code != Code::TokenIssuerMissing);
+            facts.token_issuer = had.then(String::new);
         }
         _ => {}
     }

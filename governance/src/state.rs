@@ -31,6 +31,7 @@ use crate::dataset::Descriptor;
 use crate::member::{Ability, Departure, Identity, SealedPersonal, Terms};
 use crate::query::DatasetVersion;
 use crate::rule::ApprovalRule;
+use crate::secret::{ServiceKeys, StoredSecret};
 use crate::subject::Subject;
 
 /// One collaboration, or that there is none yet.
@@ -116,6 +117,8 @@ pub struct Collaboration {
     pub demands: Demands,
     /// Applications that may run some queries only.
     pub only: Vec<Only>,
+    /// The keys that the service announced for secrets and tokens; the last ones are in use.
+    pub announced: Vec<ServiceKeys>,
     /// The number of entries in the log.
     pub size: u64,
     /// The leaf hash of the last one.
@@ -225,6 +228,8 @@ pub struct Dataset {
     pub versions: Vec<PublishedVersion>,
     /// Whether it is out of use.
     pub retired: bool,
+    /// The secret of its newest version, where one is stored.
+    pub secret: Option<StoredSecret>,
 }
 
 /// A version of a dataset.

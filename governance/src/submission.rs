@@ -53,9 +53,10 @@ pub struct Facts {
     pub email_is_known: bool,
     /// `member.accept-invitation`: what is known of the caller's e-mail.
     pub email: EmailProof,
-    /// `run.admit`, `run.succeed` and `service.rotate-key`: what the evidence in the command says,
-    /// or why nothing.
+    /// Where a command carries evidence: what that says, or why nothing.
     pub verdict: Option<Result<Verdict, String>>,
+    /// `run.mint-token`: the public address that the service is known by as an issuer.
+    pub token_issuer: Option<String>,
 }
 
 /// The service that seals a log.
@@ -275,6 +276,10 @@ fn executor_key<'a>(
     }
     let Subject::Run(run) = subject else { return None };
     let run = state.collaboration()?.runs.get(&run)?;
+    if matches!(command, Command::ReleaseSecret(_) | Command::MintToken(_)) {
+        // Also when the run has its outcome: then it is refused, and that is an event.
+        return run.secrets.as_ref()?.executor.as_ref();
+    }
     run.stage.admission().map(|admission| &admission.executor)
 }
 

@@ -15,6 +15,7 @@ use crate::marks::Mark;
 use crate::members;
 use crate::mirror::document;
 use crate::moment::Moment;
+use crate::secrets::ServiceKeysView;
 
 /// A collaboration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -49,6 +50,8 @@ pub struct CollaborationView {
     pub lifecycle: Lifecycle,
     /// Who paused or closed it, and why.
     pub stopped: Option<Stopped>,
+    /// The keys that the service announced for secrets and tokens, once it did.
+    pub keys: Option<ServiceKeysView>,
     /// Marks against use of everything in it.
     pub marks: Vec<Mark>,
     /// When it began.
@@ -128,6 +131,7 @@ pub(crate) fn created(
         only: Vec::new(),
         lifecycle: Lifecycle::Open,
         stopped: None,
+        keys: None,
         marks: Vec::new(),
         created: moment,
         updated: moment,

@@ -11,6 +11,7 @@ use crate::fold::{Illegal, Row, Rows, SUBJECT, actor};
 use crate::marks::Mark;
 use crate::mirror::document;
 use crate::moment::Moment;
+use crate::secrets::SecretView;
 
 /// A dataset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -29,6 +30,8 @@ pub struct DatasetView {
     pub versions: Vec<PublishedVersion>,
     /// When it was taken out of use.
     pub retired: Option<Moment>,
+    /// The secret of its newest version, where one is stored.
+    pub secret: Option<SecretView>,
     /// Marks against its use.
     pub marks: Vec<Mark>,
     /// When it was first published.
@@ -88,6 +91,7 @@ pub(crate) fn published(
             descriptor,
             versions: vec![version],
             retired: None,
+            secret: None,
             marks: Vec::new(),
             created: published,
             updated: published,
@@ -99,6 +103,7 @@ pub(crate) fn published(
         return Err("the dataset is another's, or retired");
     }
     dataset.digest = digest;
+    dataset.secret = None;
     dataset.descriptor = descriptor;
     dataset.versions.push(version);
     Ok(())
@@ -107,7 +112,9 @@ pub(crate) fn published(
 /// No query can use the dataset any more.
 pub(crate) fn retired(rows: &mut Rows, at: &Recorded) -> Result<(), Illegal> {
     let Subject::Dataset(id) = at.subject else { return Err(SUBJECT) };
-    match rows.datasets.touch(&id.to_string(), at)?.retired.replace(Moment::of(at)) {
+    let dataset = rows.datasets.touch(&id.to_string(), at)?;
+    dataset.secret = None;
+    match dataset.retired.replace(Moment::of(at)) {
         None => Ok(()),
         Some(_) => Err("the dataset is retired"),
     }

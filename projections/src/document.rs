@@ -169,6 +169,12 @@ documents! {
         /// How often it may be used, and who may receive results.
         #[serde(default, skip_serializing_if = "Usage::is_unlimited")]
         usage: Usage,
+        /// How its files are encrypted: `chunked-aes-256-gcm`; left out where they are not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        encryption: Option<String>,
+        /// The one audience of tokens that open its store, where runs may have such tokens.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token_audience: Option<String>,
     }
     /// A column.
     Column {

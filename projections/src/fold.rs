@@ -22,6 +22,7 @@ use crate::moment::Moment;
 use crate::queries::{self, QueryView};
 use crate::rules::{self, RuleView};
 use crate::runs::{self, RunView};
+use crate::secrets;
 
 /// What does not fit.
 pub type Illegal = &'static str;
@@ -184,6 +185,13 @@ impl Rows {
             Event::RunSucceeded(event) => runs::succeeded(self, at, event),
             Event::RunFailed(event) => runs::failed(self, at, event),
             Event::RunCancelled(event) => runs::cancelled(self, at, event),
+            Event::AttestationRecorded(event) => secrets::attested(self, at, event),
+            Event::DatasetSecretStored(event) => secrets::stored(self, at, event),
+            Event::DatasetSecretErased(event) => secrets::erased(self, at, event),
+            Event::SecretReleased(event) => secrets::released(self, at, event),
+            Event::SecretRefused(event) => secrets::refused(self, at, event),
+            Event::TokenMinted(event) => secrets::minted(self, at, event),
+            Event::TokenRefused(event) => secrets::token_refused(self, at, event),
         }
     }
 
@@ -329,6 +337,13 @@ pub(crate) fn reads(at: &Recorded, event: &Event, mut read: impl FnMut(Subject))
         | Event::RunStarted(_)
         | Event::RunSucceeded(_)
         | Event::RunFailed(_)
-        | Event::RunCancelled(_) => {}
+        | Event::RunCancelled(_)
+        | Event::AttestationRecorded(_)
+        | Event::DatasetSecretStored(_)
+        | Event::DatasetSecretErased(_)
+        | Event::SecretReleased(_)
+        | Event::SecretRefused(_)
+        | Event::TokenMinted(_)
+        | Event::TokenRefused(_) => {}
     }
 }

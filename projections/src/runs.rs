@@ -14,6 +14,7 @@ use crate::document::{Attested, Claims, Reason};
 use crate::fold::{Illegal, Row, Rows, SUBJECT, actor};
 use crate::mirror::document;
 use crate::moment::Moment;
+use crate::secrets::HandedOut;
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -48,6 +49,8 @@ pub struct RunView {
     pub result: Option<Attested>,
     /// How it failed.
     pub failure: Option<Failure>,
+    /// What its executors were given or refused, oldest first.
+    pub handed_out: Vec<HandedOut>,
     /// What happened, oldest first.
     pub timeline: Vec<RunStep>,
     /// When it was asked for.
@@ -267,6 +270,7 @@ fn begin<'a>(
         job_spec: None,
         result: None,
         failure: None,
+        handed_out: Vec::new(),
         timeline: vec![reached(stage, at)],
         created: moment,
         updated: moment,

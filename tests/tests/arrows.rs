@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("chancery-ledger", &[]),
     ("chancery-governance", &["chancery-ledger"]),
     ("chancery-attestation", &["chancery-ledger", "chancery-governance"]),
+    ("chancery-sealing", &["chancery-governance"]),
     (
         "chancery-audit",
         &["chancery-ledger", "chancery-governance", "chancery-attestation", "chancery-ccf"],
@@ -31,6 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "chancery-ledger",
             "chancery-governance",
             "chancery-attestation",
+            "chancery-sealing",
             "chancery-audit",
             "chancery-store",
             "chancery-projections",
@@ -39,7 +41,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "chancery-executor",
-        &["chancery-ledger", "chancery-governance", "chancery-attestation", "chancery-feed"],
+        &[
+            "chancery-ledger",
+            "chancery-governance",
+            "chancery-attestation",
+            "chancery-sealing",
+            "chancery-feed",
+        ],
     ),
 ];
 

@@ -22,6 +22,16 @@ pub struct Releases {
     code_left_out: u64,
 }
 
+/// The executor that the run is admitted to.
+fn executor(seen: &Seen<'_>, run: RunId) -> Option<Recipient> {
+    let admission = seen.state.runs.get(&run)?.stage.admission()?;
+    Some(Recipient::Executor {
+        key: admission.executor.id(),
+        platform: admission.platform,
+        measurement: admission.measurement,
+    })
+}
+
 impl Releases {
     pub fn record(&mut self, seen: &Seen<'_>) {
         let Subject::Run(run) = seen.subject else { return };
@@ -54,6 +64,23 @@ impl Releases {
                     measurement: event.measurement,
                 };
                 Some((to, Released::Datasets(proposal.binding.inputs.clone())))
+            }
+            Event::SecretReleased(event) => {
+                let what = Released::Secret {
+                    dataset: event.dataset.clone(),
+                    ciphertext: event.ciphertext,
+                    recipient: event.recipient,
+                };
+                Some((executor(seen, run)?, what))
+            }
+            Event::TokenMinted(event) => {
+                let what = Released::Token {
+                    dataset: event.dataset.clone(),
+                    audience: event.audience.clone(),
+                    expires_ms: event.expires_ms,
+                    recipient: event.recipient,
+                };
+                Some((executor(seen, run)?, what))
             }
             Event::RunSucceeded(event) => {
                 let dataset = self.outputs.remove(&run)?;

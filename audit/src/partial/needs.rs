@@ -173,6 +173,8 @@ fn named(event: &Event, needs: &mut Vec<Need>) {
             ]);
         }
         Event::RunRefused(event) => needs.push(Need::Subject(Subject::Query(event.query))),
+        Event::SecretReleased(event) => needs.push(Need::Version(event.dataset.clone())),
+        Event::TokenMinted(event) => needs.push(Need::Version(event.dataset.clone())),
         Event::RunSucceeded(event) => {
             needs.push(Need::Proposal(event.result.query_digest));
             needs.extend(event.result.inputs.iter().cloned().map(Need::Version));

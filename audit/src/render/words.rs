@@ -75,7 +75,7 @@ impl<'a> Names<'a> {
         match actor {
             Actor::Member(member) => self.member(member),
             Actor::Executor(key) => format!("executor {}", short(&key)),
-            Actor::Service(key) => format!("the service, by its new key {},", short(&key)),
+            Actor::Service(key) => format!("the service, by key {},", short(&key)),
         }
     }
 
@@ -153,6 +153,13 @@ pub fn deed(kind: &str) -> &str {
         "RunSucceeded" => "attested the result of",
         "RunFailed" => "reported the failure of",
         "RunCancelled" => "cancelled",
+        "AttestationRecorded" => "showed evidence for",
+        "DatasetSecretStored" => "stored a secret of dataset",
+        "DatasetSecretErased" => "destroyed the secret of dataset",
+        "SecretReleased" => "was given a secret for",
+        "SecretRefused" => "was refused a secret for",
+        "TokenMinted" => "was given a token for",
+        "TokenRefused" => "was refused a token for",
         other => other,
     }
 }

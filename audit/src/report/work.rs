@@ -6,6 +6,7 @@ use chancery_governance::member::ApprovalGroup;
 use chancery_governance::query::{self, DatasetVersion};
 use chancery_governance::reason::Reason;
 use chancery_governance::run::{Attested, Platform};
+use chancery_governance::secret::SealingKey;
 use chancery_governance::sql::OutputColumn;
 use chancery_governance::subject::Subject;
 use chancery_governance::usage::Usage;
@@ -236,6 +237,26 @@ pub enum Released {
         /// How many rows.
         rows: u64,
     },
+    /// A dataset's secret, sealed to the executor's key.
+    Secret {
+        /// The dataset, in the version that was voted on.
+        dataset: DatasetVersion,
+        /// The digest of the stored ciphertext.
+        ciphertext: Digest,
+        /// The key that it was sealed to.
+        recipient: SealingKey,
+    },
+    /// A token for a dataset's store, sealed to the executor's key.
+    Token {
+        /// The dataset, in the version that was voted on.
+        dataset: DatasetVersion,
+        /// Whom it is for.
+        audience: String,
+        /// When it ends, milliseconds since the Unix epoch.
+        expires_ms: u64,
+        /// The key that it was sealed to.
+        recipient: SealingKey,
+    },
 }
 
 impl Released {
@@ -243,6 +264,7 @@ impl Released {
     pub const fn is_secret(&self) -> bool {
         match self {
             Self::Datasets(_) | Self::Result { .. } => false,
+            Self::Secret { .. } | Self::Token { .. } => true,
         }
     }
 }

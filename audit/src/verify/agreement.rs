@@ -3,7 +3,8 @@
 use chancery_governance::command::Command;
 use chancery_governance::event::Event;
 use chancery_governance::wire::v1::encode_command;
-use chancery_ledger::codec::{self, Value};
+use chancery_ledger::codec::{self, Key, Value};
+use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::Entry;
 
 /// The types of the first event that an action causes.
@@ -48,6 +49,11 @@ const CAUSES: &[(&str, &[&str])] = &[
     ("change.commit", &["ChangeCommitted", "ChangeSuperseded"]),
     ("rule.set", &["AutoApprovalRuleSet"]),
     ("rule.remove", &["AutoApprovalRuleRemoved"]),
+    ("dataset.store-secret", &["DatasetSecretStored"]),
+    ("dataset.erase-secret", &["DatasetSecretErased"]),
+    ("run.release-secret", &["SecretReleased", "SecretRefused"]),
+    ("run.mint-token", &["TokenMinted", "TokenRefused"]),
+    ("service.attest", &["AttestationRecorded"]),
 ];
 
 /// Whether the event can be what `action` with the authority's content causes: it is of a type that
@@ -62,8 +68,22 @@ pub fn agrees(entry: &Entry, command: &Command, event: &Event) -> bool {
     };
     caused
         && content.into_iter().all(|(field, asked)| {
-            payload.get(&field).is_none_or(|stored| sorted(asked) == sorted(stored.clone()))
+            payload.get(&field).is_none_or(|stored| is_recorded_as(asked, stored))
         })
+}
+
+/// Whether an event holds what was asked: as it was sent, or what stands for it. Evidence is held by
+/// its document's digest where the command brings it, a dataset with the version that was voted on.
+fn is_recorded_as(asked: Value, stored: &Value) -> bool {
+    match (&asked, stored) {
+        (Value::Map(evidence), Value::Text(digest)) => {
+            let document = evidence.get(&Key::from("document"));
+            matches!(document, Some(Value::Text(document))
+                if Digest::of(document.as_bytes()).to_string() == *digest)
+        }
+        (Value::Text(_), Value::Map(version)) => version.get(&Key::from("dataset")) == Some(&asked),
+        _ => sorted(asked) == sorted(stored.clone()),
+    }
 }
 
 /// Events have their lists of names and digests sorted, however they were sent.

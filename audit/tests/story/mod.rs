@@ -854,6 +854,8 @@ fn descriptor(
     Descriptor {
         name: name.into(),
         usage: chancery_governance::usage::Usage::default(),
+        encryption: chancery_governance::dataset::Encryption::None,
+        token_audience: None,
         format: Format::Csv { null_value: Some("NA".into()) },
         columns: columns.iter().copied().map(column).collect(),
         store: Store::Local { path: name.into() },

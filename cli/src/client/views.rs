@@ -259,10 +259,26 @@ views! {
         versions: Vec<DatasetPublished>,
         /// When it was taken out of use.
         retired: Option<Moment>,
+        /// Its stored secret.
+        secret: Option<StoredSecret>,
         /// Marks on it.
         marks: Vec<Mark>,
         /// Its version.
         version: u64,
+    }
+    /// The stored secret of a dataset.
+    StoredSecret {
+        /// The digest of its ciphertext.
+        ciphertext: String,
+        /// When.
+        stored: Moment,
+    }
+    /// What the service announced for secrets and tokens.
+    ServiceKeys {
+        /// What secrets are sealed to.
+        release_key: String,
+        /// What stands behind the evidence.
+        platform: String,
     }
     /// A version of a dataset.
     DatasetPublished {

@@ -90,6 +90,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         database: None,
         witnesses: Witnesses::default(),
         mirror: args.mirror.or_stand_in(),
+        token_issuer: Some(server.clone()),
     })
     .await?;
     node.router = node.router.nest(ISSUER_PATH, issuer.router());

@@ -14,6 +14,7 @@ pub mod projections;
 pub mod retire;
 pub mod serve;
 mod tiles;
+mod trust;
 pub mod witness;
 mod witnesses;
 

@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 
 use super::database::{self, DatabaseUrl, VIEWS_FILE};
 use super::witnesses::Witnesses;
-use super::{keys, mirror, moving};
+use super::{keys, mirror, moving, trust};
 use crate::private_file;
 
 /// What a server needs.
@@ -45,6 +45,8 @@ pub struct Settings {
     pub witnesses: Witnesses,
     /// What mirrors them.
     pub mirror: mirror::Wanted,
+    /// The public address that stores know it by as an issuer of tokens, if they do.
+    pub token_issuer: Option<String>,
 }
 
 /// A server that is put together and not yet listening.
@@ -137,6 +139,8 @@ impl Node {
             executor: settings.executor,
             evidence,
             clock: clock::system(),
+            trust: trust::take(&settings.data_dir)?,
+            token_issuer: settings.token_issuer,
         });
         if !keys.older.is_empty() {
             tasks.spawn(moving::move_logs(app.clone()));

@@ -55,6 +55,10 @@ pub struct Args {
     witness_quorum: Option<usize>,
     #[command(flatten)]
     mirror: mirror::Wanted,
+    /// Address at which stores find this service as the issuer of runs' tokens, as in
+    /// `https://ledger.example.com`: its exact `iss`. Without it, no token is minted.
+    #[arg(long, value_name = "URL")]
+    token_issuer: Option<String>,
     /// Form of the log on standard error.
     #[arg(long, value_enum, default_value = "text")]
     log_format: LogFormat,
@@ -84,6 +88,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         database: args.database,
         witnesses: Witnesses { at: args.witnesses, quorum: args.witness_quorum.unwrap_or(0) },
         mirror: args.mirror,
+        token_issuer: args.token_issuer.map(|url| url.trim_end_matches('/').to_owned()),
     })
     .await?;
     let listener = listen(args.listen).await?;

@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::consent::{Change, Consent};
-use super::{done, json_file, marks};
+use super::{dataset_secret, done, json_file, marks};
 use crate::args::Global;
 use crate::client::clock;
 use crate::client::http::view;
@@ -63,6 +63,34 @@ join_only, literals (equality or none).")]
         /// Its name or id
         name: String,
     },
+    /// Encrypt a folder before you publish it, under a key of yours
+    ///
+    /// Publish it with \"encryption\": \"chunked-aes-256-gcm\", then store the key with store-secret:
+    /// runs that all agreed on get it, and nobody else.
+    Encrypt {
+        /// The file with the key, for you only; drawn where there is none
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// The folder with the clear files
+        from: PathBuf,
+        /// The folder to make
+        to: PathBuf,
+    },
+    /// Store the secret of a dataset's newest version, such as the key of its files
+    ///
+    /// It is sealed to the service here. The log holds its digest only, and each release.
+    StoreSecret {
+        /// Its name or id
+        name: String,
+        /// The file with the secret, for you only
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+    /// Destroy the stored secret of a dataset; runs get it no more
+    EraseSecret {
+        /// Its name or id
+        name: String,
+    },
     /// Take a dataset of yours out of use, for good
     Retire {
         /// Its name or id
@@ -90,8 +118,21 @@ join_only, literals (equality or none).")]
 ///
 /// The service's refusal, or that it can't be reached.
 pub async fn run(global: &Global, command: Command) -> Result<()> {
+    if let Command::Encrypt { key, from, to } = &command {
+        return dataset_secret::encrypt(key, from, to);
+    }
     let room = Room::open(global).await?;
     match command {
+        // Needs no service, and is done.
+        Command::Encrypt { .. } => Ok(()),
+        Command::StoreSecret { name, key } => {
+            let (it, id) = find(&room, &name).await?;
+            dataset_secret::store(&room, (&it, id), &key).await
+        }
+        Command::EraseSecret { name } => {
+            let (it, id) = find(&room, &name).await?;
+            dataset_secret::erase(&room, (&it, id)).await
+        }
         Command::Publish { file, update } => publish(&room, &file, update.as_deref()).await,
         Command::Folder => {
             let folder = format!("{}/{}", room.view.id, room.myself().await?);
@@ -215,6 +256,11 @@ async fn show(room: &Room, name: &str) -> Result<()> {
         ("store", format!("local folder {path} of its owner")),
         ("minimum", floor),
     ];
+    pairs.extend(it.descriptor.encryption.iter().map(|how| ("encryption", plain(how))));
+    pairs.extend(it.descriptor.token_audience.iter().map(|it| ("tokens for", plain(it))));
+    pairs.extend(it.secret.iter().map(|secret| {
+        ("secret", format!("{} stored at {}", secret.ciphertext, secret.stored.position))
+    }));
     let standing: Budgets = view(&room.document(&format!("/datasets/{id}/budget")).await?)?;
     pairs.extend(usage(&standing.budgets, &it.descriptor.usage));
     pairs.extend(it.versions.iter().map(|version| {

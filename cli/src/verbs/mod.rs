@@ -6,6 +6,7 @@ pub mod collaboration;
 pub mod consent;
 mod csv;
 pub mod dataset;
+mod dataset_secret;
 mod json_file;
 pub mod key;
 pub mod lifecycle;

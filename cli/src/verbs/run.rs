@@ -212,6 +212,11 @@ fn describe(run: &Run) -> String {
     pairs.extend(run.timeline.iter().map(|step| {
         ("step", format!("{}  {} at {}", time(step.time_ms), step.stage, step.position))
     }));
+    pairs.extend(run.handed_out.iter().map(|it| {
+        let how = if it.given { "given" } else { "refused" };
+        let what = plain(&it.kind);
+        ("secret", format!("{what} of dataset {} {how} at {}", it.dataset, it.at.position))
+    }));
     if let Some(result) = &run.result {
         pairs.push(("engine", format!("{} {}", result.engine.name, result.engine.version)));
         pairs.extend(

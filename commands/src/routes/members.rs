@@ -58,6 +58,7 @@ async fn invite(
         action: "member.invite",
         content,
         email: Some(email),
+        sealed: None,
         headers,
     };
     execute(&app, &caller, incoming).await.map(|reply| reply.into_response(StatusCode::CREATED))

@@ -15,6 +15,7 @@ mod queries;
 mod reports;
 mod rules;
 mod runs;
+mod secrets;
 mod service;
 mod tiles;
 pub mod usage;
@@ -83,6 +84,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(runs::routes())
         .merge(usage::routes())
         .merge(reports::routes())
+        .merge(secrets::routes())
         .merge(log::routes())
         .merge(mirror::routes())
         .merge(bundle::routes())
@@ -98,7 +100,8 @@ async fn send(
     (collaboration, subject): (CollaborationId, Subject),
     (action, content): (&'static str, Value),
 ) -> Result<Response, Problem> {
-    let incoming = Incoming { collaboration, subject, action, content, email: None, headers };
+    let incoming =
+        Incoming { collaboration, subject, action, content, email: None, sealed: None, headers };
     execute(app, caller, incoming).await.map(|reply| reply.into_response(status))
 }
 

@@ -45,8 +45,8 @@ pub struct Batch {
 pub struct Beside {
     /// A subject's new key.
     pub personal_key: Option<(String, Vec<u8>)>,
-    /// The subject whose key is destroyed.
-    pub erased: Option<String>,
+    /// The subjects whose keys are destroyed.
+    pub erased: Vec<String>,
 }
 
 /// What was decided on a command.

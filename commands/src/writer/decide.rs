@@ -1,12 +1,15 @@
 //! One command's way through the rules, on the state that the commands before it leave.
 
 use chancery_governance::command::Command;
+use chancery_governance::event::Event;
 use chancery_governance::run::{Evidence, Verdict as EvidenceVerdict};
+use chancery_governance::secret::stored_name;
 use chancery_governance::state::State;
 use chancery_governance::subject::Subject;
 use chancery_governance::submission::{
-    Carried, EmailProof, Facts, Service, Submission, carried, handle_carried,
+    Carried, Decision, EmailProof, Facts, Service, Submission, carried, handle_carried,
 };
+use chancery_ledger::digest::Digest;
 use chancery_store::CommandRecord;
 
 use super::batch::{Batch, Beside, Verdict};
@@ -29,7 +32,10 @@ pub enum Turn {
 
 /// Whether a command reads what lies beside the log, so that all before it must be stored.
 pub fn reads_beside(incoming: &Incoming) -> bool {
-    matches!(incoming.action, "member.invite" | "member.accept-invitation" | "personal.erase")
+    matches!(
+        incoming.action,
+        "member.invite" | "member.accept-invitation" | "personal.erase" | "dataset.store-secret"
+    )
 }
 
 /// Decides `request` on `loaded` and puts it into `batch`.
@@ -92,7 +98,7 @@ async fn judge(
         &read
     };
     same_caller(now, sender, carried)?;
-    let (facts, beside) = facts(app, now, request, carried).await?;
+    let (facts, mut beside) = facts(app, now, request, carried).await?;
     let submission = Submission {
         collaboration: incoming.collaboration,
         subject: incoming.subject,
@@ -107,6 +113,7 @@ async fn judge(
     if !batch.has_room_for(&decision) {
         return Ok(None);
     }
+    beside.erased.extend(outdated(now, &decision));
     let count = batch.seal(loaded, decision, &submission, (request.digest, beside), &app.logs)?;
     Ok(Some(Verdict::Made(count)))
 }
@@ -172,6 +179,24 @@ fn same_caller(state: &State, sender: &Sender, carried: &Carried) -> Result<(), 
     }
 }
 
+/// The stored secrets that end with what was decided: nothing that no run can be given stays.
+fn outdated(state: &State, decision: &Decision) -> Vec<String> {
+    let Some(state) = state.collaboration() else { return Vec::new() };
+    let ended = decision.events.iter().filter_map(|(subject, event)| {
+        let Subject::Dataset(id) = subject else { return None };
+        let ends = matches!(
+            event,
+            Event::DatasetPublished(_)
+                | Event::DatasetRetired(_)
+                | Event::DatasetSecretStored(_)
+                | Event::DatasetSecretErased(_)
+        );
+        let stored = state.datasets.get(id)?.secret.filter(|_| ends)?;
+        Some(stored_name(*id, &stored.ciphertext))
+    });
+    ended.collect()
+}
+
 async fn facts(
     app: &App,
     state: &State,
@@ -206,9 +231,18 @@ async fn facts(
             };
             facts.email = if matches { EmailProof::Matches } else { EmailProof::Differs };
         }
-        "personal.erase" => beside.erased = Some(incoming.subject.to_string()),
-        "run.admit" | "run.succeed" | "service.rotate-key" => {
+        "personal.erase" => beside.erased.push(incoming.subject.to_string()),
+        "dataset.store-secret" => {
+            if let (Some(sealed), Subject::Dataset(dataset)) = (&incoming.sealed, incoming.subject)
+            {
+                let name = stored_name(dataset, &Digest::of(sealed));
+                beside.personal_key = Some((name, sealed.clone()));
+            }
+        }
+        "run.admit" | "run.succeed" | "service.rotate-key" | "run.release-secret"
+        | "run.mint-token" | "service.attest" => {
             facts.verdict = evidence(&carried.command).map(verify);
+            facts.token_issuer.clone_from(&app.token_issuer);
         }
         _ => {}
     }
@@ -220,6 +254,9 @@ fn evidence(command: &Command) -> Option<&Evidence> {
         Command::AdmitRun(command) => Some(&command.evidence),
         Command::SucceedRun(command) => Some(&command.evidence),
         Command::RotateServiceKey(command) => Some(&command.evidence),
+        Command::ReleaseSecret(command) => Some(&command.evidence),
+        Command::MintToken(command) => Some(&command.evidence),
+        Command::AttestService(command) => Some(&command.evidence),
         _ => None,
     }
 }

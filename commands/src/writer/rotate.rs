@@ -1,7 +1,10 @@
-//! Moving logs to the service's newest key: an entry that the key before seals and the newest
-//! signs.
+//! What the service itself says in a log: moving it to the newest key, an entry that the key before
+//! seals and the newest signs, and announcing the keys for secrets and tokens.
 
-use chancery_governance::command::RotateServiceKey;
+use chancery_attestation::insecure_virtual;
+use chancery_governance::command::{AttestService, Command, RotateServiceKey};
+use chancery_governance::decide::secret::service_keys_report_data;
+use chancery_governance::run::Platform;
 use chancery_governance::subject::Subject;
 use chancery_ledger::codec;
 use chancery_ledger::command::SignedCommand;
@@ -9,6 +12,7 @@ use chancery_ledger::cose::ContentType;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::{Authority, SignedContent};
 use chancery_ledger::id::{CollaborationId, CommandId};
+use chancery_ledger::key::{KeyId, SigningKey};
 
 use super::{Outcome, Sender, Writers};
 use crate::App;
@@ -17,7 +21,6 @@ use crate::execute::{CommandHeaders, Incoming};
 use crate::problem::Problem;
 use crate::refusal;
 
-const ACTION: &str = "service.rotate-key";
 /// How long the new key's signature lives: the entry follows at once.
 const LIFETIME_MS: u64 = 10 * 60 * 1000;
 /// Logs looked at between two waits for the store.
@@ -64,10 +67,72 @@ impl Writers {
         if audience == key.public().id() {
             return Ok(false);
         }
-        let now_ms = (app.clock)();
         let command =
             RotateServiceKey { key: key.public().clone(), evidence: app.evidence.clone() };
-        let content = chancery_governance::wire::v1::encode_command(&command.into());
+        self.service_command(app, (collaboration, audience), key, &command.into()).await?;
+        tracing::info!(%collaboration, key = %key.public().id(), "the log goes on under a new key");
+        Ok(true)
+    }
+
+    /// Announces the service's keys for secrets and tokens in a log; false where it did before.
+    ///
+    /// # Errors
+    ///
+    /// 503 `attestation_unavailable` where this release can't make the evidence; else as any command.
+    pub(crate) async fn attest(
+        &self,
+        app: &App,
+        collaboration: CollaborationId,
+    ) -> Result<bool, Problem> {
+        let (release_key, token_key) = (*app.trust.release_key(), app.trust.token_key().clone());
+        let (key, bound) = {
+            let held = app.logs.hold(collaboration).await.map_err(|e| refusal::load(&e))?;
+            let state = held.state().collaboration();
+            let state = state.ok_or_else(refusal::collaboration_not_found)?;
+            let announced = state.announced.last();
+            if announced
+                .is_some_and(|keys| keys.release_key == release_key && keys.token_key == token_key)
+            {
+                return Ok(false);
+            }
+            let bound = service_keys_report_data(
+                &state.service,
+                &state.service_key,
+                &release_key,
+                &token_key,
+            );
+            (app.logs.sealing_key(held.state())?, bound)
+        };
+        // As the evidence of the service's own key was made; hardware makes its reports elsewhere.
+        let own = chancery_attestation::verify(&app.evidence).ok();
+        let own = own.filter(|own| own.platform == Platform::InsecureVirtual).ok_or_else(|| {
+            Problem::unavailable(
+                "attestation_unavailable",
+                "This release makes no hardware evidence for the keys of secrets and tokens.",
+            )
+        })?;
+        let evidence = insecure_virtual::evidence(own.measurement, bound);
+        let command = AttestService { release_key, token_key, evidence }.into();
+        let audience = key.public().id();
+        match self.service_command(app, (collaboration, audience), &key, &command).await {
+            Ok(()) => Ok(true),
+            // Somebody asked for it at the same time.
+            Err(problem) if problem.code() == "nothing_to_change" => Ok(false),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Hands in a command of the service itself.
+    async fn service_command(
+        &self,
+        app: &App,
+        (collaboration, audience): (CollaborationId, KeyId),
+        key: &SigningKey,
+        command: &Command,
+    ) -> Result<(), Problem> {
+        let now_ms = (app.clock)();
+        let action = command.action();
+        let content = chancery_governance::wire::v1::encode_command(command);
         let subject = Subject::Collaboration(collaboration);
         let bytes = codec::encode(&content);
         let id = random::<10>().map_err(|error| Problem::internal(&error))?;
@@ -76,7 +141,7 @@ impl Writers {
         let message = SignedCommand {
             audience,
             collaboration,
-            action: ACTION.to_owned(),
+            action: action.to_owned(),
             subject: subject.to_string(),
             content: Digest::of(&bytes),
             expected_version: None,
@@ -87,16 +152,15 @@ impl Writers {
         let incoming = Incoming {
             collaboration,
             subject,
-            action: ACTION,
+            action,
             content,
             email: None,
+            sealed: None,
             headers: CommandHeaders { command, signature: None, if_match: None, wait_s: None },
         };
         let authority = Authority::ServiceSigned(SignedContent { message, content: bytes });
         match self.submit(app, Sender::Service, incoming, authority).await? {
-            Outcome::Made(_) | Outcome::Replayed(_) => {}
+            Outcome::Made(_) | Outcome::Replayed(_) => Ok(()),
         }
-        tracing::info!(%collaboration, key = %key.public().id(), "the log goes on under a new key");
-        Ok(true)
     }
 }

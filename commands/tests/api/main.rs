@@ -19,6 +19,7 @@ mod queries;
 mod reports;
 mod rotation;
 mod runs;
+mod secrets;
 mod signatures;
 mod strangers;
 mod tiles;

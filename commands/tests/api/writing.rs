@@ -159,7 +159,7 @@ fn incoming(
     command: CommandId,
 ) -> Incoming {
     let headers = CommandHeaders { command, signature: None, if_match: None, wait_s: None };
-    Incoming { collaboration, subject, action, content, email: None, headers }
+    Incoming { collaboration, subject, action, content, email: None, sealed: None, headers }
 }
 
 fn somebody(service: &Service) -> Caller {

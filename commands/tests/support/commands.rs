@@ -251,8 +251,35 @@ pub fn report(id: CommandId, c: CollaborationId, run: RunId, verb: &str, body: J
         "start" => "run.start",
         "succeed" => "run.succeed",
         "fail" => "run.fail",
+        "release-secret" => "run.release-secret",
+        "mint-token" => "run.mint-token",
         _ => panic!("{verb}"),
     };
     let to = post(format!("/runs/{run}/reports/{verb}"));
     command(id, c, Subject::Run(run), action, to, body)
+}
+
+/// The sealed secret of a dataset's version.
+pub fn store_secret(
+    id: CommandId,
+    c: CollaborationId,
+    dataset: DatasetId,
+    (version, release_key): (&str, &str),
+    sealed: &[u8],
+) -> Command {
+    use base64::Engine as _;
+    let to = (Method::PUT, format!("/datasets/{dataset}/secret"));
+    let sealed_text = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(sealed);
+    let body = json!({"version": version, "release_key": release_key, "sealed": sealed_text});
+    let ciphertext = Digest::of(sealed).to_string();
+    let content = json!({"version": version, "release_key": release_key, "ciphertext": ciphertext});
+    Command {
+        content: Some(content),
+        ..command(id, c, Subject::Dataset(dataset), "dataset.store-secret", to, body)
+    }
+}
+
+pub fn erase_secret(id: CommandId, c: CollaborationId, dataset: DatasetId) -> Command {
+    let to = post(format!("/datasets/{dataset}/secret/erase"));
+    command(id, c, Subject::Dataset(dataset), "dataset.erase-secret", to, json!({}))
 }

@@ -8,6 +8,7 @@ pub mod fixtures;
 pub mod mirror;
 pub mod person;
 pub mod room;
+pub mod secrets;
 pub mod tokens;
 
 use std::collections::BTreeMap;
@@ -51,6 +52,8 @@ use person::Person;
 pub const NAME: &str = "chancery.test";
 /// When tests begin: 2026-01-01T00:00:00Z.
 pub const START_MS: u64 = 1_767_225_600_000;
+/// What stores know the service by as an issuer.
+pub const ISSUER: &str = "https://chancery.test";
 /// The executor's secret.
 pub const SECRET: &str = "a secret of the executor, of 32 bytes or more";
 /// Longer than anything here takes; reached only by a test that fails.
@@ -215,6 +218,8 @@ impl Service {
             verifier: Verifier::new(vec![issuer.trusted()], http.clone()).unwrap(),
             evidence: insecure_virtual::evidence(Digest::of(b"the service"), bound),
             clock: reading(&world.clock),
+            trust: secrets::trust_keys(),
+            token_issuer: Some(ISSUER.to_owned()),
         });
         let router = chancery_commands::router(app.clone());
         let projector = Projector::new(store.clone(), views.clone());

@@ -2,9 +2,12 @@
 
 import argparse
 import sys
+import tempfile
 import time
+from dataclasses import replace
 
 from . import spec as job
+from .encrypted import decrypted, take_secrets
 from .errors import AppError, unexpected
 from .measurement import application_measurement
 from .session import open_session
@@ -23,8 +26,9 @@ def main(argv: list[str], session=open_session) -> int:
         run = authentic.run
         spec = job.accept(authentic, application_measurement(), time.time_ns() // 1_000_000)
         silent = status.silent = "logging" in spec.withheld
+        secrets = take_secrets(arguments.secrets)
         status.progress("starting", 0, 1, "starting Spark")
-        result = _execute(spec, status, session)
+        result = _execute(spec, secrets, status, session)
     except Exception as error:
         failure = error if isinstance(error, AppError) else unexpected(error)
         if not silent:
@@ -35,12 +39,14 @@ def main(argv: list[str], session=open_session) -> int:
     return 0
 
 
-def _execute(spec: job.Spec, status: Status, session) -> dict:
+def _execute(spec: job.Spec, secrets: dict[str, bytes], status: Status, session) -> dict:
     with session() as spark:
         # Not before here: a refused spec loads nothing of Spark.
         from .run import execute
 
-        return execute(spark, spec, status.progress)
+        with tempfile.TemporaryDirectory(prefix="run-") as folder:
+            inputs = tuple(decrypted(source, secrets, folder) for source in spec.inputs)
+            return execute(spark, replace(spec, inputs=inputs), status.progress)
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
@@ -50,6 +56,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
         "--executor-key", required=True, type=_key_id, help="SHA-256 of the executor's public key, 64 hex digits"
     )
     parser.add_argument("--status-dir", required=True, help="folder for progress.json and status.json")
+    parser.add_argument("--secrets", help="file with the keys of encrypted inputs: read once, then removed")
     return parser.parse_args(argv)
 
 

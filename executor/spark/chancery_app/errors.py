@@ -25,6 +25,9 @@ class Code(StrEnum):
     # an input is not what the spec says
     DATASET_UNREADABLE = "dataset_unreadable"
     DATASET_SCHEMA_MISMATCH = "dataset_schema_mismatch"
+    DATASET_NOT_DECRYPTED = "dataset_not_decrypted"
+    SECRET_MISSING = "secret_missing"
+    SECRET_INVALID = "secret_invalid"
     # a segment asks for more than the spec declares
     SEGMENT_PARSE_FAILED = "segment_parse_failed"
     STATEMENT_REFUSED = "statement_refused"

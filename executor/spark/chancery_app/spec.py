@@ -18,6 +18,7 @@ GROUP_PREFIX = shape.HIDDEN_PREFIX + "group_"
 ROW_PREFIX = shape.HIDDEN_PREFIX + "row_"
 
 FORMATS = shape.choice("csv", "json", "parquet")
+ENCRYPTIONS = shape.choice("chunked-aes-256-gcm")
 WITHHELD = shape.choice("logging", "telemetry")
 TYPES = shape.choice("string", "long", "double", "boolean", "date", "timestamp")
 
@@ -39,6 +40,7 @@ class Input:
     columns: tuple[Column, ...]
     allowed_columns: tuple[str, ...]
     row_identity: bool
+    encryption: str | None = None
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,9 @@ def _whole(inputs: tuple[Input, ...], segments: tuple[Segment, ...]) -> None:
 
 def _input(value, where: str) -> Input:
     names = set(Input.__dataclass_fields__)
+    # Left out where the files are not encrypted.
+    if type(value) is not dict or "encryption" not in value:
+        names.remove("encryption")
     r = shape.record(value, where, names)
     columns = shape.array(r["columns"], f"{where}.columns", _column, COLUMNS_MAX, 1)
     allowed = shape.array(r["allowed_columns"], f"{where}.allowed_columns", shape.column, COLUMNS_MAX, 1)
@@ -195,6 +200,7 @@ def _input(value, where: str) -> Input:
         columns=columns,
         allowed_columns=allowed,
         row_identity=shape.boolean(r["row_identity"], f"{where}.row_identity"),
+        encryption=ENCRYPTIONS(r["encryption"], f"{where}.encryption") if "encryption" in r else None,
     )
 
 

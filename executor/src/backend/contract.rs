@@ -263,13 +263,15 @@ async fn the_engine_gets_what_it_needs_and_no_more_of_the_environment() {
     let folder = job.folder.display();
     assert_eq!(arguments[..2], ["--master", "local[*]"]);
     assert_eq!(
-        arguments[arguments.len() - 7..],
+        arguments[arguments.len() - 9..],
         [
             bench.folder.path().join("application/main.py").display().to_string(),
             "--spec".into(),
             format!("{folder}/spec.cose"),
             "--executor-key".into(),
             job.executor.to_hex(),
+            "--secrets".into(),
+            format!("{folder}/secrets.json"),
             "--status-dir".into(),
             format!("{folder}/status"),
         ]

@@ -9,6 +9,7 @@
 //! - `group`: the engine's process group, for systems without `/proc`. Used only while the lock
 //!   is held: until then the number is the engine's.
 //! - `spec.cose`, `status/status.json`, `status/progress.json`: see `executor/spark/README.md`.
+//! - `secrets.json`: the secrets of encrypted inputs, for the application to read once and remove.
 //! - `stdout.log`, `stderr.log`: what the engine printed in its last attempt. The application
 //!   prints one line; Spark's own logging is off but for its launcher's few lines.
 //! - `tmp`: Spark's spill files and the engine's `TMPDIR`; emptied before each start.
@@ -66,6 +67,8 @@ impl Local {
             .arg("--spec")
             .arg(job.folder.join(job::SPEC))
             .args(["--executor-key", &job.executor.to_hex()])
+            .arg("--secrets")
+            .arg(job.folder.join(job::SECRETS))
             .arg("--status-dir")
             .arg(job.folder.join(job::STATUS))
             .current_dir(&job.folder)

@@ -2,6 +2,7 @@
 
 mod job;
 mod outcome;
+mod secrets;
 
 use std::io;
 
@@ -11,6 +12,7 @@ use chancery_governance::state::Collaboration;
 use chancery_governance::state::run::{Run, Stage};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::key::SigningKey;
+use chancery_sealing::OpeningKey;
 
 use super::logs::Logs;
 use crate::backend::{Backend, BackendError, Job, JobStatus, Phase, Progress};
@@ -22,6 +24,7 @@ use crate::log::SyncError;
 use crate::machine::{self, Effect, Sight};
 use crate::paths::DataRoot;
 use crate::{RunKey, evidence, spec};
+use secrets::Obtained;
 
 /// Steps of a run in one turn; it takes fewer than ten from its request to its outcome.
 const STEPS_MAX: usize = 32;
@@ -51,6 +54,8 @@ pub const WITHHELD: &str = "withheld: consent to logging is withdrawn";
 pub struct Tools<B> {
     pub client: Client,
     pub key: SigningKey,
+    /// What secrets are sealed to.
+    pub opening: OpeningKey,
     pub application: Digest,
     pub root: DataRoot,
     pub jobs: Jobs,
@@ -176,6 +181,14 @@ impl<B: Backend> Tools<B> {
         run: RunKey,
         effect: Effect,
     ) -> Result<Option<(&'static str, String)>, StepError> {
+        let mut refusal = None;
+        if effect == Effect::Launch {
+            match self.obtain(logs, run).await? {
+                Obtained::Ready => {}
+                Obtained::Refused(refused) => refusal = Some(refused),
+                Obtained::Moved => return Ok(None),
+            }
+        }
         let Some(look) = self.look(logs, run).await? else { return Ok(None) };
         let command: Command = match effect {
             Effect::Wait | Effect::Done => return Ok(None),
@@ -183,10 +196,16 @@ impl<B: Backend> Tools<B> {
                 self.clear(&look, run, result).await?;
                 return Ok(None);
             }
-            Effect::Launch => match self.launch(&look, run).await? {
-                None => return Ok(None),
-                Some(refusal) => failure(refusal.code, &refusal.detail),
-            },
+            Effect::Launch => {
+                let refusal = match refusal {
+                    None => self.launch(&look, run).await?,
+                    refused => refused,
+                };
+                match refusal {
+                    None => return Ok(None),
+                    Some(refusal) => failure(refusal.code, &refusal.detail),
+                }
+            }
             Effect::Admit => {
                 let (key, application) = (self.key.public(), self.application);
                 let held = (run.run, look.run);

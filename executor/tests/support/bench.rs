@@ -45,12 +45,20 @@ impl Running {
 
 impl Bench {
     pub async fn new() -> Self {
+        Self::of(Room::accepted(measurement::application())).await
+    }
+
+    /// One whose input is encrypted under `secret`.
+    pub async fn encrypted(secret: &[u8]) -> Self {
+        Self::of(Room::encrypted(measurement::application(), secret)).await
+    }
+
+    async fn of(mut room: Room) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let engine = Engine::make(&folder.path().join("engine"));
         let orders = folder.path().join("data").join(room::orders_folder());
         fs::create_dir_all(&orders).unwrap();
         fs::write(orders.join("part.csv"), "customer,region\n").unwrap();
-        let mut room = Room::accepted(measurement::application());
         let run = room::fresh_run();
         room.request(run);
         let (service, base) = Service::serve(room).await;
@@ -137,6 +145,11 @@ impl Bench {
         let inner = self.service.lock();
         let entries = inner.room.log.iter().map(Sealed::entry);
         entries.filter(|entry| entry.subject == subject && kinds.contains(&&*entry.kind)).count()
+    }
+
+    /// How many entries of that kind there are.
+    pub fn count(&self, kind: &str) -> usize {
+        self.service.lock().room.log.iter().filter(|sealed| sealed.entry().kind == kind).count()
     }
 
     pub fn failure(&self) -> (String, String) {

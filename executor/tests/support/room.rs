@@ -1,19 +1,23 @@
 //! A log made by the rules: Litware, who owns and provides, and Fabrikam, who analyses and runs.
 
 use chancery_governance::command::{
-    AcceptInvitation, ApproveQuery, Command, CreateCollaboration, DraftQuery, EnableWorkload,
-    Invite, PauseCollaboration, ProposeQuery, PublishDataset, RequestRun, SetCleanRoomPolicy,
-    WithdrawConsent,
+    AcceptInvitation, ApproveQuery, AttestService, Command, CreateCollaboration, DraftQuery,
+    EnableWorkload, EraseDatasetSecret, Invite, PauseCollaboration, ProposeQuery, PublishDataset,
+    RequestRun, SetCleanRoomPolicy, StoreDatasetSecret, WithdrawConsent,
 };
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::{
     AccessMode, AccessPolicy, Column, ColumnType, Descriptor, Format, GroupIdentity, MinimumGroup,
     Store,
 };
+use chancery_governance::decide::secret::{service_keys_report_data, standing};
 use chancery_governance::log;
 use chancery_governance::member::{Ability, Terms};
-use chancery_governance::query::{Definition, Input, PostFilter, PreCondition, Segment};
+use chancery_governance::query::{
+    DatasetVersion, Definition, Input, PostFilter, PreCondition, Segment,
+};
 use chancery_governance::reason::Rejection;
+use chancery_governance::secret::{given_context, stored_context};
 use chancery_governance::state::{Collaboration, State};
 use chancery_governance::subject::Subject;
 use chancery_governance::submission::{
@@ -21,12 +25,15 @@ use chancery_governance::submission::{
 };
 use chancery_governance::wire::v1::encode_command;
 use chancery_ledger::codec;
+use chancery_ledger::command::SignedCommand;
+use chancery_ledger::cose::ContentType;
 use chancery_ledger::digest::Digest;
-use chancery_ledger::entry::{Authority, Sealed, Witness};
+use chancery_ledger::entry::{Authority, Sealed, SignedContent, Witness};
 use chancery_ledger::id::{CollaborationId, CommandId, DatasetId, InvitationId, QueryId, RunId};
-use chancery_ledger::key::SigningKey;
+use chancery_ledger::key::{Algorithm, PublicKey, SigningKey};
 use chancery_ledger::merkle::Frontier;
 use chancery_ledger::note::Checkpoint;
+use chancery_sealing::OpeningKey;
 use uuid::Uuid;
 
 pub const SERVICE: &str = "chancery.test";
@@ -65,10 +72,17 @@ pub fn service_key() -> SigningKey {
     SigningKey::from_seed(&[200; 32]).unwrap()
 }
 
+/// What members seal secrets to.
+fn release_key() -> OpeningKey {
+    OpeningKey::derive(&[55; 32])
+}
+
 pub struct Room {
     pub log: Vec<Sealed>,
     pub state: State,
     pub tree: Frontier,
+    /// The sealed secret of orders.
+    pub stored: Vec<u8>,
     key: SigningKey,
     now_ms: u64,
     commands: u64,
@@ -87,9 +101,19 @@ pub fn report_folder() -> String {
 impl Room {
     /// A log in which the query is accepted for `application`.
     pub fn accepted(application: Digest) -> Self {
+        Self::made(application, None)
+    }
+
+    /// The same, where the files of orders are encrypted, and their key is stored.
+    pub fn encrypted(application: Digest, secret: &[u8]) -> Self {
+        Self::made(application, Some(secret))
+    }
+
+    fn made(application: Digest, secret: Option<&[u8]>) -> Self {
         let key = service_key();
         let (log, state, tree) = (Vec::new(), State::Absent, Frontier::default());
-        let mut room = Self { log, state, tree, key, now_ms: EPOCH_MS, commands: 0 };
+        let stored = Vec::new();
+        let mut room = Self { log, state, tree, stored, key, now_ms: EPOCH_MS, commands: 0 };
         let itself = Subject::Collaboration(id());
         let terms = Terms { member_signed: Vec::new(), insecure_virtual: true, ..Terms::default() };
         let create =
@@ -109,7 +133,15 @@ impl Room {
         let policy = SetCleanRoomPolicy::of(vec![application]);
         room.by("litware", itself, policy).unwrap();
         let orders = Subject::Dataset(orders());
-        room.by("litware", orders, PublishDataset { descriptor: orders_descriptor() }).unwrap();
+        let mut descriptor = orders_descriptor();
+        if secret.is_some() {
+            descriptor.encryption = chancery_governance::dataset::Encryption::ChunkedAes256Gcm;
+        }
+        room.by("litware", orders, PublishDataset { descriptor }).unwrap();
+        if let Some(secret) = secret {
+            room.attest();
+            room.store(secret);
+        }
         let report = Subject::Dataset(report());
         room.by("fabrikam", report, PublishDataset { descriptor: report_descriptor() }).unwrap();
         let subject = Subject::Query(query());
@@ -120,6 +152,72 @@ impl Room {
         room.by("litware", subject, ApproveQuery { digest }).unwrap();
         room.by("fabrikam", subject, ApproveQuery { digest }).unwrap();
         room
+    }
+
+    /// The service announces its keys.
+    fn attest(&mut self) {
+        let mut point = [9; 65];
+        point[0] = 4;
+        let token_key = PublicKey::new(Algorithm::Es256, &point).unwrap();
+        let release_key = *release_key().public();
+        let service = self.key.public();
+        let bound = service_keys_report_data(SERVICE, service, &release_key, &token_key);
+        let evidence =
+            chancery_attestation::insecure_virtual::evidence(Digest::of(b"the service"), bound);
+        let command: Command = AttestService { release_key, token_key, evidence }.into();
+        let content = codec::encode(&encode_command(&command));
+        let subject = Subject::Collaboration(id());
+        self.commands += 1;
+        let id = CommandId::new(uuid(0xe, self.commands));
+        let message = SignedCommand {
+            audience: service.id(),
+            collaboration: self::id(),
+            action: command.action().into(),
+            subject: subject.to_string(),
+            content: Digest::of(&content),
+            expected_version: None,
+            command: id,
+            expires_ms: self.now_ms + 60 * 60 * 1000,
+        }
+        .sign(ContentType::ServiceCommand, &self.key);
+        let authority = Authority::ServiceSigned(SignedContent { message, content });
+        self.take(subject, id, &authority).unwrap();
+    }
+
+    /// Litware stores the secret of orders.
+    pub fn store(&mut self, secret: &[u8]) {
+        let release_key = release_key();
+        let version = self.state().dataset_version(orders()).unwrap().1.digest;
+        let of = DatasetVersion { dataset: orders(), digest: version };
+        let context = stored_context(id(), &of);
+        self.stored = chancery_sealing::seal(release_key.public(), &context, secret).unwrap();
+        let store = StoreDatasetSecret {
+            version,
+            ciphertext: Digest::of(&self.stored),
+            release_key: release_key.public().id(),
+        };
+        self.by("litware", Subject::Dataset(orders()), store).unwrap();
+    }
+
+    /// Litware destroys it.
+    pub fn erase_secret(&mut self) {
+        self.stored.clear();
+        self.by("litware", Subject::Dataset(orders()), EraseDatasetSecret {}).unwrap();
+    }
+
+    /// What the entry at a position gave, sealed as the service does it; or the code of a refusal.
+    pub fn given(&self, run: RunId, position: u64) -> Result<Vec<u8>, &'static str> {
+        let state = self.state();
+        let given = state.runs[&run].secrets.as_ref().map(|secrets| &secrets.given);
+        let given = given.and_then(|given| given.iter().find(|it| it.position == position));
+        let given = given.ok_or("not_given")?;
+        if let Some(reason) = standing(state, run, self.now_ms).first() {
+            return Err(reason.code.as_str());
+        }
+        let context = stored_context(id(), &given.version);
+        let secret = release_key().open(&context, &self.stored).map_err(|_| "secret_erased")?;
+        let context = given_context(id(), run, &given.leaf);
+        Ok(chancery_sealing::seal(&given.recipient, &context, &secret).unwrap())
     }
 
     pub fn state(&self) -> &Collaboration {
@@ -187,6 +285,8 @@ impl Room {
         let evidence = carried(authority).ok().and_then(|carried| match carried.command {
             Command::AdmitRun(command) => Some(command.evidence),
             Command::SucceedRun(command) => Some(command.evidence),
+            Command::ReleaseSecret(command) => Some(command.evidence),
+            Command::AttestService(command) => Some(command.evidence),
             _ => None,
         });
         let service = self.key.public();
@@ -212,6 +312,7 @@ impl Room {
                 verdict: evidence.map(|evidence| {
                     chancery_attestation::verify(&evidence).map_err(|error| error.to_string())
                 }),
+                token_issuer: None,
             },
         };
         let decision = handle(&self.state, &submission)?;
@@ -241,6 +342,8 @@ pub fn orders_descriptor() -> Descriptor {
     Descriptor {
         name: "orders".into(),
         usage: chancery_governance::usage::Usage::default(),
+        encryption: chancery_governance::dataset::Encryption::None,
+        token_audience: None,
         format: Format::Csv { null_value: Some("NA".into()) },
         columns: columns(&[
             ("customer", ColumnType::String),
@@ -263,6 +366,8 @@ fn report_descriptor() -> Descriptor {
     Descriptor {
         name: "report".into(),
         usage: chancery_governance::usage::Usage::default(),
+        encryption: chancery_governance::dataset::Encryption::None,
+        token_audience: None,
         format: Format::Csv { null_value: None },
         policy: AccessPolicy {
             allowed_columns: columns.iter().map(|column| column.name.clone()).collect(),

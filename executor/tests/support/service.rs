@@ -66,6 +66,7 @@ impl Service {
             .route("/v1/collaborations/{c}/entries", get(entries))
             .route("/v1/collaborations/{c}/checkpoint", get(checkpoint))
             .route("/v1/collaborations/{c}/runs/{r}/reports/{step}", post(report))
+            .route("/v1/collaborations/{c}/runs/{r}/given/{position}", get(given))
             .with_state(service.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         (service, base)
@@ -168,7 +169,11 @@ async fn report(
     let outcome = known.unwrap_or_else(|| {
         let authority = Authority::ExecutorSigned(SignedContent { message, content });
         let taken = inner.room.take(Subject::Run(run), command, &authority);
+        let last = inner.room.log.last().map(|sealed| sealed.entry().kind.clone());
         let outcome = match taken {
+            Ok(()) if last.as_deref() == Some("SecretRefused") => {
+                Err(("secret_refused".to_owned(), step.clone()))
+            }
             Ok(()) if inner.room.stage_name(run) == "refused" => {
                 Err(("run_refused".to_owned(), step.clone()))
             }
@@ -187,6 +192,19 @@ async fn report(
         Err((code, _)) => Err(problem(StatusCode::CONFLICT, &code)),
     }
 }
+
+async fn given(
+    State(service): State<Service>,
+    headers: HeaderMap,
+    Path((_, run, position)): Path<(String, RunIdText, u64)>,
+) -> Result<Response, Problem> {
+    let inner = service.called(&headers)?;
+    let sealed = inner.room.given(run.parse().unwrap(), position);
+    let sealed = sealed.map_err(|code| problem(StatusCode::CONFLICT, code))?;
+    Ok(Json(json!({ "sealed": URL_SAFE_NO_PAD.encode(sealed) })).into_response())
+}
+
+type RunIdText = String;
 
 fn to_value(json: &serde_json::Value) -> Value {
     use serde_json::Value as Json;

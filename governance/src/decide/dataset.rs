@@ -8,10 +8,13 @@ use chancery_ledger::id::{DatasetId, MemberId};
 
 use super::{Events, column_rules, in_flight};
 use crate::command::PublishDataset;
-use crate::dataset::{AccessMode, COLUMNS_MAX, Descriptor, GroupIdentity, NAME_LEN_MAX, Store};
+use crate::dataset::{
+    AccessMode, COLUMNS_MAX, Descriptor, Encryption, GroupIdentity, NAME_LEN_MAX, Store,
+};
 use crate::event::{DatasetPublished, DatasetRetired};
 use crate::member::Ability;
 use crate::reason::{Code, Reason, Rejection};
+use crate::secret::AUDIENCE_LEN_MAX;
 use crate::state::Collaboration;
 use crate::subject::Subject;
 use crate::wire::Wire;
@@ -186,6 +189,19 @@ fn descriptor_faults(descriptor: &Descriptor) -> Vec<Reason> {
                 "policy.minimum_group: an output has no groups to protect".to_owned(),
             );
         }
+    }
+    if descriptor.access_mode == AccessMode::Write && descriptor.encryption != Encryption::None {
+        fault(Code::InvalidDescriptor, "encryption: an output is written as it is".to_owned());
+    }
+    if let Some(audience) = &descriptor.token_audience
+        && (audience.is_empty()
+            || audience.len() > AUDIENCE_LEN_MAX
+            || !audience.chars().all(|char| char.is_ascii_graphic()))
+    {
+        fault(
+            Code::InvalidDescriptor,
+            format!("token_audience: 1 to {AUDIENCE_LEN_MAX} visible ASCII characters"),
+        );
     }
     faults.extend(super::usage::faults(descriptor));
     faults.extend(column_rules::faults(descriptor));

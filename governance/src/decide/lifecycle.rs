@@ -1,8 +1,9 @@
 //! Pausing, resuming and closing a collaboration.
 //!
 //! Paused, nothing runs: runs in flight are cancelled in the same batch, and requests are refused.
-//! All else goes on. Closed, the log takes two commands more: an erasure, which is a right that no
-//! agreement ends, and the service's change of its key, which changes nothing else.
+//! All else goes on. Closed, the log takes few commands more: an erasure, which is a right that no
+//! agreement ends, the service's change of its key, which changes nothing else, and an executor's
+//! request of a secret, which is refused by an event.
 
 use super::collaboration::about_itself;
 use super::{Events, check_text, in_flight};
@@ -20,9 +21,15 @@ pub const REASON_LEN_MAX: usize = 500;
 pub(super) fn gate(state: &Collaboration, command: &Command) -> Result<(), Rejection> {
     match (&state.lifecycle, command) {
         (Lifecycle::Open | Lifecycle::Paused(_), _)
-        | (Lifecycle::Closed(_), Command::ErasePersonal(_) | Command::RotateServiceKey(_)) => {
-            Ok(())
-        }
+        | (
+            Lifecycle::Closed(_),
+            Command::ErasePersonal(_)
+            | Command::RotateServiceKey(_)
+            | Command::EraseDatasetSecret(_)
+            // Refused for that very reason, and the refusal is an event.
+            | Command::ReleaseSecret(_)
+            | Command::MintToken(_),
+        ) => Ok(()),
         (Lifecycle::Closed(_), _) => Err(closed()),
     }
 }

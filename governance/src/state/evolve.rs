@@ -3,6 +3,7 @@
 mod change;
 mod member;
 mod query;
+mod secret;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -107,6 +108,7 @@ fn created_collaboration(
         spent: super::spent::Spent::default(),
         demands: crate::clean_room::Demands::default(),
         only: Vec::new(),
+        announced: Vec::new(),
         size: 1,
         last_leaf: at.leaf,
         last_time_ms: at.time_ms,
@@ -156,6 +158,7 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
         Event::DatasetRetired(_) => {
             let Subject::Dataset(id) = at.subject else { return Err(SUBJECT) };
             let dataset = state.datasets.get_mut(&id).ok_or("no such dataset")?;
+            dataset.secret = None;
             if std::mem::replace(&mut dataset.retired, true) {
                 Err("it is retired")
             } else {
@@ -222,11 +225,21 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
         | Event::RunCancelled(_)) => {
             let Subject::Run(id) = at.subject else { return Err(SUBJECT) };
             let mut run = state.runs.remove(&id).ok_or("no such run")?;
+            if let Event::RunAdmitted(admitted) = &event {
+                run.secrets.get_or_insert_default().executor = Some(admitted.executor.clone());
+            }
             run.stage = move_run(run.stage, event)?;
             usage::moved(&mut state.spent, id, &run.stage);
             state.runs.insert(id, run);
             Ok(())
         }
+        event @ (Event::AttestationRecorded(_)
+        | Event::DatasetSecretStored(_)
+        | Event::DatasetSecretErased(_)
+        | Event::SecretReleased(_)
+        | Event::SecretRefused(_)
+        | Event::TokenMinted(_)
+        | Event::TokenRefused(_)) => secret::apply(state, at, event),
     }
 }
 
@@ -310,10 +323,12 @@ fn publish(
         owner,
         versions: Vec::new(),
         retired: false,
+        secret: None,
     });
     if dataset.owner != owner || dataset.retired {
         return Err("the dataset is another's, or retired");
     }
+    dataset.secret = None;
     dataset.versions.push(version);
     Ok(())
 }
@@ -324,7 +339,8 @@ fn new_run(
     digest: Option<chancery_ledger::digest::Digest>,
     stage: RunStage,
 ) -> Result<Run, &'static str> {
-    Ok(Run { query, digest, runner: actor(at)?, request_leaf: at.leaf, output: None, stage })
+    let (runner, request_leaf) = (actor(at)?, at.leaf);
+    Ok(Run { query, digest, runner, request_leaf, output: None, stage, secrets: None })
 }
 
 fn insert_run(state: &mut Collaboration, at: &Recorded, run: Run) -> Result<(), &'static str> {

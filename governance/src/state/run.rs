@@ -8,6 +8,7 @@ use crate::clean_room::Claims;
 use crate::query::DatasetVersion;
 use crate::reason::Reason;
 use crate::run::{Attested, Platform};
+use crate::secret::RunSecrets;
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Run {
     pub output: Option<DatasetVersion>,
     /// Where it stands.
     pub stage: Stage,
+    /// What its executor asked for and was given; none before the first admission.
+    pub secrets: Option<Box<RunSecrets>>,
 }
 
 /// Where a run stands.

@@ -1,6 +1,7 @@
 //! Wire version 1 of event payloads and command contents: `docs/wire/v1.cddl`.
 
 mod people;
+mod secret;
 
 use chancery_ledger::codec::{Key, Value};
 
@@ -46,6 +47,7 @@ record! {
     }
     crate::dataset::Descriptor {
         name, format, columns, store, access_mode, policy, usage = omitted,
+        encryption = omitted, token_audience = omitted,
     }
     crate::query::Definition { name, segments, inputs, output, parameters }
     crate::query::Segment { order, view, sql, pre_conditions, post_filters }
@@ -220,6 +222,8 @@ event_wire! {
     CollaboratorRemoved AbilityGranted AbilityRevoked ConsentLapsed
     ChangeProposed ChangeApproved ChangeRejected ChangeWithdrawn ChangeSuperseded ChangeCommitted
     AutoApprovalRuleSet AutoApprovalRuleRemoved QueryApprovedByRule
+    AttestationRecorded DatasetSecretStored DatasetSecretErased SecretReleased SecretRefused
+    TokenMinted TokenRefused
 }
 
 macro_rules! command_wire {

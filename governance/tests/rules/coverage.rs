@@ -11,7 +11,7 @@ use crate::support::codes;
 const NOT_MET: &[(Code, &str)] = &[];
 
 fn cases() -> Vec<Case> {
-    let areas: [fn() -> Vec<Case>; 19] = [
+    let areas: [fn() -> Vec<Case>; 20] = [
         crate::ability::cases,
         crate::approval::cases,
         crate::change::cases,
@@ -29,6 +29,7 @@ fn cases() -> Vec<Case> {
         crate::removal::cases,
         crate::rule::cases,
         crate::run::cases,
+        crate::secret::cases,
         crate::service::cases,
         crate::signed::cases,
     ];

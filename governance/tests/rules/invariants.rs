@@ -17,6 +17,7 @@ use chancery_governance::member::ApprovalGroup;
 use chancery_governance::readiness::{Asked, readiness_at};
 use chancery_governance::reason::Code;
 use chancery_governance::remedy::{self, Step};
+use chancery_governance::secret::Attests;
 use chancery_governance::subject::Subject;
 use chancery_governance::usage::Period;
 use chancery_ledger::entry::{Actor, Authority};
@@ -253,6 +254,70 @@ proptest! {
     }
 
     #[test]
+    fn invariants_4_and_5_a_secret_leaves_only_while_all_stands_and_to_one_key(
+        (start, ops) in ops()
+    ) {
+        let played = play(start, &ops);
+        let mut facts = Facts::default();
+        // The query and runner of each run, and its executor with what that was measured as.
+        let mut asked = BTreeMap::new();
+        let mut admitted: BTreeMap<Subject, (KeyId, _)> = BTreeMap::new();
+        let mut stored: BTreeMap<Subject, _> = BTreeMap::new();
+        let mut released = BTreeSet::new();
+        for (at, event) in &played.events {
+            let (given, of) = match event {
+                Event::SecretReleased(event) => {
+                    let dataset = Subject::Dataset(event.dataset.dataset);
+                    prop_assert_eq!(stored.get(&dataset), Some(&event.ciphertext));
+                    let (executor, _) = admitted[&at.subject];
+                    prop_assert!(released.insert((at.subject, dataset, executor)), "twice");
+                    (true, Some(event.dataset.dataset))
+                }
+                Event::TokenMinted(event) => (true, Some(event.dataset.dataset)),
+                Event::SecretRefused(event) => {
+                    prop_assert!(!event.reasons.is_empty());
+                    (false, None)
+                }
+                Event::TokenRefused(event) => {
+                    prop_assert!(!event.reasons.is_empty());
+                    (false, None)
+                }
+                _ => (false, None),
+            };
+            if given {
+                let (query, digest, runner) = asked[&at.subject];
+                let (executor, measurement) = admitted[&at.subject];
+                prop_assert_eq!(at.actor, Actor::Executor(executor));
+                prop_assert_eq!(facts.against(query, runner), Vec::new());
+                prop_assert_eq!(facts.accepted.get(&query), Some(&digest));
+                prop_assert!(facts.applications.contains(&measurement));
+                prop_assert!(facts.running.contains_key(&at.subject), "the run has ended");
+                prop_assert!(of.is_some_and(|dataset| facts.uses[&query].contains(&dataset)));
+            }
+            match event {
+                Event::RunRequested(event) => {
+                    let runner = member(at.actor).unwrap();
+                    asked.insert(at.subject, (event.query, event.digest, runner));
+                }
+                Event::RunAdmitted(event) => {
+                    admitted.insert(at.subject, (event.executor.id(), event.measurement));
+                }
+                Event::DatasetSecretStored(event) => {
+                    prop_assert_eq!(facts.owners.values().find(|id| Some(**id) == member(at.actor)).copied(), member(at.actor));
+                    stored.insert(at.subject, event.ciphertext);
+                }
+                Event::DatasetSecretErased(_)
+                | Event::DatasetRetired(_)
+                | Event::DatasetPublished(_) => {
+                    stored.remove(&at.subject);
+                }
+                _ => {}
+            }
+            facts.see(at, event);
+        }
+    }
+
+    #[test]
     fn invariant_4_no_budget_is_ever_overrun((start, ops) in ops()) {
         let played = play(start, &ops);
         let mut facts = Facts::default();
@@ -343,7 +408,11 @@ proptest! {
                 | Event::RunRefused(_) => {
                     live.remove(&at.subject);
                 }
-                Event::SubjectErased(_) | Event::ServiceKeyRotated(_) => {}
+                Event::SubjectErased(_)
+                | Event::ServiceKeyRotated(_)
+                | Event::DatasetSecretErased(_)
+                | Event::SecretRefused(_)
+                | Event::TokenRefused(_) => {}
                 _ => prop_assert!(!closed, "{} after the close", event.kind()),
             }
             if stopping && !matches!(
@@ -362,7 +431,9 @@ proptest! {
         let played = play(start, &ops);
         let mut ended = BTreeSet::new();
         for (at, event) in &played.events {
-            if let Subject::Run(_) = at.subject {
+            // A refused request moves nothing, and may come late.
+            let refused = matches!(event, Event::SecretRefused(_) | Event::TokenRefused(_));
+            if let (Subject::Run(_), false) = (at.subject, refused) {
                 prop_assert!(!ended.contains(&at.subject), "{} after the outcome", event.kind());
             }
             match event {
@@ -427,7 +498,10 @@ proptest! {
             }
             prop_assert_eq!(Some(&sealed.key_id()), seals.last());
             let by_service = matches!(sealed.entry().authority, Authority::ServiceSigned(_));
-            prop_assert_eq!(by_service, matches!(event, Event::ServiceKeyRotated(_)));
+            // Beside its key it announces those for secrets and tokens.
+            let announces = matches!(event, Event::AttestationRecorded(event)
+                if matches!(event.attests, Attests::Service { .. }));
+            prop_assert_eq!(by_service, announces || matches!(event, Event::ServiceKeyRotated(_)));
             prop_assert_eq!(by_service, matches!(at.actor, Actor::Service(_)));
             if let Event::ServiceKeyRotated(event) = event {
                 prop_assert_eq!(at.actor, Actor::Service(event.key.id()));

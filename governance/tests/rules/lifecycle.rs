@@ -94,12 +94,29 @@ fn a_paused_collaboration_can_be_closed() {
     world.check_replay();
 }
 
+/// An erasure is a right that no agreement ends; nothing else of secrets goes on.
+#[test]
+fn a_secret_can_be_erased_after_the_close_and_none_is_given() {
+    let mut world = closed(World::entitled());
+    assert_eq!(codes(&world.asks_secret())[0], Code::RunAlreadyEnded);
+    assert!(codes(&world.asks_token()).contains(&Code::CollaborationClosed));
+    assert_eq!(codes(&world.attest(31)), [Code::CollaborationClosed]);
+    assert_eq!(kinds(&world.erases(Who::Litware, orders_s())), ["DatasetSecretErased"]);
+    world.check_replay();
+}
+
 /// Every command that there is, as the wire's samples have it.
 #[test]
 fn a_closed_collaboration_takes_no_other_command() {
     use chancery_governance::command::Command;
     for (subject, command) in crate::wire_samples::commands() {
-        let erases = matches!(command, Command::ErasePersonal(_) | Command::RotateServiceKey(_));
+        let erases = matches!(
+            command,
+            Command::ErasePersonal(_)
+                | Command::RotateServiceKey(_)
+                | Command::AttestService(_)
+                | Command::EraseDatasetSecret(_)
+        );
         let reports = command.action().starts_with("run.") && command.action() != "run.request";
         if erases || reports || matches!(command, Command::CreateCollaboration(_)) {
             continue;

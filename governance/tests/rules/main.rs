@@ -34,6 +34,7 @@ mod remedy;
 mod removal;
 mod rule;
 mod run;
+mod secret;
 mod service;
 mod signed;
 mod size;

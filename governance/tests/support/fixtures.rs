@@ -4,8 +4,8 @@ use chancery_governance::command::{
     AdmitRun, CreateCollaboration, Invite, ProposeQuery, SubmitRun, SucceedRun,
 };
 use chancery_governance::dataset::{
-    AccessMode, AccessPolicy, Column, ColumnType, Descriptor, Format, GroupIdentity, MinimumGroup,
-    Store,
+    AccessMode, AccessPolicy, Column, ColumnType, Descriptor, Encryption, Format, GroupIdentity,
+    MinimumGroup, Store,
 };
 use chancery_governance::decide::run::{admission_report_data, result_report_data};
 use chancery_governance::member::{Ability, SignedAct, Terms};
@@ -111,6 +111,8 @@ fn descriptor(name: &str, mode: AccessMode, of: &[(&str, ColumnType)]) -> Descri
             minimum_group: None,
             column_rules: Vec::new(),
         },
+        encryption: Encryption::None,
+        token_audience: None,
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod evidence;
 pub mod fixtures;
 pub mod people;
+pub mod secrets;
 pub mod stages;
 
 use std::collections::BTreeSet;
@@ -232,6 +233,16 @@ impl World {
             Command::RotateServiceKey(command) => {
                 facts.verdict = Some(evidence::verify(&command.evidence));
             }
+            Command::ReleaseSecret(command) => {
+                facts.verdict = Some(evidence::verify(&command.evidence));
+            }
+            Command::AttestService(command) => {
+                facts.verdict = Some(evidence::verify(&command.evidence));
+            }
+            Command::MintToken(command) => {
+                facts.verdict = Some(evidence::verify(&command.evidence));
+                facts.token_issuer = Some(secrets::ISSUER.into());
+            }
             _ => {}
         }
         facts
@@ -350,6 +361,8 @@ pub fn codes(tried: &Tried) -> Vec<Code> {
             .flat_map(|(_, event)| match event {
                 Event::RunRefused(event) => of(&event.reasons),
                 Event::RunCancelled(event) => of(&event.reasons),
+                Event::SecretRefused(event) => of(&event.reasons),
+                Event::TokenRefused(event) => of(&event.reasons),
                 Event::QuerySuperseded(event) => vec![event.reason.code],
                 Event::ChangeSuperseded(event) => vec![event.reason.code],
                 _ => Vec::new(),

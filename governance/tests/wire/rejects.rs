@@ -2,6 +2,8 @@
 
 #[path = "rejects_people.rs"]
 mod people;
+#[path = "rejects_secrets.rs"]
+mod secrets;
 
 use std::error::Error;
 
@@ -149,6 +151,7 @@ fn rejects() -> Vec<Reject> {
     all.extend(service());
     all.extend(usage());
     all.extend(people::rejects());
+    all.extend(secrets::rejects());
     all
 }
 

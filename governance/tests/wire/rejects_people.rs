@@ -9,7 +9,7 @@ use super::{As, Reject, good, reject};
 use crate::samples;
 
 /// The last sample of that type, with its payload changed.
-fn with(kind: &str, change: impl FnOnce(&mut Map)) -> Vec<u8> {
+pub fn with(kind: &str, change: impl FnOnce(&mut Map)) -> Vec<u8> {
     let of_kind = |(_, event): &(_, Event)| event.kind() == kind;
     let (_, event) = samples::events().into_iter().rev().find(of_kind).unwrap();
     let Value::Map(mut payload) = v1::encode_event(&event) else { unreachable!() };
@@ -20,7 +20,7 @@ fn with(kind: &str, change: impl FnOnce(&mut Map)) -> Vec<u8> {
     seal(entry, &samples::service()).into_bytes()
 }
 
-fn put(name: &'static str, value: Value) -> impl FnOnce(&mut Map) {
+pub fn put(name: &'static str, value: Value) -> impl FnOnce(&mut Map) {
     move |map| drop(map.insert(name.into(), value))
 }
 

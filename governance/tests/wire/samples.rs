@@ -8,8 +8,8 @@ use chancery_governance::clean_room::{Claims, Demands};
 use chancery_governance::command::{self, Command};
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::{
-    AccessMode, AccessPolicy, Column, ColumnRule, ColumnType, Descriptor, Format, GroupIdentity,
-    LiteralComparisons, MinimumGroup, Store,
+    AccessMode, AccessPolicy, Column, ColumnRule, ColumnType, Descriptor, Encryption, Format,
+    GroupIdentity, LiteralComparisons, MinimumGroup, Store,
 };
 use chancery_governance::event::{self, Event};
 use chancery_governance::member::{Ability, SealedPersonal, SignedAct, Terms};
@@ -34,6 +34,8 @@ use chancery_ledger::entry::{Actor, Authority, Entry, Sealed, SignedContent, Wit
 use chancery_ledger::id::CommandId;
 use chancery_ledger::key::{Algorithm, PublicKey, SigningKey};
 
+#[path = "samples/secrets.rs"]
+pub mod secrets;
 #[path = "samples/usage.rs"]
 pub mod usage;
 
@@ -84,6 +86,8 @@ pub fn descriptor() -> Descriptor {
             }),
             column_rules: Vec::new(),
         },
+        encryption: Encryption::None,
+        token_audience: None,
     }
 }
 
@@ -200,6 +204,7 @@ fn reasons() -> Vec<Reason> {
 pub fn events() -> Vec<(Subject, Event)> {
     let mut events = first_events();
     events.extend(people::events());
+    events.extend(secrets::events());
     events
 }
 
@@ -376,6 +381,7 @@ fn first_events() -> Vec<(Subject, Event)> {
 pub fn commands() -> Vec<(Subject, Command)> {
     let mut commands = first_commands();
     commands.extend(people::commands());
+    commands.extend(secrets::commands());
     commands
 }
 

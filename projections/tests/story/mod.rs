@@ -222,6 +222,8 @@ impl Story {
         let descriptor = Descriptor {
             name: name.into(),
             usage: chancery_governance::usage::Usage::default(),
+            encryption: chancery_governance::dataset::Encryption::None,
+            token_audience: None,
             format: Format::Csv { null_value: None },
             columns: columns.into_iter().map(column).collect(),
             store: Location::Local { path: format!("data/v{version}") },

@@ -373,6 +373,8 @@ fn descriptor(number: usize) -> Descriptor {
     Descriptor {
         name: format!("dataset-{number}"),
         usage: chancery_governance::usage::Usage::default(),
+        encryption: chancery_governance::dataset::Encryption::None,
+        token_audience: None,
         format: Format::Csv { null_value: None },
         columns: columns.into_iter().map(column).collect(),
         store: Location::Local { path: format!("data/{number}") },

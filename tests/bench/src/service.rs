@@ -85,6 +85,8 @@ impl Service {
             executor: None,
             evidence,
             clock,
+            trust: chancery_commands::trust::TrustKeys::generate()?,
+            token_issuer: None,
         });
         let mut service = Self {
             app,
@@ -118,6 +120,7 @@ impl Service {
                 action: "member.register-key",
                 content: v1::encode_command(&register.into()),
                 email: None,
+                sealed: None,
                 headers: CommandHeaders {
                     command: CommandId::new(Uuid::from_u128(
                         0x0193_2b6c_7d3a_7fff_8000_0000_0000_0000 | place as u128,
@@ -221,8 +224,15 @@ fn ready(room: &Room, caller: &Arc<Caller>, signed: Signed) -> Ready {
     let Signed { subject, action, command, content, message } = signed;
     let headers =
         CommandHeaders { command, signature: Some(message), if_match: None, wait_s: None };
-    let incoming =
-        Incoming { collaboration: room.id, subject, action, content, email: None, headers };
+    let incoming = Incoming {
+        collaboration: room.id,
+        subject,
+        action,
+        content,
+        email: None,
+        sealed: None,
+        headers,
+    };
     Ready { caller: Arc::clone(caller), incoming }
 }
 

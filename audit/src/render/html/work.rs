@@ -290,6 +290,17 @@ pub fn releases(body: &mut Body, contents: &Contents, names: &Names<'_>) {
                 let versions = lines(versions.iter().map(|it| version(it, names)));
                 Markup::text("data, to read:").over(&versions)
             }
+            Released::Secret { dataset, ciphertext, recipient } => Markup::text("the secret of ")
+                .then(&version(dataset, names))
+                .over(&Markup::text("ciphertext ").then(&Markup::code(ciphertext)))
+                .over(&Markup::text("sealed to ").then(&Markup::code(recipient))),
+            Released::Token { dataset, audience, expires_ms, recipient } => {
+                Markup::text("a token for the store of ")
+                    .then(&version(dataset, names))
+                    .over(&Markup::text("audience ").then(&Markup::code(audience)))
+                    .over(&Markup::text(&format!("until {}", time(*expires_ms))))
+                    .over(&Markup::text("sealed to ").then(&Markup::code(recipient)))
+            }
             Released::Result { dataset, files, rows } => {
                 let (files, rows) = (count(*files, "file"), count(*rows, "row"));
                 let text = format!("a result of {files}, {rows}, written to ");

@@ -236,6 +236,21 @@ pub fn release(release: &Release) -> Value {
                 "digest": text(&version.digest),
             })),
         }),
+        Released::Secret { dataset, ciphertext, recipient } => json!({
+            "kind": "secret",
+            "dataset": text(&dataset.dataset),
+            "digest": text(&dataset.digest),
+            "ciphertext": text(ciphertext),
+            "recipient": text(recipient),
+        }),
+        Released::Token { dataset, audience, expires_ms, recipient } => json!({
+            "kind": "token",
+            "dataset": text(&dataset.dataset),
+            "digest": text(&dataset.digest),
+            "audience": audience,
+            "expires_ms": expires_ms,
+            "recipient": text(recipient),
+        }),
         Released::Result { dataset, files, rows } => json!({
             "kind": "result",
             "dataset": text(&dataset.dataset),

@@ -198,7 +198,8 @@ pub fn releases(page: &mut Page, contents: &Contents, names: &Names<'_>) {
         let lead = format!("{position}  {when}");
         match &release.to {
             Recipient::Executor { key, platform, measurement } => {
-                page.line(2, &format!("{lead}  data to executor key {}", short(key)));
+                let what = if release.what.is_secret() { "a secret" } else { "data" };
+                page.line(2, &format!("{lead}  {what} to executor key {}", short(key)));
                 let platform = label(*platform);
                 page.line(4, &format!("measurement {}, {platform}", short(measurement)));
             }
@@ -213,6 +214,20 @@ pub fn releases(page: &mut Page, contents: &Contents, names: &Names<'_>) {
                     let dataset = names.dataset(version.dataset);
                     page.line(4, &format!("{dataset}, version {}", short(&version.digest)));
                 }
+            }
+            Released::Secret { dataset, ciphertext, recipient } => {
+                let name = names.dataset(dataset.dataset);
+                let (version, ciphertext) = (short(&dataset.digest), short(ciphertext));
+                page.line(4, &format!("the secret of {name}, version {version}"));
+                let to = short(&recipient.id());
+                page.line(4, &format!("ciphertext {ciphertext}, sealed to key {to}"));
+            }
+            Released::Token { dataset, audience, expires_ms, recipient } => {
+                let name = names.dataset(dataset.dataset);
+                let until = utc(*expires_ms);
+                page.line(4, &format!("a token for the store of {name}, until {until}"));
+                let to = short(&recipient.id());
+                page.line(4, &format!("audience {audience}, sealed to key {to}"));
             }
             Released::Result { dataset, files, rows } => {
                 let (name, version) = (names.dataset(dataset.dataset), short(&dataset.digest));

@@ -29,6 +29,9 @@ views! {
         result: Option<chancery_commands::api::Attested>,
         /// How it failed.
         failure: Option<RunFailure>,
+        /// What its executors were given or refused.
+        #[serde(default)]
+        handed_out: Vec<HandedOut>,
         /// What happened.
         timeline: Vec<RunStep>,
         /// Its beginning.
@@ -42,6 +45,17 @@ views! {
         platform: String,
         /// The application's measurement.
         measurement: String,
+    }
+    /// What an executor was given, or asked for in vain.
+    HandedOut {
+        /// `secret` or `token`.
+        kind: String,
+        /// Whether it was given.
+        given: bool,
+        /// The dataset's id.
+        dataset: String,
+        /// When.
+        at: Moment,
     }
     /// How a run failed.
     RunFailure {

@@ -21,6 +21,7 @@ use chancery_ledger::id::{QueryId, RunId};
 use proptest::prelude::*;
 
 use super::agree::{self, Agree};
+use crate::support::secrets::{Ask, sealing_key, store};
 
 use crate::support::fixtures::{
     admit, admit_with, application, attested, campaigns, campaigns_s, definition, moved, orders,
@@ -44,6 +45,8 @@ pub enum Start {
     Asked(u8),
     /// Each member has a rule that lets the query through.
     Ruled,
+    /// A run is admitted, and a secret stored for one of its inputs.
+    Entitled,
 }
 
 /// One step.
@@ -100,6 +103,9 @@ pub enum Act {
     Limit(u8, u8),
     /// What members agree on: see [`agree`].
     Agree(Agree),
+    /// A secret of orders.
+    Store(u8),
+    EraseSecret,
 }
 
 /// Which digest is named.
@@ -122,6 +128,11 @@ pub enum Report {
     /// Without rows and times.
     SucceedQuietly,
     Fail,
+    /// For the secret of orders, to this key.
+    AskSecret(u8),
+    /// For the secret of a dataset that has none.
+    AskOther,
+    AskToken,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -171,12 +182,15 @@ impl Played {
 }
 
 pub fn ops() -> impl Strategy<Value = (Start, Vec<Op>)> {
-    use Start::{Accepted, Asked, Begun, Limited, Proposed, Requested, Ruled, Started, Stocked};
+    use Start::{
+        Accepted, Asked, Begun, Entitled, Limited, Proposed, Requested, Ruled, Started, Stocked,
+    };
     let starts = vec![Begun, Stocked, Proposed, Accepted, Requested, Started, Limited, Limited];
     let start = prop_oneof![
         8 => prop::sample::select(starts),
         3 => (0..agree::CHANGES).prop_map(Asked),
         1 => Just(Ruled),
+        3 => Just(Entitled),
     ];
     let op = prop_oneof![
         12 => (who(), act()).prop_map(|(who, act)| Op::Act(who, act)),
@@ -208,13 +222,14 @@ fn who() -> impl Strategy<Value = Who> {
 
 fn report_op() -> impl Strategy<Value = Report> {
     use Report::{
-        Admit, AdmitOther, AdmitUnbound, AdmitUnmeasured, Fail, Start, Submit, Succeed,
-        SucceedOther, SucceedQuietly,
+        Admit, AdmitOther, AdmitUnbound, AdmitUnmeasured, AskOther, AskSecret, AskToken, Fail,
+        Start, Submit, Succeed, SucceedOther, SucceedQuietly,
     };
     prop_oneof![
         5 => Just(Admit), 5 => Just(Submit), 5 => Just(Start), 4 => Just(Succeed), 3 => Just(Fail),
         1 => Just(AdmitOther), 1 => Just(AdmitUnbound), 1 => Just(AdmitUnmeasured),
         1 => Just(SucceedOther), 1 => Just(SucceedQuietly),
+        4 => (0..3u8).prop_map(AskSecret), 1 => Just(AskOther), 2 => Just(AskToken),
     ]
 }
 
@@ -264,6 +279,8 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0..3u8).prop_map(Act::Demand),
         1 => (0..3u8, 0..6u8).prop_map(|(dataset, how)| Act::Limit(dataset, how)),
         14 => agree::acts().prop_map(Act::Agree),
+        2 => (0..3u8).prop_map(Act::Store),
+        1 => Just(Act::EraseSecret),
     ]
 }
 
@@ -278,6 +295,7 @@ fn fit(act: &Act) -> Who {
         | Act::Erase(n)
         | Act::Limit(n, _)
         | Act::Consent(n, ..) => Who::MEMBERS[usize::from(*n) % 3],
+        Act::Store(_) | Act::EraseSecret => Who::Litware,
         Act::Policy(_) | Act::Pause | Act::Resume | Act::Close | Act::Demand(_) => Who::Litware,
         Act::Agree(act) => agree::fit(*act),
         Act::Reject(..) => Who::Contosso,
@@ -379,6 +397,10 @@ fn command(world: &World, who: Who, act: &Act) -> (Subject, Command) {
             let of = Who::MEMBERS[usize::from(n)].invitation();
             (Subject::Invitation(of), ErasePersonal {}.into())
         }
+        Act::Store(n) => (orders_s(), store(world, &[n]).into()),
+        Act::EraseSecret => {
+            (orders_s(), chancery_governance::command::EraseDatasetSecret {}.into())
+        }
         Act::Agree(act) => agree::command(world, who, act),
     }
 }
@@ -444,6 +466,15 @@ fn report_command(world: &World, run: RunId, report: Report, by: u8) -> Option<(
             }
             succeed_with(world, run, &executor, result, virtually, application()).into()
         }
+        Report::AskSecret(to) => {
+            let recipient = sealing_key(40 + to / 2);
+            Ask { run, recipient, ..Ask::of(&executor) }.secret(world).into()
+        }
+        Report::AskOther => {
+            let dataset = crate::support::fixtures::campaigns_id();
+            Ask { run, dataset, ..Ask::of(&executor) }.secret(world).into()
+        }
+        Report::AskToken => Ask { run, ..Ask::of(&executor) }.token(world).into(),
         Report::Fail => FailRun { code: "out_of_memory".into(), detail: "Killed.".into() }.into(),
     };
     Some((command, seed))
@@ -467,6 +498,7 @@ pub fn play(start: Start, ops: &[Op]) -> Played {
         Start::Requested => World::requested(),
         Start::Started => World::started(),
         Start::Limited => limited(),
+        Start::Entitled => World::entitled(),
         Start::Asked(change) => {
             let mut world = World::accepted().key_contosso();
             drop(world.asks(agree::change(change)));
