@@ -50,9 +50,15 @@ fn publish(room: &Room, owner: &Person, name: &str, columns: &Columns, mode: &st
     let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
     let typed: Vec<Value> =
         columns.iter().map(|(name, kind)| json!({"name": name, "type": kind})).collect();
+    // In CSV a row of one null is an empty line, which is none to most readers.
+    let format = if mode == "read" {
+        json!({"kind": "csv", "null_value": null})
+    } else {
+        json!({"kind": "parquet"})
+    };
     let descriptor = json!({
         "name": name,
-        "format": {"kind": "csv", "null_value": null},
+        "format": format,
         "columns": typed,
         "store": {"kind": "local", "path": name},
         "access_mode": mode,
@@ -109,7 +115,7 @@ fn ask(room: &Room, query: &str, columns: &Columns, tables: &[String], results: 
     }
     let run = room.fabrikam.does(&["run", "start", query, "--wait"]);
     assert_eq!(run["stage"], "succeeded", "{query}: {run:#}\n{}", room.said());
-    let (data_root, to) = (room.data_root(), results.join(format!("{query}.csv")));
+    let (data_root, to) = (room.data_root(), results.join(format!("{query}.parquet")));
     let id = run["id"].as_str().unwrap();
     let (data_root, to) = (data_root.to_str().unwrap(), to.to_str().unwrap());
     room.fabrikam.does(&["run", "result", id, "--data-root", data_root, "--to", to]);

@@ -1,7 +1,7 @@
 """DuckDB's answers to the texts of TPC-H as they were, and the comparison of others' with them.
 
     oracle.py describe TABLES_DIR         the columns of each answer, as JSON: {"q01": [[name, type], …], …}
-    oracle.py compare TABLES_DIR RESULTS  compares RESULTS/q01.csv and so on; JSON: {"rows": {…}, "differences": […]}
+    oracle.py compare TABLES_DIR RESULTS  compares RESULTS/q01.parquet and so on; JSON: {"rows": {…}, "differences": […]}
 
 TABLES_DIR holds a CSV file for each table. The text that is analysed is the one in edited/, where there
 is one; the answer is always that to the text in queries/.
@@ -71,10 +71,8 @@ def described(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[s
     return [(name, next(ours for begin, ours in OUR_TYPES.items() if kind.startswith(begin))) for name, kind, *_ in columns]
 
 
-def result(connection: duckdb.DuckDBPyConnection, query: str, file: Path) -> list[tuple]:
-    kinds = {"long": "BIGINT", "double": "DOUBLE", "string": "VARCHAR", "date": "DATE"}
-    columns = {name: kinds[kind] for name, kind in described(connection, query)}
-    return connection.execute(f"SELECT * FROM read_csv('{file}', header = true, columns = {columns})").fetchall()
+def result(connection: duckdb.DuckDBPyConnection, file: Path) -> list[tuple]:
+    return connection.execute(f"SELECT * FROM '{file}'").fetchall()
 
 
 def main(verb: str, tables: str, results: str = "") -> None:
@@ -82,7 +80,7 @@ def main(verb: str, tables: str, results: str = "") -> None:
     if verb == "describe":
         print(json.dumps({query: described(connection, query) for query in QUERIES}))
         return
-    found = {query: result(connection, query, Path(results) / f"{query}.csv") for query in QUERIES}
+    found = {query: result(connection, Path(results) / f"{query}.parquet") for query in QUERIES}
     wrong = [
         line
         for query in QUERIES

@@ -254,6 +254,7 @@ pub fn orders_descriptor() -> Descriptor {
             allowed_columns: ["customer", "region", "amount"].map(Into::into).into(),
             minimum_group: Some(MinimumGroup { identity: GroupIdentity::Row, count: 2 }),
             column_rules: Vec::new(),
+            differential_privacy: None,
         },
     }
 }
@@ -268,6 +269,7 @@ fn report_descriptor() -> Descriptor {
             allowed_columns: columns.iter().map(|column| column.name.clone()).collect(),
             minimum_group: None,
             column_rules: Vec::new(),
+            differential_privacy: None,
         },
         columns,
         store: Store::Local { path: "report".into() },
@@ -288,5 +290,6 @@ fn definition() -> Definition {
         inputs: vec![Input { alias: "orders".into(), dataset: orders() }],
         output: report(),
         parameters: Vec::new(),
+        privacy: None,
     }
 }

@@ -6,12 +6,15 @@ use chancery_ledger::id::{CollaborationId, MemberId, RunId};
 use chancery_ledger::key::{KeyId, PublicKey};
 
 use super::{Events, consent, wrong_subject};
+use crate::binding;
 use crate::clean_room::{Policy, Shown};
 use crate::command::{AdmitRun, Command, FailRun, RequestRun, SubmitRun, SucceedRun};
 use crate::event::{
     RunAdmitted, RunCancelled, RunFailed, RunRefused, RunRequested, RunStarted, RunSubmitted,
     RunSucceeded,
 };
+use crate::privacy;
+use crate::query::Binding;
 use crate::readiness::{Asked, accepted_digest, readiness_at};
 use crate::reason::{Code, Reason, Rejection};
 use crate::run::{Attested, RefusedAt, Verdict};
@@ -61,7 +64,8 @@ pub(super) fn request(
         ));
     }
     let event = if reasons.is_empty() {
-        RunRequested { query: command.query, digest: command.digest }.into()
+        let privacy = privacy::budget::charges(state, &query.definition);
+        RunRequested { query: command.query, digest: command.digest, privacy }.into()
     } else {
         RunRefused { query: command.query, stage: RefusedAt::Request, reasons }.into()
     };
@@ -292,6 +296,12 @@ fn succeed(
         && verdict.platform == admission.platform
         && verdict.claims == admission.claims
         && result.job_spec == job.job_spec;
+    if !proposal.is_some_and(|proposal| noised(state, &proposal.binding, result)) {
+        return Err(Rejection::new(
+            Code::ResultMismatch,
+            "the record of the noise is not that of the query, or the statistics tell more than it",
+        ));
+    }
     let output = proposal.and_then(|proposal| state.dataset_at(&proposal.binding.output));
     let manifest = &result.manifest;
     let fits = output.is_some_and(|output| manifest.columns == output.descriptor.columns)
@@ -317,6 +327,19 @@ fn succeed(
         evidence: command.evidence.clone(),
     }
     .into())
+}
+
+/// Whether the result tells of the noise that its query takes, and of no rows where it takes any.
+fn noised(state: &Collaboration, bound: &Binding, result: &Attested) -> bool {
+    let Some(loss) = bound.definition.privacy else { return result.privacy.is_none() };
+    let versions = bound.inputs.iter().map(|version| state.dataset_at(version));
+    let versions: Option<Vec<_>> = versions.collect();
+    let analysis = versions.and_then(|found| binding::analyse(&bound.definition, &found).ok());
+    let plan = analysis.and_then(|analysis| analysis.private);
+    let told = plan.zip(result.privacy.as_ref());
+    told.is_some_and(|(plan, told)| privacy::plan::agrees(told, &plan, loss))
+        && result.statistics.inputs.is_empty()
+        && result.statistics.segments.is_empty()
 }
 
 /// A name in the run's own folder: no path, nothing hidden.

@@ -101,6 +101,7 @@ fn created_collaboration(
         versions: BTreeMap::from([(at.subject, 0), (Subject::Member(owner), 0)]),
         lifecycle: super::lifecycle::Lifecycle::default(),
         spent: super::spent::Spent::default(),
+        loss: super::loss::Losses::default(),
         demands: crate::clean_room::Demands::default(),
         only: Vec::new(),
         size: 1,
@@ -204,7 +205,7 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
             let mut run = new_run(at, event.query, Some(event.digest), RunStage::Requested)?;
             run.output = usage::output(state, event.query);
             insert_run(state, at, run)?;
-            usage::request(state, at, event.query)
+            usage::request(state, at, event.query, event.privacy)
         }
         Event::RunRefused(event) => {
             refuse_run(state, at, event)?;
@@ -219,7 +220,7 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
             let Subject::Run(id) = at.subject else { return Err(SUBJECT) };
             let mut run = state.runs.remove(&id).ok_or("no such run")?;
             run.stage = move_run(run.stage, event)?;
-            usage::moved(&mut state.spent, id, &run.stage);
+            usage::moved(state, id, &run.stage);
             state.runs.insert(id, run);
             Ok(())
         }

@@ -34,6 +34,8 @@ use chancery_ledger::entry::{Actor, Authority, Entry, Sealed, SignedContent, Wit
 use chancery_ledger::id::CommandId;
 use chancery_ledger::key::{Algorithm, PublicKey, SigningKey};
 
+#[path = "samples/privacy.rs"]
+pub mod privacy;
 #[path = "samples/usage.rs"]
 pub mod usage;
 
@@ -83,6 +85,7 @@ pub fn descriptor() -> Descriptor {
                 count: 10,
             }),
             column_rules: Vec::new(),
+            differential_privacy: None,
         },
     }
 }
@@ -141,6 +144,7 @@ pub fn definition() -> Definition {
             parameter("t", Literal::Timestamp("2026-01-31 12:00:00.5".into())),
             parameter("x", Literal::Double("-1.5e3".into())),
         ],
+        privacy: None,
     }
 }
 
@@ -186,6 +190,7 @@ fn attested() -> Attested {
             segments: vec![SegmentRows { view: "result".into(), rows: 255, duration_ms: 23 }],
             rows_written: 256,
         },
+        privacy: None,
     }
 }
 
@@ -292,7 +297,15 @@ fn first_events() -> Vec<(Subject, Event)> {
         ),
         (campaigns_s(), event::ConsentWithdrawn { kind: ConsentKind::Execution }.into()),
         (room(), event::ConsentRestored { kind: ConsentKind::Logging }.into()),
-        (run_s(), event::RunRequested { query: query_id(), digest: digest("binding") }.into()),
+        (
+            run_s(),
+            event::RunRequested {
+                query: query_id(),
+                digest: digest("binding"),
+                privacy: Vec::new(),
+            }
+            .into(),
+        ),
         (
             run_s(),
             event::RunRefused {
@@ -369,6 +382,9 @@ fn first_events() -> Vec<(Subject, Event)> {
         (query_s(), usage::proposed(binding()).into()),
         (run_s(), usage::admitted(executor().public(), evidence("sev-snp")).into()),
         (run_s(), usage::refused().into()),
+        // Differential privacy.
+        (run_s(), privacy::requested().into()),
+        (run_s(), privacy::succeeded(attested(), evidence("sev-snp")).into()),
     ]
 }
 

@@ -87,7 +87,8 @@ pub fn contents() -> Vec<Vector> {
 
 /// Contents with fields that are left out at their default.
 fn fuller_contents() -> Vec<Vector> {
-    let named = samples::usage::contents().into_iter().map(|(name, command)| {
+    let fuller = samples::usage::contents().into_iter().chain(samples::privacy::contents());
+    let named = fuller.map(|(name, command)| {
         let index = json!({
             "action": command.action(),
             "decoded": to_json::value(&v1::encode_command(&command)),

@@ -48,7 +48,8 @@ impl<B: Backend> Tools<B> {
             }
         }
         let mut statistics = told.statistics.clone();
-        if look.state.is_withheld(look.run.query, ConsentKind::Telemetry) {
+        let private = proposal.binding.definition.privacy.is_some();
+        if private || look.state.is_withheld(look.run.query, ConsentKind::Telemetry) {
             // What the manifest says anyway stays.
             statistics.inputs.clear();
             statistics.segments.clear();
@@ -62,6 +63,7 @@ impl<B: Backend> Tools<B> {
             job_spec: job.job_spec,
             manifest: told.manifest.clone(),
             statistics,
+            privacy: told.privacy.clone(),
         };
         let held = (run.run, look.run);
         let evidence = evidence::of_result(look.state, held, self.key.public(), &result);
