@@ -283,8 +283,21 @@ def test_the_threshold_is_the_least_within_delta(delta_pico):
         """The chance that one of an individual's own groups is shown, at most."""
         return groups * math.exp(-(threshold - 1) / scale) / (1 + math.exp(-1 / scale))
 
-    assert shown(threshold) <= delta_pico * 1e-12 * (1 + 1e-6)
-    assert shown(threshold - 2) > delta_pico * 1e-12
+    assert shown(threshold) <= delta_pico * 1e-12
+    assert shown(threshold - 1) > delta_pico * 1e-12
+
+
+def test_groups_of_one_are_shown_as_rarely_as_delta_says():
+    """At a delta so large that it can be counted: in 20 000 groups of one individual each."""
+    delta_pico, samples = 1_000_000_000, 20_000
+    plan = analyse(BY_CITY, 4_000_000, delta_pico, groups_max=1)["privacy"]
+    mechanisms = Mechanisms(read(plan, "p"))
+    found = mechanisms.release(
+        {"__chancery_key_0": str(i), "__chancery_part_0": 1, "__chancery_part_1": 1, INDIVIDUALS: 1}
+        for i in range(samples)
+    )
+    # 20 are expected at most; 70 would be there once in 10^16.
+    assert len(found) < 70
 
 
 @pytest.mark.parametrize(

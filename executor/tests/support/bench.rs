@@ -45,12 +45,20 @@ impl Running {
 
 impl Bench {
     pub async fn new() -> Self {
+        Self::over(Room::accepted(measurement::application())).await
+    }
+
+    /// With a query that costs privacy.
+    pub async fn private() -> Self {
+        Self::over(Room::private(measurement::application())).await
+    }
+
+    async fn over(mut room: Room) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let engine = Engine::make(&folder.path().join("engine"));
         let orders = folder.path().join("data").join(room::orders_folder());
         fs::create_dir_all(&orders).unwrap();
         fs::write(orders.join("part.csv"), "customer,region\n").unwrap();
-        let mut room = Room::accepted(measurement::application());
         let run = room::fresh_run();
         room.request(run);
         let (service, base) = Service::serve(room).await;

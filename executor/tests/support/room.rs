@@ -12,6 +12,7 @@ use chancery_governance::dataset::{
 };
 use chancery_governance::log;
 use chancery_governance::member::{Ability, Terms};
+use chancery_governance::privacy::{Bounds, DifferentialPrivacy, Loss, LossBudget};
 use chancery_governance::query::{Definition, Input, PostFilter, PreCondition, Segment};
 use chancery_governance::reason::Rejection;
 use chancery_governance::state::{Collaboration, State};
@@ -19,6 +20,7 @@ use chancery_governance::subject::Subject;
 use chancery_governance::submission::{
     EmailProof, Facts, Service, Submission, carried, email_commitment, handle,
 };
+use chancery_governance::usage::{Period, Usage};
 use chancery_governance::wire::v1::encode_command;
 use chancery_ledger::codec;
 use chancery_ledger::digest::Digest;
@@ -87,6 +89,36 @@ pub fn report_folder() -> String {
 impl Room {
     /// A log in which the query is accepted for `application`.
     pub fn accepted(application: Digest) -> Self {
+        Self::of(application, orders_descriptor(), definition())
+    }
+
+    /// The same with differential privacy.
+    pub fn private(application: Digest) -> Self {
+        let mut orders = orders_descriptor();
+        orders.policy.minimum_group = None;
+        orders.policy.differential_privacy = Some(DifferentialPrivacy {
+            unit: "customer".into(),
+            budget: LossBudget {
+                period: Period::Life,
+                epsilon_micro: 1_000_000,
+                delta_pico: 1_000,
+            },
+            query_epsilon_micro_max: 500_000,
+            groups_max: 2,
+            rows_max: 3,
+            columns: vec![Bounds { column: "amount".into(), lower: 0, upper: 100, decimals: 0 }],
+            declared: Vec::new(),
+        });
+        let mut definition = definition();
+        definition.privacy = Some(Loss { epsilon_micro: 400_000, delta_pico: 1_000 });
+        for segment in &mut definition.segments {
+            segment.pre_conditions.clear();
+            segment.post_filters.clear();
+        }
+        Self::of(application, orders, definition)
+    }
+
+    fn of(application: Digest, read: Descriptor, definition: Definition) -> Self {
         let key = service_key();
         let (log, state, tree) = (Vec::new(), State::Absent, Frontier::default());
         let mut room = Self { log, state, tree, key, now_ms: EPOCH_MS, commands: 0 };
@@ -109,11 +141,11 @@ impl Room {
         let policy = SetCleanRoomPolicy::of(vec![application]);
         room.by("litware", itself, policy).unwrap();
         let orders = Subject::Dataset(orders());
-        room.by("litware", orders, PublishDataset { descriptor: orders_descriptor() }).unwrap();
+        room.by("litware", orders, PublishDataset { descriptor: read }).unwrap();
         let report = Subject::Dataset(report());
         room.by("fabrikam", report, PublishDataset { descriptor: report_descriptor() }).unwrap();
         let subject = Subject::Query(query());
-        room.by("fabrikam", subject, DraftQuery { definition: definition() }).unwrap();
+        room.by("fabrikam", subject, DraftQuery { definition }).unwrap();
         room.by("fabrikam", subject, ProposeQuery { votes_until_ms: None, runs_until_ms: None })
             .unwrap();
         let digest = room.digest();
@@ -240,7 +272,7 @@ fn columns(columns: &[(&str, ColumnType)]) -> Vec<Column> {
 pub fn orders_descriptor() -> Descriptor {
     Descriptor {
         name: "orders".into(),
-        usage: chancery_governance::usage::Usage::default(),
+        usage: Usage::default(),
         format: Format::Csv { null_value: Some("NA".into()) },
         columns: columns(&[
             ("customer", ColumnType::String),
@@ -263,7 +295,7 @@ fn report_descriptor() -> Descriptor {
     let columns = columns(&[("region", ColumnType::String), ("total", ColumnType::Long)]);
     Descriptor {
         name: "report".into(),
-        usage: chancery_governance::usage::Usage::default(),
+        usage: Usage::default(),
         format: Format::Csv { null_value: None },
         policy: AccessPolicy {
             allowed_columns: columns.iter().map(|column| column.name.clone()).collect(),

@@ -6,7 +6,6 @@ use chancery_ledger::id::{CollaborationId, MemberId, RunId};
 use chancery_ledger::key::{KeyId, PublicKey};
 
 use super::{Events, consent, wrong_subject};
-use crate::binding;
 use crate::clean_room::{Policy, Shown};
 use crate::command::{AdmitRun, Command, FailRun, RequestRun, SubmitRun, SucceedRun};
 use crate::event::{
@@ -331,15 +330,9 @@ fn succeed(
 
 /// Whether the result tells of the noise that its query takes, and of no rows where it takes any.
 fn noised(state: &Collaboration, bound: &Binding, result: &Attested) -> bool {
-    let Some(loss) = bound.definition.privacy else { return result.privacy.is_none() };
-    let versions = bound.inputs.iter().map(|version| state.dataset_at(version));
-    let versions: Option<Vec<_>> = versions.collect();
-    let analysis = versions.and_then(|found| binding::analyse(&bound.definition, &found).ok());
-    let plan = analysis.and_then(|analysis| analysis.private);
-    let told = plan.zip(result.privacy.as_ref());
-    told.is_some_and(|(plan, told)| privacy::plan::agrees(told, &plan, loss))
-        && result.statistics.inputs.is_empty()
-        && result.statistics.segments.is_empty()
+    let silent = result.statistics.inputs.is_empty() && result.statistics.segments.is_empty();
+    privacy::plan::told(state, bound, result.privacy.as_ref())
+        && (silent || result.privacy.is_none())
 }
 
 /// A name in the run's own folder: no path, nothing hidden.

@@ -4,10 +4,12 @@ use super::{
     DELTA_PICO_MAX, DISCRETE_LAPLACE, EPSILON_MICRO_MIN, Loss, Mechanism, Noised, micro_text,
     scale_milli,
 };
+use crate::binding;
 use crate::dataset::Descriptor;
-use crate::query::Definition;
+use crate::query::{Binding, Definition};
 use crate::reason::{Code, Reason};
 use crate::sql::{Analysis, PrivatePlan};
+use crate::state::Collaboration;
 
 /// The noise of a plan at a stated loss. Each gets the same share of epsilon: they add up to no more.
 /// Which threshold a group's presence has is for the application to say.
@@ -82,8 +84,18 @@ pub fn faults(definition: &Definition, inputs: &[&Descriptor], analysis: &Analys
 
 const DELTA_PICO_TOO_MUCH: u64 = DELTA_PICO_MAX + 1;
 
+/// Whether a result of a bound query tells of the noise that it takes, and of none where it takes none.
+pub fn told(state: &Collaboration, bound: &Binding, noised: Option<&Noised>) -> bool {
+    let Some(loss) = bound.definition.privacy else { return noised.is_none() };
+    let versions = bound.inputs.iter().map(|version| state.dataset_at(version));
+    let versions: Option<Vec<_>> = versions.collect();
+    let analysis = versions.and_then(|found| binding::analyse(&bound.definition, &found).ok());
+    let plan = analysis.and_then(|analysis| analysis.private);
+    plan.zip(noised).is_some_and(|(plan, noised)| agrees(noised, &plan, loss))
+}
+
 /// Whether a result's record is of these mechanisms at this loss, with the threshold that it takes.
-pub fn agrees(noised: &Noised, plan: &PrivatePlan, loss: Loss) -> bool {
+fn agrees(noised: &Noised, plan: &PrivatePlan, loss: Loss) -> bool {
     let Noised { epsilon_micro, delta_pico, mechanisms: told } = noised;
     let expected = mechanisms(plan, loss);
     let same = told.len() == expected.len()

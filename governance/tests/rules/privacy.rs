@@ -94,7 +94,15 @@ fn accepted(policy: DifferentialPrivacy) -> World {
     let mut world = world(policy);
     let definition = query(TEXT, Some(COST));
     world.fabrikam().does(query_s(), DraftQuery { definition }).unwrap();
-    world.propose().accept()
+    approved(world.propose())
+}
+
+/// Contosso has no dataset in it.
+fn approved(mut world: World) -> World {
+    for who in [Who::Litware, Who::Fabrikam] {
+        world.approve(who).unwrap();
+    }
+    world
 }
 
 fn admitted(world: &mut World, id: RunId) {
@@ -187,7 +195,7 @@ fn a_new_version_spends_from_where_the_last_one_stood() {
     assert_eq!(left(&world), Loss { epsilon_micro: 600_000, delta_pico: 9_000 });
     let revise = ReviseQuery { definition: query(TEXT, Some(COST)) };
     world.fabrikam().does(Subject::Query(query_id()), revise).unwrap();
-    let mut world = world.propose().accept();
+    let mut world = approved(world.propose());
     admitted(&mut world, run(2));
     assert_eq!(codes(&world.request(run(3))), [Code::PrivacyBudgetSpent]);
     world.check_replay();

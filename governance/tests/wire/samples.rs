@@ -205,6 +205,8 @@ fn reasons() -> Vec<Reason> {
 pub fn events() -> Vec<(Subject, Event)> {
     let mut events = first_events();
     events.extend(people::events());
+    events.push((run_s(), privacy::requested().into()));
+    events.push((run_s(), privacy::succeeded(attested(), evidence("sev-snp")).into()));
     events
 }
 
@@ -382,9 +384,6 @@ fn first_events() -> Vec<(Subject, Event)> {
         (query_s(), usage::proposed(binding()).into()),
         (run_s(), usage::admitted(executor().public(), evidence("sev-snp")).into()),
         (run_s(), usage::refused().into()),
-        // Differential privacy.
-        (run_s(), privacy::requested().into()),
-        (run_s(), privacy::succeeded(attested(), evidence("sev-snp")).into()),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 use chancery_governance::command::{Command, SucceedRun};
 use chancery_governance::consent::ConsentKind;
+use chancery_governance::privacy::plan;
 use chancery_governance::run::Attested;
 use chancery_governance::state::run::Stage;
 
@@ -33,6 +34,9 @@ impl<B: Backend> Tools<B> {
             || told.job_spec != job.job_spec
         {
             return invalid("the application tells of another run, query or job spec");
+        }
+        if !plan::told(look.state, &proposal.binding, told.privacy.as_ref()) {
+            return invalid("the application tells of other noise than the query takes");
         }
         let Some(output) = look.state.dataset_at(&proposal.binding.output) else {
             return invalid("the output dataset's version is not in the log");
