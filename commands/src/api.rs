@@ -4,10 +4,12 @@
 //! `chancery_governance::wire`; `tests/api/contract.rs` holds these types to that form.
 
 pub use chancery_projections::document::{
-    AccessPolicy, AllowedInput, ApprovalGroup, ApprovalRule, Attested, Change, Column, ColumnRule,
-    DatasetVersion, Definition, Demands, Descriptor, Engine, File, Format, GroupIdentity, Input,
-    InputRows, Literal, Manifest, MinimumGroup, Only, Parameter, PostFilter, PreCondition,
-    Receiver, RuleShape, RunBudget, Segment, SegmentRows, Statistics, Store, Tcb, Terms, Usage,
+    AccessPolicy, AllowedInput, ApprovalGroup, ApprovalRule, Attested, Bounds, Change, Column,
+    ColumnRule, DatasetVersion, DeclaredValues, Definition, Demands, Descriptor,
+    DifferentialPrivacy, Engine, File, Format, GroupIdentity, Input, InputRows, Literal, Loss,
+    LossBudget, Manifest, Mechanism, MinimumGroup, Noised, Only, Parameter, PostFilter,
+    PreCondition, Receiver, RuleShape, RunBudget, Segment, SegmentRows, Statistics, Store, Tcb,
+    Terms, Usage,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

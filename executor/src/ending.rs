@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use chancery_governance::dataset::{Column, ColumnType};
+use chancery_governance::privacy::{Drawn, Mechanism, Noised};
 use chancery_governance::run::{Engine, InputRows, Manifest, SegmentRows, Statistics};
 use chancery_ledger::digest::Digest;
 use serde::Deserialize;
@@ -48,6 +49,8 @@ pub struct Told {
     pub statistics: Statistics,
     /// The engine.
     pub engine: Engine,
+    /// The noise, where it drew any.
+    pub privacy: Option<Noised>,
 }
 
 /// The ending in a file; none where there is no such file.
@@ -134,6 +137,49 @@ struct WireTold {
     manifest: WireManifest,
     statistics: WireStatistics,
     engine: WireEngine,
+    #[serde(default)]
+    privacy: Option<WireNoised>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireNoised {
+    epsilon_micro: u64,
+    delta_pico: u64,
+    mechanisms: Vec<WireMechanism>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireMechanism {
+    column: String,
+    of: String,
+    mechanism: String,
+    epsilon_micro: u64,
+    sensitivity: u64,
+    scale_milli: u64,
+    threshold: Option<u64>,
+}
+
+impl WireNoised {
+    fn into_noised(self) -> Option<Noised> {
+        let one = |told: WireMechanism| {
+            Some(Mechanism {
+                of: Drawn::ALL.into_iter().find(|drawn| drawn.as_str() == told.of)?,
+                column: told.column,
+                mechanism: told.mechanism,
+                epsilon_micro: told.epsilon_micro,
+                sensitivity: told.sensitivity,
+                scale_milli: told.scale_milli,
+                threshold: told.threshold,
+            })
+        };
+        Some(Noised {
+            epsilon_micro: self.epsilon_micro,
+            delta_pico: self.delta_pico,
+            mechanisms: self.mechanisms.into_iter().map(one).collect::<Option<_>>()?,
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -204,7 +250,12 @@ impl WireTold {
         let columns = self.manifest.columns.into_iter().map(column).collect::<Option<_>>()?;
         let inputs = self.statistics.inputs.into_iter();
         let segments = self.statistics.segments.into_iter();
+        let privacy = match self.privacy {
+            Some(noised) => Some(noised.into_noised()?),
+            None => None,
+        };
         Some(Told {
+            privacy,
             run: self.run,
             query_digest: self.query_digest.parse().ok()?,
             job_spec: self.spec_digest.parse().ok()?,
@@ -250,6 +301,16 @@ mod tests {
         let Ending::Succeeded(told) = parse(text.as_bytes()) else { panic!("{text}") };
         assert_eq!(told.manifest.columns[0].kind, ColumnType::Long);
         assert_eq!(told.statistics.segments[0].duration_ms, 5);
+        assert_eq!(told.privacy, None);
+        let noise = r#","privacy":{"epsilon_micro":5,"delta_pico":7,"mechanisms":[{"column":"n","of":
+            "count","mechanism":"discrete_laplace","epsilon_micro":5,"sensitivity":2,"scale_milli":9,
+            "threshold":null}]}}"#;
+        let noised = format!("{}{noise}", text.strip_suffix('}').unwrap());
+        let Ending::Succeeded(told) = parse(noised.as_bytes()) else { panic!("{noised}") };
+        let told = told.privacy.unwrap();
+        assert_eq!((told.delta_pico, told.mechanisms[0].of), (7, Drawn::Count));
+        let odd = noised.replace("\"count\"", "\"guess\"");
+        assert!(matches!(parse(odd.as_bytes()), Ending::Failed { .. }));
         let odd = text.replace("\"long\"", "\"decimal\"");
         assert!(matches!(parse(odd.as_bytes()), Ending::Failed { .. }));
     }

@@ -11,8 +11,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_governance::binding;
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::{Encryption, Format};
+use chancery_governance::privacy::spec;
 use chancery_governance::query::{Binding, Definition, Input, Segment};
-use chancery_governance::sql::{AnalysedSegment, Analysis};
+use chancery_governance::sql::{AnalysedSegment, Analysis, PrivatePlan};
 use chancery_governance::state::run::Run;
 use chancery_governance::state::{Collaboration, PublishedVersion};
 use chancery_ledger::codec::{self, Value};
@@ -114,7 +115,11 @@ fn payload(request: &Request<'_>, key: &PublicKey) -> Result<Value, Refusal> {
     let folder = root
         .output(output_home, &output.descriptor.store, &id.to_string())
         .map_err(|error| Refusal::path("the output", &error))?;
-    let segments = analysis.segments.iter().map(|segment| encode_segment(segment, definition));
+    let last = analysis.segments.len().saturating_sub(1);
+    let segments = analysis.segments.iter().enumerate().map(|(place, segment)| {
+        let private = analysis.private.as_ref().filter(|_| place == last);
+        encode_segment(segment, definition, private)
+    });
     let mut fields = vec![
         ("v", Value::from(VERSION)),
         ("audience", Value::text(AUDIENCE)),
@@ -136,6 +141,9 @@ fn payload(request: &Request<'_>, key: &PublicKey) -> Result<Value, Refusal> {
         }),
         ("segments", Value::Array(segments.collect())),
     ];
+    if let (Some(plan), Some(loss)) = (&analysis.private, definition.privacy) {
+        fields.push(("privacy", spec::encode(plan, loss)));
+    }
     let withheld = withheld(state, run);
     if !withheld.is_empty() {
         fields.push(("withheld", Value::Array(withheld.into_iter().map(Value::text).collect())));
@@ -218,7 +226,11 @@ fn encode_input(
     Ok(Value::map(fields))
 }
 
-fn encode_segment(segment: &AnalysedSegment, definition: &Definition) -> Value {
+fn encode_segment(
+    segment: &AnalysedSegment,
+    definition: &Definition,
+    private: Option<&PrivatePlan>,
+) -> Value {
     let written = definition.segments.iter().find(|written| written.view == segment.view);
     let pre = written.map_or(&[][..], |written: &Segment| &written.pre_conditions);
     let post = written.map_or(&[][..], |written: &Segment| &written.post_filters);
@@ -242,7 +254,7 @@ fn encode_segment(segment: &AnalysedSegment, definition: &Definition) -> Value {
         ("text_digest", digest(&segment.text)),
         ("sql_digest", digest(&segment.rewritten)),
         ("reads", encode_reads(segment)),
-        ("output", encode_output(segment)),
+        ("output", private.map_or_else(|| encode_output(segment), spec::encode_output)),
         ("pre_conditions", Value::Array(pre.collect())),
         ("post_filters", Value::Array(post.collect())),
         ("groups", Value::Array(groups.collect())),

@@ -167,6 +167,28 @@ async fn what_a_dead_engine_left_is_no_obstacle_to_the_next() {
 }
 
 #[tokio::test]
+async fn a_private_run_whose_engine_died_is_not_started_again() {
+    let bench = Bench::private().await;
+    bench.engine.set("half");
+    bench.engine.set("die");
+    let running = bench.start().await;
+    bench.until_cleared().await;
+    running.kill().await;
+    assert_eq!(bench.failure().0, "privacy_run_interrupted");
+    assert_eq!((bench.engine.began(), bench.outcomes(), bench.results()), (1, 1, 0));
+}
+
+#[tokio::test]
+async fn a_private_result_without_the_noise_of_its_query_fails_and_goes() {
+    let bench = Bench::private().await;
+    let running = bench.start().await;
+    bench.until_cleared().await;
+    running.kill().await;
+    assert_eq!(bench.failure().0, "result_invalid");
+    assert_eq!((bench.engine.began(), bench.outcomes(), bench.results()), (1, 1, 0));
+}
+
+#[tokio::test]
 async fn the_applications_own_failure_is_the_outcome() {
     let bench = Bench::new().await;
     bench.engine.set("fail");

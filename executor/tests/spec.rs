@@ -51,6 +51,38 @@ fn data(folder: &Path) -> DataRoot {
 }
 
 #[test]
+fn a_private_spec_says_which_noise_to_draw_and_what_the_text_gives() {
+    let application = Digest::of(b"application");
+    let mut room = Room::private(application);
+    let run = RUN.parse().unwrap();
+    room.request(run);
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = build(&room, run, application, &data(folder.path()));
+    let message = cose::parse(ContentType::JobSpec, &bytes).unwrap();
+    let payload = codec::decode(message.payload()).unwrap();
+    let at = |value: &Value, name: &str| {
+        let Value::Map(map) = value else { panic!("no map") };
+        map.get(&Key::from(name)).cloned().unwrap()
+    };
+    let items = |value: Value| {
+        let Value::Array(items) = value else { panic!("no list") };
+        items
+    };
+    let privacy = at(&payload, "privacy");
+    assert_eq!(at(&privacy, "epsilon_micro"), Value::from(400_000_u64));
+    let draws = items(at(&privacy, "draws"));
+    let sensitivities: Vec<_> = draws.iter().map(|draw| at(draw, "sensitivity")).collect();
+    // Two groups of three rows of at most 100 each; two groups.
+    assert_eq!(sensitivities, [Value::from(600_u64), Value::from(2_u64)]);
+    assert_eq!(at(&privacy, "threshold"), Value::from(1_u64));
+    let segment = items(at(&payload, "segments")).remove(0);
+    let output = ["__chancery_key_0", "__chancery_part_0", "__chancery_units"];
+    assert_eq!(items(at(&segment, "output")), output.map(Value::text));
+    let loaded = items(at(&items(at(&payload, "inputs"))[0], "allowed_columns"));
+    assert!(loaded.contains(&Value::text("customer")), "the identity is loaded");
+}
+
+#[test]
 fn a_spec_names_what_consent_is_withdrawn_to_and_nothing_where_none_is() {
     let application = Digest::of(b"application");
     let (mut room, run) = requested(application);

@@ -1,14 +1,18 @@
 //! Reads a query and its inputs as JSON and prints the job that would run, for tests of other parts.
 //!
 //! In: `{"inputs": {alias: {column: type}}, "segments": [{"order", "view", "sql"}]}`, with inputs that
-//! have no floor and no rules. Out: the analysed segments, or the refusals with exit code 1.
+//! have no floor and no rules. `"privacy": {alias: policy}` and `"loss"`, in their wire form, ask for
+//! differential privacy. Out: the analysed segments, or the refusals with exit code 1.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
 use chancery_governance::dataset::{AccessPolicy, Column, ColumnType};
+use chancery_governance::privacy::{DifferentialPrivacy, Loss, spec};
 use chancery_governance::sql::{self, AnalysedSegment, Analysis, Relation, SegmentText};
+use chancery_governance::wire::Wire as _;
+use chancery_ledger::codec::{Key, Value as Item};
 use serde_json::{Value, json};
 
 fn main() -> io::Result<ExitCode> {
@@ -43,6 +47,7 @@ fn answer(query: &Value) -> Option<Result<Value, Value>> {
         let columns: Vec<Column> = columns.collect::<Option<_>>()?;
         let policy = AccessPolicy {
             allowed_columns: columns.iter().map(|column| column.name.clone()).collect(),
+            differential_privacy: asked(query, alias)?,
             ..AccessPolicy::default()
         };
         inputs.push((alias.as_str(), columns, policy));
@@ -58,7 +63,7 @@ fn answer(query: &Value) -> Option<Result<Value, Value>> {
     });
     let segments: Vec<SegmentText<'_>> = segments.collect::<Option<_>>()?;
     Some(match sql::analyse(&segments, &relations, &[]) {
-        Ok(analysis) => Ok(told(&analysis)),
+        Ok(analysis) => Ok(told(&analysis, loss(query))),
         Err(refusals) => {
             let refusals: Vec<String> = refusals.iter().map(ToString::to_string).collect();
             Err(json!({ "refusals": refusals }))
@@ -66,9 +71,56 @@ fn answer(query: &Value) -> Option<Result<Value, Value>> {
     })
 }
 
-fn told(analysis: &Analysis) -> Value {
-    let segments: Vec<Value> = analysis.segments.iter().map(segment).collect();
-    json!({"segments": segments, "loads": analysis.loads})
+fn told(analysis: &Analysis, loss: Option<Loss>) -> Value {
+    let mut segments: Vec<Value> = analysis.segments.iter().map(segment).collect();
+    let plan = analysis.private.as_ref();
+    if let (Some(last), Some(plan)) = (segments.last_mut(), plan) {
+        last["output"] = to_json(&spec::encode_output(plan));
+    }
+    let privacy = plan.zip(loss).map(|(plan, loss)| to_json(&spec::encode(plan, loss)));
+    json!({"segments": segments, "loads": analysis.loads, "privacy": privacy})
+}
+
+/// What an input asks for, if it does; nothing where that is not of the wire form.
+fn asked(query: &Value, alias: &str) -> Option<Option<DifferentialPrivacy>> {
+    match query.get("privacy").and_then(|asked| asked.get(alias)) {
+        Some(policy) => DifferentialPrivacy::decode(of_json(policy)).ok().map(Some),
+        None => Some(None),
+    }
+}
+
+fn loss(query: &Value) -> Option<Loss> {
+    Loss::decode(of_json(query.get("loss")?)).ok()
+}
+
+fn of_json(json: &Value) -> Item {
+    match json {
+        Value::Null => Item::Null,
+        Value::Bool(bool) => Item::Bool(*bool),
+        Value::Number(number) => Item::Int(number.as_i64().unwrap_or_default().into()),
+        Value::String(text) => Item::text(text),
+        Value::Array(items) => Item::Array(items.iter().map(of_json).collect()),
+        Value::Object(map) => {
+            Item::map(map.iter().map(|(name, value)| (name.as_str(), of_json(value))))
+        }
+    }
+}
+
+fn to_json(item: &Item) -> Value {
+    match item {
+        Item::Bool(bool) => json!(bool),
+        Item::Int(number) => json!(i64::try_from(*number).unwrap_or_default()),
+        Item::Text(text) => json!(text),
+        Item::Array(items) => items.iter().map(to_json).collect(),
+        Item::Map(map) => map
+            .iter()
+            .map(|(key, value)| {
+                let name = if let Key::Text(text) = key { text.0.clone() } else { String::new() };
+                (name, to_json(value))
+            })
+            .collect(),
+        _ => Value::Null,
+    }
 }
 
 fn segment(segment: &AnalysedSegment) -> Value {

@@ -145,6 +145,7 @@ fn definition(number: u64) -> Definition {
         inputs: vec![Input { alias: "campaigns".into(), dataset: dataset(number) }],
         output: output(number),
         parameters: Vec::new(),
+        privacy: None,
     }
 }
 

@@ -4,6 +4,7 @@ use chancery_ledger::codec;
 use chancery_ledger::digest::Digest;
 
 use crate::dataset::{AccessMode, Column, ColumnType};
+use crate::privacy;
 use crate::query::{
     Binding, DatasetVersion, Definition, INPUTS_MAX, PARAMETERS_MAX, Rewritten, SEGMENTS_MAX,
 };
@@ -45,7 +46,9 @@ pub fn bind(state: &Collaboration, definition: &Definition) -> Result<Binding, V
         return Err(faults);
     }
     let analysis = analyse(definition, &inputs)?;
-    let mut faults = post_filter_faults(definition, &analysis);
+    let descriptors: Vec<_> = inputs.iter().map(|version| &version.descriptor).collect();
+    let mut faults = privacy::plan::faults(definition, &descriptors, &analysis);
+    faults.extend(post_filter_faults(definition, &analysis));
     faults.extend(output_faults(&analysis, output));
     if !faults.is_empty() {
         return Err(faults);

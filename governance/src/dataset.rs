@@ -1,5 +1,6 @@
 //! What a provider publishes: a schema, where the bytes lie, and the policy on their use.
 
+use crate::privacy::DifferentialPrivacy;
 use crate::usage::Usage;
 
 /// A column type that a dataset may declare.
@@ -87,6 +88,8 @@ pub struct AccessPolicy {
     pub minimum_group: Option<MinimumGroup>,
     /// Rules on single columns, each column once.
     pub column_rules: Vec<ColumnRule>,
+    /// Only noised counts, sums and means leave, within a budget.
+    pub differential_privacy: Option<DifferentialPrivacy>,
 }
 
 /// How a dataset's files are written.

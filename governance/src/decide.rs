@@ -11,6 +11,7 @@ mod in_flight;
 pub mod lifecycle;
 pub mod member;
 mod personal;
+mod privacy_policy;
 pub mod query;
 mod removal;
 pub mod rule;

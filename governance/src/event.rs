@@ -9,6 +9,7 @@ use crate::change::Change;
 use crate::consent::ConsentKind;
 use crate::dataset::Descriptor;
 use crate::member::{Ability, ApprovalGroup, Departure, Identity, SealedPersonal, Terms};
+use crate::privacy::Charge;
 use crate::query::{Binding, DatasetVersion, Definition};
 use crate::reason::Reason;
 use crate::rule::ApprovalRule;
@@ -339,6 +340,8 @@ events! {
             query: QueryId,
             /// The digest of its binding.
             digest: Digest,
+            /// What it takes of the budgets of inputs that ask for differential privacy.
+            privacy: Vec<Charge>,
         }
         /// A run that was asked for or about to start was refused.
         RunRefused {

@@ -21,6 +21,7 @@ pub mod decide;
 pub mod event;
 pub mod log;
 pub mod member;
+pub mod privacy;
 pub mod query;
 pub mod readiness;
 pub mod reason;

@@ -4,6 +4,7 @@ use chancery_ledger::digest::Digest;
 use chancery_ledger::id::DatasetId;
 
 use crate::clean_room::Demands;
+use crate::privacy::Loss;
 use crate::sql::Literal;
 
 /// Most segments of a query.
@@ -26,6 +27,8 @@ pub struct Definition {
     pub output: DatasetId,
     /// The values of its `:name` placeholders.
     pub parameters: Vec<Parameter>,
+    /// What each run costs where an input asks for differential privacy; none where none does.
+    pub privacy: Option<Loss>,
 }
 
 /// One SELECT and the view that it makes.

@@ -10,6 +10,7 @@ use crate::budget;
 use crate::clean_room;
 use crate::consent::{ConsentKind, Scope};
 use crate::member::Ability;
+use crate::privacy;
 use crate::reason::{Code, Reason};
 use crate::receivers;
 use crate::state::Collaboration;
@@ -71,6 +72,7 @@ pub fn readiness_at(state: &Collaboration, query: QueryId, asked: &Asked) -> Vec
     reasons.extend(limit_reasons(state, query, found, runner, asked.now_ms));
     reasons.extend(consent_reasons(state, query));
     reasons.extend(budget::reasons(state, &found.definition, asked));
+    reasons.extend(privacy::budget::reasons(state, &found.definition, asked));
     if let Some(proposal) = found.live_proposal() {
         reasons.extend(receivers::reasons(state, &proposal.binding));
         reasons.extend(binding_reasons(state, proposal));

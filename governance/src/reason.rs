@@ -111,6 +111,10 @@ codes! {
         InvalidExpiry "invalid_expiry";
         /// An auto-approval rule contradicts itself or names what is not there.
         InvalidRule "invalid_rule";
+        /// The stated loss of privacy is missing, needless, too large, or too small for the noise.
+        InvalidPrivacyLoss "invalid_privacy_loss";
+        /// A condition on rows would show what noise is to cover.
+        PrivacyCondition "privacy_condition";
     }
     Forbidden {
         /// The caller is no member of the collaboration.
@@ -341,6 +345,8 @@ codes! {
         ServiceNotAttested "service_not_attested";
         /// The service has no public address that tokens could name.
         TokenIssuerMissing "token_issuer_missing";
+        /// The run would cost more than is left of a dataset's budget of privacy.
+        PrivacyBudgetSpent "privacy_budget_spent";
     }
     Stale {
         /// The subject has another version than the caller expected.

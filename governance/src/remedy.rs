@@ -7,6 +7,7 @@ use chancery_ledger::id::{DatasetId, MemberId, QueryId};
 use crate::budget;
 use crate::consent::{ConsentKind, Scope};
 use crate::member::Ability;
+use crate::privacy;
 use crate::readiness::Asked;
 use crate::reason::{Code, Reason};
 use crate::state::Collaboration;
@@ -166,6 +167,7 @@ fn one(
             does(Step::RestoreConsent, who, "restore your consent to execution")
         }
         Code::RunBudgetSpent => spent(state, asked, dataset(), nth, owner(), does),
+        Code::PrivacyBudgetSpent => privacy_spent(state, asked, dataset(), owner(), does),
         Code::ReceiverNotAllowed => does(
             Step::AllowReceiver,
             owner(),
@@ -248,6 +250,27 @@ fn spent(
             Remedy { at_ms: Some(at_ms), ..does(Step::AwaitBudget, owner, &wait) }
         }
         None => does(Step::RaiseBudget, owner, "publish a version with a larger budget"),
+    }
+}
+
+/// A dataset of whose budget of privacy too little is left.
+fn privacy_spent(
+    state: &Collaboration,
+    asked: &Asked,
+    dataset: Option<DatasetId>,
+    owner: Vec<MemberId>,
+    does: impl Fn(Step, Vec<MemberId>, &str) -> Remedy,
+) -> Remedy {
+    let standing = dataset.and_then(|id| privacy::budget::standing(state, id, asked.now_ms));
+    match standing.and_then(|standing| standing.renews_ms) {
+        Some(at_ms) => {
+            let wait = format!(
+                "wait until {}, or publish a version with a larger budget of privacy",
+                crate::calendar::text(at_ms)
+            );
+            Remedy { at_ms: Some(at_ms), ..does(Step::AwaitBudget, owner, &wait) }
+        }
+        None => does(Step::RaiseBudget, owner, "publish a version with a larger budget of privacy"),
     }
 }
 

@@ -4,6 +4,7 @@ use chancery_ledger::digest::Digest;
 
 use crate::clean_room::Claims;
 use crate::dataset::Column;
+use crate::privacy::Noised;
 use crate::query::DatasetVersion;
 
 /// Attestation evidence as it came, for the attestation crate to read.
@@ -56,6 +57,8 @@ pub struct Attested {
     pub manifest: Manifest,
     /// What it took.
     pub statistics: Statistics,
+    /// The noise in it, where an input asks for differential privacy.
+    pub privacy: Option<Noised>,
 }
 
 /// The engine that ran a query.

@@ -6,6 +6,7 @@
 pub mod change;
 mod evolve;
 pub mod lifecycle;
+pub mod loss;
 pub mod query;
 pub mod roll;
 pub mod run;
@@ -113,6 +114,8 @@ pub struct Collaboration {
     pub lifecycle: lifecycle::Lifecycle,
     /// The runs that count against budgets.
     pub spent: spent::Spent,
+    /// The privacy that datasets lost.
+    pub loss: loss::Losses,
     /// What the clean room policy demands of a platform beside the application.
     pub demands: Demands,
     /// Applications that may run some queries only.

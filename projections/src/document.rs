@@ -192,6 +192,93 @@ documents! {
         /// Rules on single columns, each column once; left out where there is none.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         column_rules: Vec<ColumnRule>,
+        /// Only noised counts, sums and means leave, within a budget; left out where it is not asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        differential_privacy: Option<DifferentialPrivacy>,
+    }
+    /// A demand for differential privacy.
+    DifferentialPrivacy {
+        /// The column that tells individuals apart.
+        unit: String,
+        /// What may be lost in all.
+        budget: LossBudget,
+        /// The most that one query may cost, epsilon in millionths.
+        query_epsilon_micro_max: u64,
+        /// In how many groups of a result an individual has a part, 1 to 1000.
+        groups_max: u64,
+        /// For how many rows an individual counts in each of them, 1 to 1000.
+        rows_max: u64,
+        /// The columns that may be summed and averaged.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        columns: Vec<Bounds>,
+        /// The columns whose values are no secret.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        declared: Vec<DeclaredValues>,
+    }
+    /// The loss of privacy that an owner accepts in each period.
+    LossBudget {
+        /// `day`, `week`, `month` or `life`, of the calendar in UTC.
+        period: String,
+        /// Epsilon in millionths.
+        epsilon_micro: u64,
+        /// Delta in 10⁻¹²; left out at 0.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        delta_pico: u64,
+    }
+    /// The values that a column counts with.
+    Bounds {
+        /// The column: a long or a double.
+        column: String,
+        /// The least value, in units of the last digit that counts.
+        lower: i64,
+        /// The largest value, in the same units.
+        upper: i64,
+        /// How many digits after the point count; left out at 0.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        decimals: u64,
+    }
+    /// All values of a column that a result shows.
+    DeclaredValues {
+        /// The column: a string.
+        column: String,
+        /// Its values, 1 to 1000.
+        values: Vec<String>,
+    }
+    /// What a run costs in privacy.
+    Loss {
+        /// Epsilon in millionths.
+        epsilon_micro: u64,
+        /// Delta in 10⁻¹²; left out at 0.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        delta_pico: u64,
+    }
+    /// The noise in a result.
+    Noised {
+        /// Epsilon in millionths.
+        epsilon_micro: u64,
+        /// Delta in 10⁻¹²; left out at 0.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        delta_pico: u64,
+        /// Each noise that was drawn.
+        mechanisms: Vec<Mechanism>,
+    }
+    /// One noise, drawn anew for each group.
+    Mechanism {
+        /// The column of the result that it is for.
+        column: String,
+        /// What it was added to: `count`, `individuals`, `sum`, `mean_sum`, `mean_count` or `groups`.
+        of: String,
+        /// Its distribution: `discrete_laplace`.
+        mechanism: String,
+        /// What it costs, epsilon in millionths.
+        epsilon_micro: u64,
+        /// By how much one individual moves its values together, at most.
+        sensitivity: u64,
+        /// The scale of the distribution, in thousandths of a unit.
+        scale_milli: u64,
+        /// The noised count from which on a group is shown, where this noise decides it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        threshold: Option<u64>,
     }
     /// What queries may do with one column. What is left out is not ruled.
     ColumnRule {
@@ -232,6 +319,9 @@ documents! {
         output: String,
         /// The values of its `:name` placeholders.
         parameters: Vec<Parameter>,
+        /// What each run costs where an input asks for differential privacy; left out elsewhere.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        privacy: Option<Loss>,
     }
     /// One SELECT and the view that it makes.
     Segment {
@@ -292,6 +382,9 @@ documents! {
         manifest: Manifest,
         /// What it took.
         statistics: Statistics,
+        /// The noise in it, where an input asks for differential privacy.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        privacy: Option<Noised>,
     }
     /// A dataset at a version.
     DatasetVersion {
@@ -350,6 +443,11 @@ documents! {
         /// Milliseconds.
         duration_ms: u64,
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Usage {

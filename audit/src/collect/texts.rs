@@ -93,13 +93,18 @@ fn shown_weight(bound: &Bound) -> usize {
     let policies = bound.policies.iter().map(|(_, policy)| {
         let allowed = policy.allowed_columns.iter().map(|name| name.len() + 32);
         let rules = policy.column_rules.iter().map(|rule| rule.column.len() + 64);
-        allowed.chain(rules).sum::<usize>() + 128
+        let privacy = policy.differential_privacy.iter().map(|privacy| {
+            let values = privacy.declared.iter().flat_map(|declared| &declared.values);
+            let bounds = privacy.columns.iter().map(|bounds| bounds.column.len() + 96);
+            values.map(|value| value.len() + 8).chain(bounds).sum::<usize>() + 512
+        });
+        allowed.chain(rules).chain(privacy).sum::<usize>() + 128
     });
     lineage.chain(policies).sum()
 }
 
 fn bound(query: QueryId, binding: &Binding, state: &Collaboration) -> Bound {
-    let Definition { name, segments, inputs, parameters, output: _ } = &binding.definition;
+    let Definition { name, segments, inputs, parameters, output: _, privacy } = &binding.definition;
     let mut segments = segments.clone();
     segments.sort_by_key(|segment| segment.order);
     let aliases = inputs.iter().map(|input| input.alias.clone());
@@ -113,6 +118,7 @@ fn bound(query: QueryId, binding: &Binding, state: &Collaboration) -> Bound {
         segments,
         rewritten: binding.rewritten.clone(),
         parameters: parameters.clone(),
+        privacy: *privacy,
         inputs: aliases.zip(binding.inputs.iter().cloned()).collect(),
         output: binding.output.clone(),
         applications: binding.applications.clone(),

@@ -9,11 +9,15 @@ use std::fmt;
 use chancery_governance::budget;
 use chancery_governance::dataset::{AccessPolicy, ColumnRule, GroupIdentity, LiteralComparisons};
 use chancery_governance::member::Identity;
+use chancery_governance::privacy::{
+    Bounds, DeclaredValues, DifferentialPrivacy, Loss, LossBudget, Mechanism, Noised, decimal,
+    loss_text, micro_text,
+};
 use chancery_governance::run::Platform;
 use chancery_governance::sql::{Literal, OutputColumn};
 use chancery_governance::state::lifecycle::Lifecycle;
 use chancery_governance::subject::Subject;
-use chancery_governance::usage::{Receiver, Usage};
+use chancery_governance::usage::{Period, Receiver, Usage};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::Actor;
 use chancery_ledger::id::{DatasetId, MemberId, QueryId};
@@ -304,7 +308,8 @@ pub fn is_plain(char: char) -> bool {
 
 /// What a policy lets queries do with its dataset, one thing a line.
 pub fn policy(policy: &AccessPolicy) -> Vec<String> {
-    let AccessPolicy { allowed_columns, minimum_group, column_rules } = policy;
+    let AccessPolicy { allowed_columns, minimum_group, column_rules, differential_privacy } =
+        policy;
     let mut lines = vec![format!("columns {}", allowed_columns.join(", "))];
     lines.extend(minimum_group.as_ref().map(|group| match &group.identity {
         GroupIdentity::Row => format!("{} rows behind every group", group.count),
@@ -313,6 +318,58 @@ pub fn policy(policy: &AccessPolicy) -> Vec<String> {
         }
     }));
     lines.extend(column_rules.iter().map(column_rule));
+    lines.extend(differential_privacy.iter().flat_map(privacy));
+    lines
+}
+
+fn privacy(policy: &DifferentialPrivacy) -> Vec<String> {
+    let DifferentialPrivacy {
+        unit,
+        budget: LossBudget { period, epsilon_micro, delta_pico },
+        query_epsilon_micro_max,
+        groups_max,
+        rows_max,
+        columns,
+        declared,
+    } = policy;
+    let loss = loss_text(Loss { epsilon_micro: *epsilon_micro, delta_pico: *delta_pico });
+    let each = match period {
+        Period::Day => "a day",
+        Period::Week => "a week",
+        Period::Month => "a month",
+        Period::Life => "in all",
+    };
+    let most = micro_text(*query_epsilon_micro_max);
+    let mut lines = vec![
+        format!("differential privacy of each {unit}: {loss} {each}, ε {most} a query at most"),
+        format!("each {unit} counts in {groups_max} groups at most, for {rows_max} rows in each"),
+    ];
+    lines.extend(columns.iter().map(|Bounds { column, lower, upper, decimals }| {
+        let unit = if *decimals == 0 { String::new() } else { format!(" units of 1e-{decimals}") };
+        format!("{column} counts from {lower} to {upper}{unit}")
+    }));
+    lines.extend(declared.iter().map(|DeclaredValues { column, values }| {
+        format!("{column} has these values and no other: {}", values.join(", "))
+    }));
+    lines
+}
+
+/// The noise in a result, one a line.
+pub fn noise(noised: &Noised) -> Vec<String> {
+    let Noised { epsilon_micro, delta_pico, mechanisms } = noised;
+    let loss = Loss { epsilon_micro: *epsilon_micro, delta_pico: *delta_pico };
+    let mut lines = vec![format!("differential privacy: it cost {}", loss_text(loss))];
+    lines.extend(mechanisms.iter().map(|one| {
+        let Mechanism { column, of, mechanism, epsilon_micro, sensitivity, scale_milli, threshold } =
+            one;
+        let shown = threshold.map_or(String::new(), |least| format!(", shown from {least} on"));
+        format!(
+            "{column}, {}: {mechanism} of scale {} for a sensitivity of {sensitivity}, ε {}{shown}",
+            of.as_str().replace('_', " "),
+            decimal(*scale_milli, 3),
+            micro_text(*epsilon_micro)
+        )
+    }));
     lines
 }
 

@@ -3,6 +3,7 @@
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::{AccessMode, AccessPolicy};
 use chancery_governance::member::ApprovalGroup;
+use chancery_governance::privacy::Loss;
 use chancery_governance::query::{self, DatasetVersion};
 use chancery_governance::reason::Reason;
 use chancery_governance::run::{Attested, Platform};
@@ -108,6 +109,8 @@ pub struct Bound {
     pub rewritten: Vec<query::Rewritten>,
     /// The values of its parameters.
     pub parameters: Vec<query::Parameter>,
+    /// What each run costs in privacy, where an input asks for it.
+    pub privacy: Option<Loss>,
     /// The dataset versions that it reads, each with its name in the text.
     pub inputs: Vec<(String, DatasetVersion)>,
     /// The dataset version that it writes.

@@ -539,6 +539,7 @@ impl Story {
             inputs: inputs.iter().map(input).collect(),
             output: results(),
             parameters: Vec::new(),
+            privacy: None,
         };
         let right = Right::Key(Person::Fabrikam);
         self.send(right, Subject::Query(id), DraftQuery { definition });
@@ -609,6 +610,7 @@ impl Story {
                 segments: vec![SegmentRows { view: "summary".into(), rows: 7, duration_ms: 2_345 }],
                 rows_written: 7,
             },
+            privacy: None,
         }
     }
 
@@ -864,6 +866,7 @@ fn descriptor(
             allowed_columns: columns.iter().map(|(name, _)| (*name).to_owned()).collect(),
             minimum_group,
             column_rules: Vec::new(),
+            differential_privacy: None,
         },
     }
 }

@@ -398,6 +398,8 @@ views! {
     Budgets {
         /// They.
         budgets: Vec<chancery_commands::usage::BudgetItem>,
+        /// That of privacy, where it has one.
+        privacy: Option<chancery_commands::usage::PrivacyBudget>,
     }
     /// Where a proposal's output comes from, and under which policies.
     Lineage {

@@ -36,7 +36,7 @@ pub fn of(code: &str) -> Option<&'static str> {
         "collaboration_closed" => {
             "It is closed for good. Its log can be exported: chancery audit export"
         }
-        "run_budget_spent" | "run_refused" => {
+        "run_budget_spent" | "privacy_budget_spent" | "run_refused" => {
             "What to do, who can, and until when: chancery query readiness QUERY"
         }
         "receiver_not_allowed" | "not_a_receiver" => {

@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use chancery_commands::api::{ColumnRule, Format, GroupIdentity, Receiver, Store, Usage};
+use chancery_commands::api::{
+    ColumnRule, DifferentialPrivacy, Format, GroupIdentity, Receiver, Store, Usage,
+};
 use chancery_commands::usage::BudgetItem;
+use chancery_governance::privacy::{Loss, loss_text, micro_text};
 use chancery_governance::subject::Subject;
 use chancery_ledger::id::DatasetId;
 use clap::Subcommand;
@@ -42,7 +45,8 @@ Example:
      \"column_rules\": [{\"column\": \"tailnum\", \"join_only\": true}]}}
 
 Rules on columns are optional: minimum, aggregate_only, output_forbidden,
-join_only, literals (equality or none).")]
+join_only, literals (equality or none). In the place of minimum_group,
+differential_privacy asks for noise: see docs/sql.md.")]
     Publish {
         /// The descriptor
         #[arg(value_name = "FILE.json")]
@@ -263,6 +267,13 @@ async fn show(room: &Room, name: &str) -> Result<()> {
     }));
     let standing: Budgets = view(&room.document(&format!("/datasets/{id}/budget")).await?)?;
     pairs.extend(usage(&standing.budgets, &it.descriptor.usage));
+    pairs.extend(it.descriptor.policy.differential_privacy.iter().flat_map(privacy));
+    pairs.extend(standing.privacy.iter().map(|it| {
+        let renews = it.renews_ms.map_or(String::new(), |at_ms| format!(", anew {}", time(at_ms)));
+        let used = loss(it.epsilon_micro_used, it.delta_pico_used);
+        let all = loss(it.epsilon_micro, it.delta_pico);
+        ("privacy", format!("{used} of {all} lost, {}{renews}", it.period))
+    }));
     pairs.extend(it.versions.iter().map(|version| {
         ("version", format!("{} at {}", version.digest, version.published.position))
     }));
@@ -299,6 +310,34 @@ fn usage(standing: &[BudgetItem], usage: &Usage) -> Vec<(&'static str, String)> 
         ("results to", who)
     });
     budgets.chain(receivers).collect()
+}
+
+/// What differential privacy its owner asks for.
+fn privacy(policy: &DifferentialPrivacy) -> Vec<(&'static str, String)> {
+    let DifferentialPrivacy { unit, query_epsilon_micro_max, groups_max, rows_max, .. } = policy;
+    let most = micro_text(*query_epsilon_micro_max);
+    let mut pairs = vec![
+        ("noise", format!("hides each {unit}; a query costs ε {most} at most")),
+        ("each", format!("{unit} counts in {groups_max} groups, for {rows_max} rows in each")),
+    ];
+    pairs.extend(policy.columns.iter().map(|it| {
+        let unit = match it.decimals {
+            0 => String::new(),
+            decimals => format!(" units of 1e-{decimals}"),
+        };
+        ("within", format!("{} from {} to {}{unit}", it.column, it.lower, it.upper))
+    }));
+    pairs.extend(
+        policy
+            .declared
+            .iter()
+            .map(|it| ("declared", format!("{}: {}", it.column, plain(&it.values.join(", "))))),
+    );
+    pairs
+}
+
+fn loss(epsilon_micro: u64, delta_pico: u64) -> String {
+    loss_text(Loss { epsilon_micro, delta_pico })
 }
 
 /// A rule on a column in words.

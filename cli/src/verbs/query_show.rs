@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use chancery_commands::api::Loss;
+use chancery_governance::privacy::{self, loss_text};
 use serde_json::json;
 
 use super::marks;
@@ -47,6 +49,11 @@ pub async fn show(room: &Room, id: &str, sql: bool) -> Result<()> {
         ("stage", it.stage.clone()),
     ];
     pairs.extend(it.proposal.as_ref().map(|proposal| ("digest", proposal.digest.clone())));
+    pairs.extend(it.definition.privacy.as_ref().map(|loss| {
+        let Loss { epsilon_micro, delta_pico } = *loss;
+        let loss = loss_text(privacy::Loss { epsilon_micro, delta_pico });
+        ("privacy", format!("each run costs {loss}"))
+    }));
     pairs.extend(
         it.rejected
             .as_ref()

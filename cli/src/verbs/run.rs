@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chancery_commands::api::Mechanism;
+use chancery_governance::privacy::{decimal, micro_text};
 use chancery_governance::subject::Subject;
 use chancery_ledger::id::RunId;
 use clap::Subcommand;
@@ -201,6 +203,14 @@ async fn list(room: &Room) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// One noise in words.
+fn noise(it: &Mechanism) -> (&'static str, String) {
+    let shown = it.threshold.map_or(String::new(), |least| format!(", shown from {least} on"));
+    let (epsilon, scale) = (micro_text(it.epsilon_micro), decimal(it.scale_milli, 3));
+    let (of, name) = (it.of.replace('_', " "), plain(&it.column));
+    ("noise", format!("{name}, {of}: {} of scale {scale}, ε {epsilon}{shown}", it.mechanism))
+}
+
 /// A run as people read it.
 fn describe(run: &Run) -> String {
     let mut pairs = vec![("id", run.id.clone()), ("runner", run.runner_organisation.clone())];
@@ -230,6 +240,7 @@ fn describe(run: &Run) -> String {
             ("made", format!("{} rows of {} in {} ms", it.rows, it.view, it.duration_ms))
         }));
         pairs.push(("wrote", format!("{} rows", result.statistics.rows_written)));
+        pairs.extend(result.privacy.iter().flat_map(|noised| &noised.mechanisms).map(noise));
         pairs.extend(
             result.manifest.files.iter().map(|it| {
                 ("file", format!("{}, {} bytes, {}", it.path, it.bytes, short(&it.digest)))

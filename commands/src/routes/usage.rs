@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use chancery_governance::budget::{Standing, standings};
+use chancery_governance::privacy;
 use chancery_governance::readiness::Asked;
 use chancery_governance::receivers;
 use chancery_governance::state::Collaboration;
@@ -30,6 +31,40 @@ pub fn routes() -> OpenApiRouter<App> {
 pub struct Budgets {
     /// One for each budget, in the descriptor's order.
     pub budgets: Vec<BudgetItem>,
+    /// The budget of privacy; left out where the dataset has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<PrivacyBudget>,
+}
+
+/// A budget of privacy and how much of it is spent. Epsilon in millionths, delta in 10⁻¹².
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PrivacyBudget {
+    /// `day`, `week`, `month` or `life`, of the calendar in UTC.
+    pub period: String,
+    /// The epsilon of the period.
+    pub epsilon_micro: u64,
+    /// The delta of the period.
+    pub delta_pico: u64,
+    /// What runs took of epsilon.
+    pub epsilon_micro_used: u64,
+    /// What runs took of delta.
+    pub delta_pico_used: u64,
+    /// When the period ends, milliseconds since the Unix epoch; null for a life.
+    pub renews_ms: Option<u64>,
+}
+
+impl PrivacyBudget {
+    fn of(standing: &privacy::budget::Standing) -> Self {
+        let privacy::budget::Standing { budget, used, renews_ms } = standing;
+        Self {
+            period: budget.period.as_str().to_owned(),
+            epsilon_micro: budget.epsilon_micro,
+            delta_pico: budget.delta_pico,
+            epsilon_micro_used: used.epsilon_micro,
+            delta_pico_used: used.delta_pico,
+            renews_ms: *renews_ms,
+        }
+    }
 }
 
 /// A budget and how much of it is spent.
@@ -65,7 +100,7 @@ fn member(state: &Collaboration, caller: &Caller) -> Option<MemberId> {
     state.member_by_identity(&caller.governance_identity()).map(|(id, _)| id)
 }
 
-/// How the budgets of runs on a dataset stand now.
+/// How the budgets of runs on a dataset, and of its privacy, stand now.
 #[utoipa::path(get, path = "/v1/collaborations/{collaboration}/datasets/{dataset}/budget",
     tag = "datasets", params(("collaboration" = String, Path), ("dataset" = String, Path)),
     responses((status = 200, body = Budgets)))]
@@ -85,7 +120,9 @@ async fn budget(
     let now_ms = (app.clock)().max(state.last_time_ms);
     let asked = Asked { runner: member(state, &caller), now_ms, run: None };
     let budgets = standings(state, dataset, &asked).iter().map(BudgetItem::of).collect();
-    Ok(Json(Budgets { budgets }))
+    let privacy = privacy::budget::standing(state, dataset, now_ms);
+    let privacy = privacy.as_ref().map(PrivacyBudget::of);
+    Ok(Json(Budgets { budgets, privacy }))
 }
 
 /// Where a result lies, for its receiver.

@@ -153,8 +153,22 @@ fn descriptor(format: api::Format, identity: Option<api::GroupIdentity>) -> api:
                     join_only: true,
                     literals: Some("equality".into()),
                 }],
+                differential_privacy: Some(privacy()),
             },
         },
+    }
+}
+
+/// Every part of a demand for differential privacy.
+fn privacy() -> api::DifferentialPrivacy {
+    api::DifferentialPrivacy {
+        unit: "region".into(),
+        budget: api::LossBudget { period: "life".into(), epsilon_micro: 5, delta_pico: 7 },
+        query_epsilon_micro_max: 5,
+        groups_max: 1,
+        rows_max: 1,
+        columns: vec![api::Bounds { column: "region".into(), lower: -1, upper: 1, decimals: 2 }],
+        declared: vec![api::DeclaredValues { column: "region".into(), values: vec!["x".into()] }],
     }
 }
 
@@ -197,6 +211,13 @@ fn is_rule(at: &str, name: &str) -> bool {
     name == "column_rules" || (at.contains("/column_rules/") && name != "column")
 }
 
+/// Fields of differential privacy that may be left out: that is their default.
+fn is_privacy(at: &str, name: &str) -> bool {
+    let names =
+        ["differential_privacy", "privacy", "declared", "delta_pico", "decimals", "threshold"];
+    names.contains(&name) || (name == "columns" && at.contains("differential_privacy"))
+}
+
 fn definition() -> api::DraftQuery {
     let literals = [
         api::Literal::String { value: "x".into() },
@@ -221,6 +242,7 @@ fn definition() -> api::DraftQuery {
             inputs: vec![api::Input { alias: "orders".into(), dataset: ID.into() }],
             output: ID.into(),
             parameters,
+            privacy: Some(api::Loss { epsilon_micro: 5, delta_pico: 7 }),
         },
     }
 }
@@ -243,6 +265,19 @@ fn attested() -> api::Attested {
             segments: vec![api::SegmentRows { view: "v".into(), rows: 1, duration_ms: 1 }],
             rows_written: 1,
         },
+        privacy: Some(api::Noised {
+            epsilon_micro: 5,
+            delta_pico: 7,
+            mechanisms: vec![api::Mechanism {
+                column: "n".into(),
+                of: "mean_sum".into(),
+                mechanism: "discrete_laplace".into(),
+                epsilon_micro: 5,
+                sensitivity: 1,
+                scale_milli: 9,
+                threshold: Some(3),
+            }],
+        }),
     }
 }
 
@@ -446,7 +481,10 @@ fn altered(body: &Json) -> Vec<(String, Json)> {
                 .contains(&name.as_str())
                 || ["admission_by_vote", "groups", "acceptance_lifetime_ms"]
                     .contains(&name.as_str());
-            let omitted = late || OMITTED.contains(&name.as_str()) || is_rule(&at, name);
+            let omitted = late
+                || OMITTED.contains(&name.as_str())
+                || is_rule(&at, name)
+                || is_privacy(&at, name);
             if !nullable && !omitted {
                 all.push((format!("{at}/{name}-"), change(&|map| drop(map.remove(name)))));
             }
@@ -454,6 +492,7 @@ fn altered(body: &Json) -> Vec<(String, Json)> {
                 || name == "minimum_tcb"
                 || name == "token_audience"
                 || (is_rule(&at, name) && name == "minimum")
+                || ["differential_privacy", "privacy", "threshold"].contains(&name.as_str())
                 || (late && !value.is_array() && !value.is_boolean());
             if !optional {
                 all.push((format!("{at}/{name}=null"), change(&|map| map[name] = Json::Null)));

@@ -14,7 +14,7 @@ use chancery_ledger::digest::Digest;
 use chancery_ledger::id::CollaborationId;
 use chancery_ledger::merkle;
 use chancery_ledger::note::Checkpoint;
-use chancery_mirror::{MirrorLedger as _, State};
+use chancery_mirror::State;
 
 use crate::support::answer::{Answer, Call};
 use crate::support::mirror::{Gate, Way};

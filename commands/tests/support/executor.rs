@@ -118,6 +118,7 @@ impl Executor {
                 segments: vec![SegmentRows { view: "result".into(), rows: 4, duration_ms: 80 }],
                 rows_written: 4,
             },
+            privacy: None,
         }
     }
 

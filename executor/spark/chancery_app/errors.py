@@ -43,6 +43,8 @@ class Code(StrEnum):
     MINIMUM_GROUP_VIOLATED = "minimum_group_violated"
     HIDDEN_COLUMN_IN_OUTPUT = "hidden_column_in_output"
     OUTPUT_COLUMNS_INVALID = "output_columns_invalid"
+    # the noise that the spec asks for would cost more than it states
+    PRIVACY_LOSS_EXCEEDED = "privacy_loss_exceeded"
     # the engine could not do it
     SEGMENT_ANALYSIS_FAILED = "segment_analysis_failed"
     SEGMENT_EXECUTION_FAILED = "segment_execution_failed"

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
-from pyspark.sql.types import NumericType
+from pyspark.sql.types import NumericType, StructField, StructType
 
 from . import causes, declared, plan
 from .errors import AppError, Code
-from .load import load
+from .load import TYPES, load
 from .spec import Segment, Spec
 from .write import write
 
@@ -28,6 +28,7 @@ def execute(spark: SparkSession, spec: Spec, progress) -> dict:
     """
     rows: dict[str, int] = {}
     inputs = []
+    mechanisms = _mechanisms(spec)
     for done, source in enumerate(spec.inputs):
         progress("loading", done, len(spec.inputs), source.alias)
         rows[source.alias.casefold()] = load(spark, source)
@@ -43,7 +44,10 @@ def execute(spark: SparkSession, spec: Spec, progress) -> dict:
             rows |= pending
             pending = {}
         progress("segment", done, len(spec.segments), segment.view)
-        result = run_segment(spark, segment, rows)
+        if mechanisms is not None and segment is spec.segments[-1]:
+            result = run_private(spark, segment, rows, spec.privacy, mechanisms)
+        else:
+            result = run_segment(spark, segment, rows)
         pending[segment.view.casefold()] = result.rows
         segments.append({"view": segment.view, "rows": result.rows, "duration_ms": result.duration_ms})
 
@@ -54,28 +58,53 @@ def execute(spark: SparkSession, spec: Spec, progress) -> dict:
         raise
     except Exception as error:
         raise causes.from_engine(error) from error
-    if "telemetry" in spec.withheld:
-        # The rows of the result stay: its manifest has them anyway.
+    if "telemetry" in spec.withheld or mechanisms is not None:
+        # The rows of the result stay: its manifest has them anyway. Under differential privacy no
+        # other count may leave, and no time that grows with one.
         inputs, segments = [], []
-    return {
+    told = {} if mechanisms is None else {"privacy": mechanisms.record}
+    return told | {
         "manifest": {"files": files, "rows": result.rows, "columns": columns},
         "statistics": {"inputs": inputs, "segments": segments, "rows_written": result.rows},
         "engine": {"name": "apache-spark", "version": spark.version},
     }
 
 
+def _mechanisms(spec: Spec):
+    """The noise of the spec, its loss checked before anything is loaded; none where it asks for none."""
+    if spec.privacy is None:
+        return None
+    # Not before here: it takes its time to load, and few specs need it.
+    from .noise import Mechanisms
+
+    return Mechanisms(spec.privacy)
+
+
+def run_private(spark: SparkSession, segment: Segment, rows: dict[str, int], privacy, mechanisms) -> SegmentResult:
+    """Runs the segment that reads an input under differential privacy. What it gives is noised, or not there."""
+    started = time.monotonic()
+    _pre_conditions(segment, rows)
+    # An implicit cast that fails would fail the run, and tell of the row that it failed on.
+    spark.conf.set("spark.sql.ansi.enabled", "false")
+    plan.check_statement(spark, segment.view, segment.sql, set(rows))
+    try:
+        frame = spark.sql(segment.sql)
+        plan.check_analysed(segment.view, frame, set(rows))
+        declared.check(segment, frame)
+        released = mechanisms.release(row.asDict() for row in frame.toLocalIterator())
+        fields = [StructField(c.name, TYPES[c.type], True) for c in privacy.columns]
+        noised = spark.createDataFrame(released, StructType(fields))
+    except AppError:
+        raise
+    except Exception as error:
+        raise causes.from_segment(error, segment.view) from error
+    return SegmentResult(noised, len(released), round((time.monotonic() - started) * 1000))
+
+
 def run_segment(spark: SparkSession, segment: Segment, rows: dict[str, int]) -> SegmentResult:
     """Runs one segment over the views in `rows` (case-folded name to row count) and makes its view."""
     started = time.monotonic()
-    for condition in segment.pre_conditions:
-        have = rows.get(condition.view.casefold())
-        if have is None:
-            raise AppError(Code.PRE_CONDITION_FAILED, f"{segment.view}: no view {condition.view} before it")
-        if have < condition.min_rows:
-            raise AppError(
-                Code.PRE_CONDITION_FAILED,
-                f"{segment.view}: {condition.view} has fewer than {condition.min_rows} rows",
-            )
+    _pre_conditions(segment, rows)
     plan.check_statement(spark, segment.view, segment.sql, set(rows))
     try:
         frame = spark.sql(segment.sql)
@@ -90,6 +119,18 @@ def run_segment(spark: SparkSession, segment: Segment, rows: dict[str, int]) -> 
     except Exception as error:
         raise causes.from_segment(error, segment.view) from error
     return SegmentResult(frame, count, round((time.monotonic() - started) * 1000))
+
+
+def _pre_conditions(segment: Segment, rows: dict[str, int]) -> None:
+    for condition in segment.pre_conditions:
+        have = rows.get(condition.view.casefold())
+        if have is None:
+            raise AppError(Code.PRE_CONDITION_FAILED, f"{segment.view}: no view {condition.view} before it")
+        if have < condition.min_rows:
+            raise AppError(
+                Code.PRE_CONDITION_FAILED,
+                f"{segment.view}: {condition.view} has fewer than {condition.min_rows} rows",
+            )
 
 
 def _post_filtered(segment: Segment, frame: DataFrame) -> DataFrame:

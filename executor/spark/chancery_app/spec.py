@@ -6,7 +6,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 
-from . import canonical, cose, shape
+from . import canonical, cose, privacy, shape
 from .errors import AppError, Code
 
 SPEC_BYTES_MAX = 4 * 1024 * 1024
@@ -95,6 +95,7 @@ class Spec:
     output: Output
     segments: tuple[Segment, ...]
     withheld: tuple[str, ...]
+    privacy: privacy.Privacy | None
 
 
 @dataclass(frozen=True)
@@ -138,8 +139,8 @@ def accept(authentic: Authentic, measurement: str, now_ms: int) -> Spec:
     # The audience tells which shape to expect, so it goes before the shape.
     if payload.get("audience") != AUDIENCE:
         raise AppError(Code.AUDIENCE_MISMATCH, "the spec is meant for another application")
-    # Left out where nothing is withheld.
-    optional = {"withheld"} & payload.keys()
+    # Left out where nothing is withheld, and where no input asks for differential privacy.
+    optional = {"withheld", "privacy"} & payload.keys()
     shape.record(payload, "spec", optional | {
         "v", "audience", "collaboration", "run", "query", "query_digest", "application_measurement",
         "executor_public_key", "nonce", "expires_ms", "inputs", "output", "segments",
@@ -156,13 +157,32 @@ def accept(authentic: Authentic, measurement: str, now_ms: int) -> Spec:
     inputs = shape.array(payload["inputs"], "inputs", _input, ITEMS_MAX, 1)
     output = _output(payload["output"], "output")
     segments = shape.array(payload["segments"], "segments", _segment, ITEMS_MAX, 1)
-    withheld = shape.array(payload["withheld"], "withheld", WITHHELD, 2, 1) if optional else ()
+    withheld = shape.array(payload["withheld"], "withheld", WITHHELD, 2, 1) if "withheld" in optional else ()
     shape.distinct(withheld, "withheld")
+    private = privacy.read(payload["privacy"], "privacy") if "privacy" in optional else None
     _whole(inputs, segments)
     if os.path.lexists(output.path):
         raise AppError(Code.OUTPUT_EXISTS, "output path exists; a run never writes over another")
     ordered = tuple(sorted(segments, key=lambda s: s.order))
-    return Spec(authentic.digest, payload["run"], payload["query_digest"], inputs, output, ordered, withheld)
+    if private is not None:
+        _private(private, inputs, ordered)
+    return Spec(authentic.digest, payload["run"], payload["query_digest"], inputs, output, ordered, withheld, private)
+
+
+def _private(private: privacy.Privacy, inputs: tuple[Input, ...], ordered: tuple[Segment, ...]) -> None:
+    """Only the last segment reads the input, all that it gives is noised, and nothing else counts rows of it."""
+    *earlier, last = ordered
+    if private.alias not in {i.alias for i in inputs}:
+        raise shape.refused("privacy.alias", "no such input")
+    if any(r.relation == private.alias for segment in earlier for r in segment.reads):
+        raise shape.refused("privacy.alias", "an earlier segment reads it")
+    if any(c.view.casefold() == private.alias.casefold() for s in ordered for c in s.pre_conditions):
+        raise shape.refused("privacy.alias", "a pre-condition counts its rows")
+    if last.post_filters or last.groups:
+        raise shape.refused(f"segment {last.view}", "a filter or a minimum before the noise")
+    sources = {key.source for key in private.keys} | {draw.source for draw in private.draws}
+    if missing := sorted(sources - set(last.output)):
+        raise shape.refused("privacy", f"{last.view} gives no {missing[0]}")
 
 
 def _whole(inputs: tuple[Input, ...], segments: tuple[Segment, ...]) -> None:

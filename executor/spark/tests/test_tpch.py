@@ -1,35 +1,27 @@
 """The 22 TPC-H queries: our analysis, real Spark, and DuckDB's answers to the texts as they were.
 
 The tables lie in tests/tpch/tables.json with their owners, the texts in queries/; edited/ holds the
-two that are changed before our analysis reads them. CHANCERY_TPCH_SCALE says at which scale, by
-default 0.01. The analysis is the example `analyse` of chancery-governance, as ./test builds it.
+two that are changed before our analysis reads them; oracle.py knows the answers. CHANCERY_TPCH_SCALE
+says at which scale, by default 0.01. The analysis is the example `analyse` of chancery-governance, as
+./test builds it. The same 22 go through the API in tests/tests/tpch.rs.
 """
 
 import json
-import math
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from job import dataset, payload, run, segment, sign
 
 ROOT = Path(__file__).resolve().parents[3]
-TPCH = ROOT / "tests" / "tpch"
-TABLES = json.loads((TPCH / "tables.json").read_text())
+sys.path.append(str(ROOT / "tests" / "tpch"))
+
+from oracle import QUERIES, TABLES, connect, differences, original, text  # noqa: E402  after its path
+
 SCALE = os.environ.get("CHANCERY_TPCH_SCALE", "0.01")
-QUERIES = [f"q{number:02}" for number in range(1, 23)]
-# What the engine of the oracle takes our types for: amounts are exact there.
-ORACLE_TYPES = {"long": "BIGINT", "double": "DECIMAL(15, 2)", "string": "VARCHAR", "date": "DATE"}
-
-
-def text(query: str) -> str:
-    """The text that is analysed."""
-    edited = TPCH / "edited" / f"{query}.sql"
-    return (edited if edited.exists() else TPCH / "queries" / f"{query}.sql").read_text()
 
 
 @pytest.fixture(scope="session")
@@ -65,13 +57,7 @@ def tables(tmp_path_factory) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def oracle(tables):
     """DuckDB over the same files."""
-    connection = duckdb.connect()
-    for name, folder in tables.items():
-        columns = {c: ORACLE_TYPES[t] for c, t in TABLES[name]["columns"].items()}
-        connection.execute(
-            f"CREATE TABLE {name} AS SELECT * FROM read_csv('{folder}/{name}.csv', header = true, columns = {columns})"
-        )
-    return connection
+    return connect({name: folder / f"{name}.csv" for name, folder in tables.items()})
 
 
 @pytest.mark.parametrize("query", QUERIES)
@@ -98,19 +84,8 @@ def test_spark_answers_the_analysed_text_as_duckdb_answers_the_original(
     outcome = run(tmp_path, sign(payload(inputs, segments, tmp_path / "out" / "run", "parquet")), session)
     assert outcome.exit_code == 0, outcome.status
     found = oracle.execute(f"SELECT * FROM '{tmp_path}/out/run/part-00000.parquet'").fetchall()
-    expected = oracle.execute((TPCH / "queries" / f"{query}.sql").read_text()).fetchall()
-    assert expected, "an answer without rows shows nothing"
-    assert len(found) == len(expected)
-    for ours, theirs in zip(found, expected, strict=True):
-        assert len(ours) == len(theirs)
-        assert all(same(a, b) for a, b in zip(ours, theirs, strict=True)), (ours, theirs)
-
-
-def same(ours, theirs) -> bool:
-    """Equal, or for an amount equal up to what doubles round."""
-    if isinstance(ours, float) and theirs is not None:
-        return math.isclose(ours, float(theirs), rel_tol=1e-9, abs_tol=1e-6)
-    return ours == theirs
+    expected = oracle.execute(original(query)).fetchall()
+    assert differences(query, found, expected) == []
 
 
 def test_the_tables_are_of_three_owners():

@@ -41,6 +41,7 @@ pub fn told(job_spec: Digest) -> Ending {
         manifest: Manifest { files: Vec::new(), rows: 0, columns: Vec::new() },
         statistics: Statistics { inputs: Vec::new(), segments: Vec::new(), rows_written: 0 },
         engine: Engine { name: "apache-spark".into(), version: "4".into() },
+        privacy: None,
     }))
 }
 
@@ -59,6 +60,7 @@ pub fn succeeded() -> Outcome {
             job_spec: Digest::of(b"spec"),
             manifest: Manifest { files: Vec::new(), rows: 0, columns: Vec::new() },
             statistics: Statistics { inputs: Vec::new(), segments: Vec::new(), rows_written: 0 },
+            privacy: None,
         }),
         platform: Platform::InsecureVirtual,
     }

@@ -53,6 +53,11 @@ impl Bench {
         Self::of(Room::encrypted(measurement::application(), secret)).await
     }
 
+    /// With a query that costs privacy.
+    pub async fn private() -> Self {
+        Self::of(Room::private(measurement::application())).await
+    }
+
     async fn of(mut room: Room) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let engine = Engine::make(&folder.path().join("engine"));

@@ -13,6 +13,7 @@ use chancery_governance::dataset::{
 use chancery_governance::decide::secret::{service_keys_report_data, standing};
 use chancery_governance::log;
 use chancery_governance::member::{Ability, Terms};
+use chancery_governance::privacy::{Bounds, DifferentialPrivacy, Loss, LossBudget};
 use chancery_governance::query::{
     DatasetVersion, Definition, Input, PostFilter, PreCondition, Segment,
 };
@@ -23,6 +24,7 @@ use chancery_governance::subject::Subject;
 use chancery_governance::submission::{
     EmailProof, Facts, Service, Submission, carried, email_commitment, handle,
 };
+use chancery_governance::usage::{Period, Usage};
 use chancery_governance::wire::v1::encode_command;
 use chancery_ledger::codec;
 use chancery_ledger::command::SignedCommand;
@@ -101,15 +103,47 @@ pub fn report_folder() -> String {
 impl Room {
     /// A log in which the query is accepted for `application`.
     pub fn accepted(application: Digest) -> Self {
-        Self::made(application, None)
+        Self::of(application, (orders_descriptor(), None), definition())
     }
 
     /// The same, where the files of orders are encrypted, and their key is stored.
     pub fn encrypted(application: Digest, secret: &[u8]) -> Self {
-        Self::made(application, Some(secret))
+        let mut orders = orders_descriptor();
+        orders.encryption = chancery_governance::dataset::Encryption::ChunkedAes256Gcm;
+        Self::of(application, (orders, Some(secret)), definition())
     }
 
-    fn made(application: Digest, secret: Option<&[u8]>) -> Self {
+    /// The same with differential privacy.
+    pub fn private(application: Digest) -> Self {
+        let mut orders = orders_descriptor();
+        orders.policy.minimum_group = None;
+        orders.policy.differential_privacy = Some(DifferentialPrivacy {
+            unit: "customer".into(),
+            budget: LossBudget {
+                period: Period::Life,
+                epsilon_micro: 1_000_000,
+                delta_pico: 1_000,
+            },
+            query_epsilon_micro_max: 500_000,
+            groups_max: 2,
+            rows_max: 3,
+            columns: vec![Bounds { column: "amount".into(), lower: 0, upper: 100, decimals: 0 }],
+            declared: Vec::new(),
+        });
+        let mut definition = definition();
+        definition.privacy = Some(Loss { epsilon_micro: 400_000, delta_pico: 1_000 });
+        for segment in &mut definition.segments {
+            segment.pre_conditions.clear();
+            segment.post_filters.clear();
+        }
+        Self::of(application, (orders, None), definition)
+    }
+
+    fn of(
+        application: Digest,
+        (read, secret): (Descriptor, Option<&[u8]>),
+        definition: Definition,
+    ) -> Self {
         let key = service_key();
         let (log, state, tree) = (Vec::new(), State::Absent, Frontier::default());
         let stored = Vec::new();
@@ -133,11 +167,7 @@ impl Room {
         let policy = SetCleanRoomPolicy::of(vec![application]);
         room.by("litware", itself, policy).unwrap();
         let orders = Subject::Dataset(orders());
-        let mut descriptor = orders_descriptor();
-        if secret.is_some() {
-            descriptor.encryption = chancery_governance::dataset::Encryption::ChunkedAes256Gcm;
-        }
-        room.by("litware", orders, PublishDataset { descriptor }).unwrap();
+        room.by("litware", orders, PublishDataset { descriptor: read }).unwrap();
         if let Some(secret) = secret {
             room.attest();
             room.store(secret);
@@ -145,7 +175,7 @@ impl Room {
         let report = Subject::Dataset(report());
         room.by("fabrikam", report, PublishDataset { descriptor: report_descriptor() }).unwrap();
         let subject = Subject::Query(query());
-        room.by("fabrikam", subject, DraftQuery { definition: definition() }).unwrap();
+        room.by("fabrikam", subject, DraftQuery { definition }).unwrap();
         room.by("fabrikam", subject, ProposeQuery { votes_until_ms: None, runs_until_ms: None })
             .unwrap();
         let digest = room.digest();
@@ -341,7 +371,7 @@ fn columns(columns: &[(&str, ColumnType)]) -> Vec<Column> {
 pub fn orders_descriptor() -> Descriptor {
     Descriptor {
         name: "orders".into(),
-        usage: chancery_governance::usage::Usage::default(),
+        usage: Usage::default(),
         encryption: chancery_governance::dataset::Encryption::None,
         token_audience: None,
         format: Format::Csv { null_value: Some("NA".into()) },
@@ -357,6 +387,7 @@ pub fn orders_descriptor() -> Descriptor {
             allowed_columns: ["customer", "region", "amount"].map(Into::into).into(),
             minimum_group: Some(MinimumGroup { identity: GroupIdentity::Row, count: 2 }),
             column_rules: Vec::new(),
+            differential_privacy: None,
         },
     }
 }
@@ -365,7 +396,7 @@ fn report_descriptor() -> Descriptor {
     let columns = columns(&[("region", ColumnType::String), ("total", ColumnType::Long)]);
     Descriptor {
         name: "report".into(),
-        usage: chancery_governance::usage::Usage::default(),
+        usage: Usage::default(),
         encryption: chancery_governance::dataset::Encryption::None,
         token_audience: None,
         format: Format::Csv { null_value: None },
@@ -373,6 +404,7 @@ fn report_descriptor() -> Descriptor {
             allowed_columns: columns.iter().map(|column| column.name.clone()).collect(),
             minimum_group: None,
             column_rules: Vec::new(),
+            differential_privacy: None,
         },
         columns,
         store: Store::Local { path: "report".into() },
@@ -393,5 +425,6 @@ fn definition() -> Definition {
         inputs: vec![Input { alias: "orders".into(), dataset: orders() }],
         output: report(),
         parameters: Vec::new(),
+        privacy: None,
     }
 }

@@ -6,7 +6,7 @@ use chancery_ledger::codec;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::{DatasetId, MemberId};
 
-use super::{Events, column_rules, in_flight};
+use super::{Events, column_rules, in_flight, privacy_policy};
 use crate::command::PublishDataset;
 use crate::dataset::{
     AccessMode, COLUMNS_MAX, Descriptor, Encryption, GroupIdentity, NAME_LEN_MAX, Store,
@@ -205,6 +205,7 @@ fn descriptor_faults(descriptor: &Descriptor) -> Vec<Reason> {
     }
     faults.extend(super::usage::faults(descriptor));
     faults.extend(column_rules::faults(descriptor));
+    faults.extend(privacy_policy::faults(descriptor));
     let mut fault = |code, detail: String| faults.push(Reason::new(code, detail));
     let Store::Local { path } = &descriptor.store;
     if !is_safe_path(path) {

@@ -147,6 +147,10 @@ pub(super) fn votes(
     has_vote: impl Fn(MemberId) -> bool,
     now_ms: u64,
 ) -> Vec<QueryApprovedByRule> {
+    // What it costs in privacy is for its approvers themselves to see.
+    if binding.definition.privacy.is_some() {
+        return Vec::new();
+    }
     let signed = state.terms.member_signed.contains(&SignedAct::Votes);
     let mut candidates = state
         .rules

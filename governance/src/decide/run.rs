@@ -12,6 +12,8 @@ use crate::event::{
     RunAdmitted, RunCancelled, RunFailed, RunRefused, RunRequested, RunStarted, RunSubmitted,
     RunSucceeded,
 };
+use crate::privacy;
+use crate::query::Binding;
 use crate::readiness::{Asked, accepted_digest, readiness_at};
 use crate::reason::{Code, Reason, Rejection};
 use crate::run::{Attested, RefusedAt, Verdict};
@@ -61,7 +63,8 @@ pub(super) fn request(
         ));
     }
     let event = if reasons.is_empty() {
-        RunRequested { query: command.query, digest: command.digest }.into()
+        let privacy = privacy::budget::charges(state, &query.definition);
+        RunRequested { query: command.query, digest: command.digest, privacy }.into()
     } else {
         RunRefused { query: command.query, stage: RefusedAt::Request, reasons }.into()
     };
@@ -292,6 +295,12 @@ fn succeed(
         && verdict.platform == admission.platform
         && verdict.claims == admission.claims
         && result.job_spec == job.job_spec;
+    if !proposal.is_some_and(|proposal| noised(state, &proposal.binding, result)) {
+        return Err(Rejection::new(
+            Code::ResultMismatch,
+            "the record of the noise is not that of the query, or the statistics tell more than it",
+        ));
+    }
     let output = proposal.and_then(|proposal| state.dataset_at(&proposal.binding.output));
     let manifest = &result.manifest;
     let fits = output.is_some_and(|output| manifest.columns == output.descriptor.columns)
@@ -317,6 +326,13 @@ fn succeed(
         evidence: command.evidence.clone(),
     }
     .into())
+}
+
+/// Whether the result tells of the noise that its query takes, and of no rows where it takes any.
+fn noised(state: &Collaboration, bound: &Binding, result: &Attested) -> bool {
+    let silent = result.statistics.inputs.is_empty() && result.statistics.segments.is_empty();
+    privacy::plan::told(state, bound, result.privacy.as_ref())
+        && (silent || result.privacy.is_none())
 }
 
 /// A name in the run's own folder: no path, nothing hidden.

@@ -37,6 +37,8 @@ pub(super) struct Context<'c, 'p> {
     pub(super) depth: usize,
     /// What was found in the query at hand.
     pub(super) found: Found,
+    /// The input that asks for differential privacy, and whether this segment may read it.
+    pub(super) private: Option<(&'c str, bool)>,
 }
 
 /// What the expressions of one query read beside its `FROM`.

@@ -182,6 +182,7 @@ impl FromReader<'_, '_, '_> {
         let Some(relation) = self.named(name) else {
             return false;
         };
+        self.check_private(&relation, at);
         *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(relation.name.as_str()))]);
         let Some(alias) = self.alias(alias, &relation.name, at) else {
             return false;
@@ -241,6 +242,19 @@ impl FromReader<'_, '_, '_> {
         }
         *explicit = true;
         Some(Ident::new(name.value.as_str()))
+    }
+
+    /// An input that asks for differential privacy stands in the `FROM` of the last segment's own
+    /// select, and nowhere else.
+    fn check_private(&mut self, relation: &Readable, at: Span) {
+        let Some((alias, last)) = self.context.private else { return };
+        let here = last && self.context.depth == 1;
+        if relation.origin == Origin::Input && relation.name == alias && !here {
+            let detail = format!(
+                "{alias} asks for differential privacy: only the last segment's own FROM reads it"
+            );
+            self.context.refusals.push(RefusalCode::PrivacyForm, Clause::From, at, detail);
+        }
     }
 
     /// What is known of one input's individuals must come from one relation: a self join could pair

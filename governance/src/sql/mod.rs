@@ -14,6 +14,7 @@
 //! - `shape`: which arguments of an aggregate may stand over a minimum group
 //! - `bind`: literals, so that Spark reads exactly the value
 //! - `rewrite`: identities and floors added, and the fixpoint check of the printed text
+//! - `private`: counts, sums and means under differential privacy
 //!
 //! # Minimum groups
 //!
@@ -42,6 +43,7 @@ mod operators;
 mod output;
 mod policy;
 mod pressure;
+mod private;
 mod query;
 mod refusal;
 mod rewrite;
@@ -61,6 +63,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dataset::{AccessPolicy, Column, ColumnType};
 
+pub use private::{DECLARED_GROUPS_MAX, Draw, INDIVIDUALS, PrivateKey, PrivatePlan, Shown, What};
 pub use refusal::{Clause, REFUSALS_MAX, Refusal, RefusalCode};
 
 /// Bytes of one segment's text.
@@ -145,6 +148,8 @@ pub struct Analysis {
     pub row_identities: BTreeMap<String, String>,
     /// What of each input has to be loaded: columns read, and identity columns of floors.
     pub loads: BTreeMap<String, BTreeSet<String>>,
+    /// What the application makes of the last segment, where an input asks for differential privacy.
+    pub private: Option<PrivatePlan>,
 }
 
 /// An accepted segment.

@@ -154,6 +154,21 @@ codes! {
     InvalidInput => "sql_invalid_input",
     /// The printed rewriting does not read back as what was analysed.
     NotPrintable => "sql_not_printable",
+    /// More than one input asks for differential privacy, or one does beside a minimum group, or
+    /// nothing reads it.
+    PrivacyInput => "sql_privacy_input",
+    /// A select over an input with differential privacy is not of the one form.
+    PrivacyForm => "sql_privacy_form",
+    /// Such an input is joined in a way in which rows of others could depend on it.
+    PrivacyJoin => "sql_privacy_join",
+    /// An output column is neither a group key nor a noised count, sum or mean.
+    PrivacyOutput => "sql_privacy_output",
+    /// A sum or mean of a column without bounds.
+    PrivacyBounds => "sql_privacy_bounds",
+    /// A group key of a type that is not for it, that is not shown, or of too many values.
+    PrivacyKey => "sql_privacy_key",
+    /// An expression that may fail for what a row holds, or that reads more than one row.
+    PrivacyExpression => "sql_privacy_expression",
 }
 
 impl fmt::Display for RefusalCode {

@@ -8,6 +8,7 @@ use sqlparser::tokenizer::Span;
 use super::bind::Bindings;
 use super::context::{Context, Found, Known};
 use super::lex;
+use super::private::{self, PrivateInput, PrivatePlan};
 use super::query::{self, Role};
 use super::refusal::{Clause, RefusalCode, Refusals};
 use super::rewrite::{self, Unprintable};
@@ -21,10 +22,12 @@ pub(super) fn one(
     last: bool,
     known: BTreeMap<String, Known>,
     forbidden: &Sources,
+    private: Option<&PrivateInput<'_>>,
     bindings: &mut Bindings<'_>,
     refusals: &mut Refusals,
-) -> Option<(AnalysedSegment, Readable)> {
+) -> Option<(AnalysedSegment, Readable, Option<PrivatePlan>)> {
     let mut query: Query = lex::parse(segment.sql, refusals)?;
+    let written = private.map(|_| query.clone());
     let mut context = Context {
         known,
         bindings,
@@ -34,11 +37,21 @@ pub(super) fn one(
         hidden: Reads::new(),
         depth: 0,
         found: Found::default(),
+        private: private.map(|input| (input.relation.alias, last)),
     };
     let role = if last { Role::Last } else { Role::View };
     let made = query::query(&mut query, role, None, &mut context);
-    let Context { reads, hidden, .. } = context;
+    let Context { mut reads, hidden, .. } = context;
     let made = made.filter(|_| refusals.is_empty())?;
+    let mut plan = None;
+    if let (Some(input), Some(written)) = (private, written)
+        && let Some(columns) = reads.get_mut(input.relation.alias)
+    {
+        let output: Vec<_> =
+            made.output.iter().map(|(name, facts)| (name.clone(), facts.kind)).collect();
+        plan = Some(private::rewrite(&mut query, &written, input, &output, refusals)?);
+        columns.insert(input.policy.unit.clone());
+    }
     let rewritten = print(&query, refusals)?;
     let output = made.output.iter().map(|(name, facts)| OutputColumn {
         name: name.clone(),
@@ -58,7 +71,7 @@ pub(super) fn one(
         carries: made.carries.clone(),
         row_level: made.row_level,
     };
-    Some((analysed, made.readable(segment.view, Origin::View)))
+    Some((analysed, made.readable(segment.view, Origin::View), plan))
 }
 
 fn print(query: &Query, refusals: &mut Refusals) -> Option<String> {

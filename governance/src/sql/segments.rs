@@ -8,6 +8,7 @@ use sqlparser::tokenizer::Span;
 use super::bind::Bindings;
 use super::context::Known;
 use super::names::name_objection;
+use super::private;
 use super::refusal::{Clause, Refusal, RefusalCode, Refusals};
 use super::scope::{self, Readable, Sources};
 use super::segment;
@@ -28,6 +29,7 @@ pub(super) fn analyse(
     let mut bindings = Bindings::new(parameters, &mut query);
     check_counts(segments, inputs, &mut query);
     let forbidden = forbidden(inputs);
+    let private = private::of(inputs, &mut query);
     let inputs = if query.is_empty() { read_inputs(inputs, &mut query) } else { Vec::new() };
     if !query.is_empty() {
         return Err(query.into_sorted());
@@ -37,6 +39,7 @@ pub(super) fn analyse(
 
     let mut refused = Vec::new();
     let mut analysed = Vec::new();
+    let mut plan = None;
     let mut views: Vec<Rc<Readable>> = Vec::new();
     let mut failed = BTreeSet::new();
     let mut loads: Reads =
@@ -46,9 +49,12 @@ pub(super) fn analyse(
         check_name(index, &ordered, &inputs, &mut refusals);
         let known = known(segment.order, &ordered, &inputs, &views, &failed);
         let last = index + 1 == ordered.len();
-        let made = segment::one(segment, last, known, &forbidden, &mut bindings, &mut refusals);
+        let private = private.as_ref();
+        let made =
+            segment::one(segment, last, known, &forbidden, private, &mut bindings, &mut refusals);
         match made {
-            Some((segment, view)) if refusals.is_empty() => {
+            Some((segment, view, private)) if refusals.is_empty() => {
+                plan = plan.or(private);
                 load(&segment, &mut loads);
                 analysed.push(segment);
                 views.push(Rc::new(view));
@@ -61,6 +67,13 @@ pub(super) fn analyse(
     }
     if failed.is_empty() {
         bindings.refuse_unused(&mut query);
+        if let (Some(input), None) = (&private, &plan) {
+            let detail = format!(
+                "{} asks for differential privacy and is not read; leave it out",
+                input.relation.alias
+            );
+            query.push(RefusalCode::PrivacyInput, Clause::Query, Span::empty(), detail);
+        }
     }
     refused.extend(query.into_sorted());
     refused.truncate(REFUSALS_MAX);
@@ -68,7 +81,7 @@ pub(super) fn analyse(
         return Err(refused);
     }
     let row_identities = row_identities(&analysed, &loads);
-    Ok(Analysis { segments: analysed, row_identities, loads })
+    Ok(Analysis { segments: analysed, row_identities, loads, private: plan })
 }
 
 fn check_counts(segments: &[SegmentText<'_>], inputs: &[Relation<'_>], refusals: &mut Refusals) {

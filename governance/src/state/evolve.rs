@@ -106,6 +106,7 @@ fn created_collaboration(
         versions: BTreeMap::from([(at.subject, 0), (Subject::Member(owner), 0)]),
         lifecycle: super::lifecycle::Lifecycle::default(),
         spent: super::spent::Spent::default(),
+        loss: super::loss::Losses::default(),
         demands: crate::clean_room::Demands::default(),
         only: Vec::new(),
         announced: Vec::new(),
@@ -211,7 +212,7 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
             let mut run = new_run(at, event.query, Some(event.digest), RunStage::Requested)?;
             run.output = usage::output(state, event.query);
             insert_run(state, at, run)?;
-            usage::request(state, at, event.query)
+            usage::request(state, at, event.query, event.privacy)
         }
         Event::RunRefused(event) => {
             refuse_run(state, at, event)?;
@@ -229,7 +230,7 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
                 run.secrets.get_or_insert_default().executor = Some(admitted.executor.clone());
             }
             run.stage = move_run(run.stage, event)?;
-            usage::moved(&mut state.spent, id, &run.stage);
+            usage::moved(state, id, &run.stage);
             state.runs.insert(id, run);
             Ok(())
         }

@@ -40,7 +40,9 @@ record! {
     }
     crate::dataset::Column { name, kind as "type" }
     crate::dataset::MinimumGroup { identity, count }
-    crate::dataset::AccessPolicy { allowed_columns, minimum_group, column_rules = omitted }
+    crate::dataset::AccessPolicy {
+        allowed_columns, minimum_group, column_rules = omitted, differential_privacy = omitted,
+    }
     crate::dataset::ColumnRule {
         column, minimum = omitted, aggregate_only = omitted, output_forbidden = omitted,
         join_only = omitted, literals = omitted,
@@ -49,7 +51,9 @@ record! {
         name, format, columns, store, access_mode, policy, usage = omitted,
         encryption = omitted, token_audience = omitted,
     }
-    crate::query::Definition { name, segments, inputs, output, parameters }
+    crate::query::Definition {
+        name, segments, inputs, output, parameters, privacy = omitted,
+    }
     crate::query::Segment { order, view, sql, pre_conditions, post_filters }
     crate::query::PreCondition { view, min_rows }
     crate::query::PostFilter { column, minimum }
@@ -65,6 +69,7 @@ record! {
     crate::run::Evidence { kind, document }
     crate::run::Attested {
         query_digest, votes, inputs, application, engine, job_spec, manifest, statistics,
+        privacy = omitted,
     }
     crate::run::Engine { name, version }
     crate::run::Manifest { files, rows, columns }
@@ -94,6 +99,30 @@ record! {
     command::CloseCollaboration { reason }
 }
 
+// Differential privacy.
+names! {
+    crate::privacy::Drawn {
+        Count "count", Individuals "individuals", Sum "sum", MeanSum "mean_sum",
+        MeanCount "mean_count", Groups "groups",
+    }
+}
+
+record! {
+    crate::privacy::Loss { epsilon_micro, delta_pico = omitted }
+    crate::privacy::LossBudget { period, epsilon_micro, delta_pico = omitted }
+    crate::privacy::Bounds { column, lower, upper, decimals = omitted }
+    crate::privacy::DeclaredValues { column, values }
+    crate::privacy::DifferentialPrivacy {
+        unit, budget, query_epsilon_micro_max, groups_max, rows_max, columns = omitted,
+        declared = omitted,
+    }
+    crate::privacy::Charge { dataset, loss }
+    crate::privacy::Mechanism {
+        column, of, mechanism, epsilon_micro, sensitivity, scale_milli, threshold = omitted,
+    }
+    crate::privacy::Noised { epsilon_micro, delta_pico = omitted, mechanisms }
+}
+
 record! {
     event::CollaborationCreated {
         rules, name, organisation, identity, terms, service, service_key, evidence,
@@ -118,7 +147,7 @@ record! {
     event::QuerySuperseded { reason }
     event::ConsentWithdrawn { kind }
     event::ConsentRestored { kind }
-    event::RunRequested { query, digest }
+    event::RunRequested { query, digest, privacy = omitted }
     event::RunRefused { query, stage, reasons }
     event::RunAdmitted { executor, platform, measurement, claims = omitted, evidence }
     event::RunSubmitted { tracking, job_spec }

@@ -11,7 +11,7 @@ use crate::support::codes;
 const NOT_MET: &[(Code, &str)] = &[];
 
 fn cases() -> Vec<Case> {
-    let areas: [fn() -> Vec<Case>; 20] = [
+    let areas: [fn() -> Vec<Case>; 21] = [
         crate::ability::cases,
         crate::approval::cases,
         crate::change::cases,
@@ -24,6 +24,7 @@ fn cases() -> Vec<Case> {
         crate::dataset::cases,
         crate::member::cases,
         crate::personal::cases,
+        crate::privacy::cases,
         crate::query::cases,
         crate::readiness::cases,
         crate::removal::cases,

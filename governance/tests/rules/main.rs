@@ -27,6 +27,7 @@ mod member;
 mod operator;
 mod personal;
 mod preverify;
+mod privacy;
 mod query;
 mod readiness;
 mod receivers;

@@ -245,7 +245,8 @@ fn invariant_8_no_run_for_a_member_with_a_key() {
     let digest = world.digest();
     let command: Command = RequestRun { query: query_id(), digest }.into();
     let authority = world.witnessed(Who::Fabrikam, &command);
-    let requested = chancery_governance::event::RunRequested { query: query_id(), digest };
+    let requested =
+        chancery_governance::event::RunRequested { query: query_id(), digest, privacy: Vec::new() };
     let actor = Actor::Member(Who::Fabrikam.member());
     let log = forge(&world, actor, &authority, &[(run_s(), requested.into())], id);
     assert_eq!(refusal(&world, &log), Code::MemberSignatureRequired);

@@ -110,6 +110,7 @@ fn descriptor(name: &str, mode: AccessMode, of: &[(&str, ColumnType)]) -> Descri
             allowed_columns: of.iter().map(|(name, _)| (*name).to_owned()).collect(),
             minimum_group: None,
             column_rules: Vec::new(),
+            differential_privacy: None,
         },
         encryption: Encryption::None,
         token_audience: None,
@@ -183,6 +184,7 @@ pub fn definition() -> Definition {
         ],
         output: report_id(),
         parameters: vec![Parameter { name: "minimum".into(), value: Literal::Long(3) }],
+        privacy: None,
     }
 }
 
@@ -198,6 +200,7 @@ pub fn without_litware() -> Definition {
         inputs: vec![Input { alias: "campaigns".into(), dataset: campaigns_id() }],
         output: report_id(),
         parameters: Vec::new(),
+        privacy: None,
     }
 }
 
@@ -280,6 +283,7 @@ pub fn attested(world: &World, run: RunId) -> Attested {
             ],
             rows_written: 4,
         },
+        privacy: None,
     }
 }
 

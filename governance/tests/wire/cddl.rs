@@ -100,7 +100,10 @@ fn every_event_has_its_rule_and_fields() {
 #[test]
 fn every_command_has_its_rule_and_fields() {
     let of = |command: Command| (command.action().to_owned(), v1::encode_command(&command));
-    let fuller = samples::usage::contents().into_iter().chain(samples::secrets::contents());
+    let fuller = samples::usage::contents()
+        .into_iter()
+        .chain(samples::secrets::contents())
+        .chain(samples::privacy::contents());
     let fuller = fuller.map(|(_, command)| command);
     let all = samples::commands().into_iter().map(|(_, command)| command).chain(fuller);
     check_samples(all.map(of));

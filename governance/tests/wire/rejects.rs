@@ -147,6 +147,7 @@ fn rejects() -> Vec<Reject> {
     all.extend(payloads());
     all.extend(commands());
     all.extend(column_rules());
+    all.extend(privacy());
     all.extend(notes());
     all.extend(service());
     all.extend(usage());
@@ -523,6 +524,58 @@ fn column_rules() -> Vec<Reject> {
         ),
     ]
 }
+
+/// Differential privacy that is not of its form, and an event that says a default aloud.
+fn privacy() -> Vec<Reject> {
+    let with = |name: &str, value: Value| {
+        let (_, command) = samples::privacy::contents().swap_remove(0);
+        let Value::Map(mut content) = v1::encode_command(&command) else { unreachable!() };
+        let path = ["descriptor", "policy", "differential_privacy"];
+        at(&mut content, &path).insert(name.into(), value);
+        codec::encode(&Value::Map(content))
+    };
+    let aloud = {
+        let entries = samples::entries();
+        let found = entries.iter().find(|sealed| sealed.entry().kind == "RunRequested");
+        let mut entry = found.unwrap().entry().clone();
+        if let Value::Map(payload) = &mut entry.payload {
+            payload.insert("privacy".into(), Value::Array(Vec::new()));
+        }
+        seal(entry, &samples::service()).into_bytes()
+    };
+    let position = samples::entries()
+        .iter()
+        .find(|sealed| sealed.entry().kind == "RunRequested")
+        .map(|sealed| sealed.entry().position);
+    assert_eq!(position, Some(RUN_REQUESTED));
+    let of = |name, bytes, expected| reject(name, As::Dataset, bytes, expected);
+    vec![
+        of(
+            "content-privacy-with-unknown-field",
+            with("mechanism", Value::text("gaussian")),
+            "invalid_content: descriptor.policy.differential_privacy.mechanism: is not a known field",
+        ),
+        of(
+            "content-privacy-with-negative-groups",
+            with("groups_max", Value::Int(-1)),
+            "invalid_content: descriptor.policy.differential_privacy.groups_max: expected an integer from 0 to 2^64 - 1",
+        ),
+        of(
+            "content-privacy-without-budget",
+            with("budget", Value::Null),
+            "invalid_content: descriptor.policy.differential_privacy.budget: expected a map",
+        ),
+        reject(
+            "entry-with-empty-privacy",
+            As::Entry,
+            aloud,
+            "position 21: the payload is not that of its type: not the one encoding of this event",
+        ),
+    ]
+}
+
+/// Where the first of them stands in the samples.
+const RUN_REQUESTED: u64 = 21;
 
 /// The map at a path.
 fn at<'v>(map: &'v mut Map, path: &[&str]) -> &'v mut Map {

@@ -34,6 +34,8 @@ use chancery_ledger::entry::{Actor, Authority, Entry, Sealed, SignedContent, Wit
 use chancery_ledger::id::CommandId;
 use chancery_ledger::key::{Algorithm, PublicKey, SigningKey};
 
+#[path = "samples/privacy.rs"]
+pub mod privacy;
 #[path = "samples/secrets.rs"]
 pub mod secrets;
 #[path = "samples/usage.rs"]
@@ -85,6 +87,7 @@ pub fn descriptor() -> Descriptor {
                 count: 10,
             }),
             column_rules: Vec::new(),
+            differential_privacy: None,
         },
         encryption: Encryption::None,
         token_audience: None,
@@ -145,6 +148,7 @@ pub fn definition() -> Definition {
             parameter("t", Literal::Timestamp("2026-01-31 12:00:00.5".into())),
             parameter("x", Literal::Double("-1.5e3".into())),
         ],
+        privacy: None,
     }
 }
 
@@ -190,6 +194,7 @@ fn attested() -> Attested {
             segments: vec![SegmentRows { view: "result".into(), rows: 255, duration_ms: 23 }],
             rows_written: 256,
         },
+        privacy: None,
     }
 }
 
@@ -205,6 +210,8 @@ pub fn events() -> Vec<(Subject, Event)> {
     let mut events = first_events();
     events.extend(people::events());
     events.extend(secrets::events());
+    events.push((run_s(), privacy::requested().into()));
+    events.push((run_s(), privacy::succeeded(attested(), evidence("sev-snp")).into()));
     events
 }
 
@@ -297,7 +304,15 @@ fn first_events() -> Vec<(Subject, Event)> {
         ),
         (campaigns_s(), event::ConsentWithdrawn { kind: ConsentKind::Execution }.into()),
         (room(), event::ConsentRestored { kind: ConsentKind::Logging }.into()),
-        (run_s(), event::RunRequested { query: query_id(), digest: digest("binding") }.into()),
+        (
+            run_s(),
+            event::RunRequested {
+                query: query_id(),
+                digest: digest("binding"),
+                privacy: Vec::new(),
+            }
+            .into(),
+        ),
         (
             run_s(),
             event::RunRefused {

@@ -87,15 +87,17 @@ pub fn contents() -> Vec<Vector> {
 
 /// Contents with fields that are left out at their default.
 fn fuller_contents() -> Vec<Vector> {
-    let named = samples::usage::contents().into_iter().chain(samples::secrets::contents()).map(
-        |(name, command)| {
-            let index = json!({
-                "action": command.action(),
-                "decoded": to_json::value(&v1::encode_command(&command)),
-            });
-            vector("content", name, content(&command), index)
-        },
-    );
+    let fuller = samples::usage::contents()
+        .into_iter()
+        .chain(samples::secrets::contents())
+        .chain(samples::privacy::contents());
+    let named = fuller.map(|(name, command)| {
+        let index = json!({
+            "action": command.action(),
+            "decoded": to_json::value(&v1::encode_command(&command)),
+        });
+        vector("content", name, content(&command), index)
+    });
     named.collect()
 }
 

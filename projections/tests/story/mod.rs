@@ -232,6 +232,7 @@ impl Story {
                 allowed_columns: columns.iter().map(|(name, _)| (*name).to_owned()).collect(),
                 minimum_group: None,
                 column_rules: Vec::new(),
+                differential_privacy: None,
             },
         };
         self.plain(person, Subject::Dataset(id(number)), PublishDataset { descriptor })
@@ -257,6 +258,7 @@ impl Story {
             inputs: vec![input("flights", FLIGHTS), input("planes", PLANES)],
             output: id(RESULTS),
             parameters: Vec::new(),
+            privacy: None,
         }
     }
 
@@ -440,6 +442,7 @@ impl Story {
                 segments: vec![SegmentRows { view: "out".into(), rows: 3, duration_ms: 20 }],
                 rows_written: 3,
             },
+            privacy: None,
         };
         let (service, key) = (self.service.public().id(), self.executor.public());
         let bound = result_report_data(service, self.room, run, nonce, key, &result);

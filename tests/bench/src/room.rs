@@ -383,6 +383,7 @@ fn descriptor(number: usize) -> Descriptor {
             allowed_columns: vec!["region".to_owned(), "amount".to_owned()],
             minimum_group: None,
             column_rules: Vec::new(),
+            differential_privacy: None,
         },
     }
 }

@@ -83,7 +83,7 @@ fn dataset(
     Dataset {
         alias,
         columns: columns.iter().map(named).collect(),
-        policy: AccessPolicy { allowed_columns, minimum_group, column_rules: Vec::new() },
+        policy: AccessPolicy { allowed_columns, minimum_group, ..AccessPolicy::default() },
     }
 }
 

@@ -1,5 +1,6 @@
 //! Votes, queries, runs, releases, code.
 
+use chancery_governance::privacy::loss_text;
 use chancery_governance::query::DatasetVersion;
 use chancery_governance::run::Attested;
 
@@ -147,6 +148,10 @@ fn proposal(
             ("output", lines(lineage.iter().map(|line| Markup::text(line)))),
         ],
     );
+    if let Some(loss) = bound.privacy {
+        let text = format!("Each run costs {} of its inputs' privacy.", loss_text(loss));
+        body.paragraph("", &Markup::text(&text));
+    }
     for segment in &bound.segments {
         let text = format!("Segment {}, which makes ", segment.order);
         body.paragraph("", &Markup::text(&text).then(&Markup::code(&segment.view)));
@@ -262,6 +267,10 @@ fn result(body: &mut Body, result: &Attested, names: &Names<'_>) {
             ("rows written", Markup::text(&result.statistics.rows_written.to_string())),
         ],
     );
+    if let Some(noised) = &result.privacy {
+        let noise = words::noise(noised);
+        body.facts("The noise", &[("drawn", lines(noise.iter().map(|line| Markup::name(line))))]);
+    }
     let files = result.manifest.files.iter().map(|file| {
         vec![
             Markup::code(&file.path),

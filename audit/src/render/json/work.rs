@@ -145,6 +145,7 @@ fn result(result: &Attested) -> Value {
             })),
             "rows_written": statistics.rows_written,
         },
+        "privacy": result.privacy.as_ref().map(|noised| agreed::wire(&noised.encode())),
     })
 }
 
@@ -178,6 +179,7 @@ pub fn bound(bound: &Bound) -> Value {
             "view": segment.view,
             "sql": segment.sql,
         })),
+        "privacy": bound.privacy.map(|loss| agreed::wire(&loss.encode())),
         "parameters": list(&bound.parameters, |parameter| json!({
             "name": parameter.name,
             "type": words::literal(&parameter.value),

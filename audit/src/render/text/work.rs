@@ -1,5 +1,6 @@
 //! Datasets, queries, runs, and who got what by them.
 
+use chancery_governance::privacy::loss_text;
 use chancery_governance::run::Attested;
 
 use super::page::Page;
@@ -84,6 +85,9 @@ fn text(page: &mut Page, bound: &Bound, names: &Names<'_>) {
         let (kind, value) = (words::literal(&parameter.value), words::value(&parameter.value));
         page.line(4, &format!("parameter :{} = {value} ({kind})", parameter.name));
     }
+    if let Some(loss) = bound.privacy {
+        page.line(4, &format!("each run costs {}", loss_text(loss)));
+    }
     for (alias, version) in &bound.inputs {
         let dataset = names.dataset(version.dataset);
         page.line(4, &format!("reads {dataset} as {alias}, version {}", short(&version.digest)));
@@ -166,6 +170,9 @@ fn result(page: &mut Page, result: &Attested, names: &Names<'_>) {
         page.line(4, &format!("{rows} in {}, {} ms", segment.view, segment.duration_ms));
     }
     page.line(4, &format!("{} written", count(result.statistics.rows_written, "row")));
+    for line in result.privacy.iter().flat_map(words::noise) {
+        page.line(4, &line);
+    }
     for file in &result.manifest.files {
         page.line(4, &format!("file {}, {}", file.path, count(file.bytes, "byte")));
         page.line(6, &file.digest.to_string());

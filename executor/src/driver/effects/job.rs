@@ -52,6 +52,12 @@ impl<B: Backend> Tools<B> {
         run: RunKey,
     ) -> Result<Option<spec::Refusal>, StepError> {
         let Some(spec) = &look.spec else { return Ok(None) };
+        if look.job.attempts > 0 && is_private(look) {
+            // It may have drawn its noise and left the result where its receiver reads. Another one
+            // would have other noise, and two of them tell more than one that was paid for.
+            let detail = "the engine ended early, and noise is drawn once a run".to_owned();
+            return Ok(Some(spec::Refusal { code: "privacy_run_interrupted", detail }));
+        }
         if look.job.attempts > 0 {
             // What a dead engine of this very run may have left.
             self.remove_result(run, &spec.output)?;
@@ -102,4 +108,10 @@ impl<B: Backend> Tools<B> {
         }
         Ok(())
     }
+}
+
+/// Whether the run's query states what it costs in privacy.
+fn is_private(look: &Look<'_>) -> bool {
+    let query = look.state.queries.get(&look.run.query);
+    query.is_some_and(|query| query.definition.privacy.is_some())
 }

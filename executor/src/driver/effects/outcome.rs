@@ -2,6 +2,7 @@
 
 use chancery_governance::command::{Command, SucceedRun};
 use chancery_governance::consent::ConsentKind;
+use chancery_governance::privacy::plan;
 use chancery_governance::run::Attested;
 use chancery_governance::state::run::Stage;
 
@@ -34,6 +35,9 @@ impl<B: Backend> Tools<B> {
         {
             return invalid("the application tells of another run, query or job spec");
         }
+        if !plan::told(look.state, &proposal.binding, told.privacy.as_ref()) {
+            return invalid("the application tells of other noise than the query takes");
+        }
         let Some(output) = look.state.dataset_at(&proposal.binding.output) else {
             return invalid("the output dataset's version is not in the log");
         };
@@ -48,7 +52,8 @@ impl<B: Backend> Tools<B> {
             }
         }
         let mut statistics = told.statistics.clone();
-        if look.state.is_withheld(look.run.query, ConsentKind::Telemetry) {
+        let private = proposal.binding.definition.privacy.is_some();
+        if private || look.state.is_withheld(look.run.query, ConsentKind::Telemetry) {
             // What the manifest says anyway stays.
             statistics.inputs.clear();
             statistics.segments.clear();
@@ -62,6 +67,7 @@ impl<B: Backend> Tools<B> {
             job_spec: job.job_spec,
             manifest: told.manifest.clone(),
             statistics,
+            privacy: told.privacy.clone(),
         };
         let held = (run.run, look.run);
         let evidence = evidence::of_result(look.state, held, self.key.public(), &result);

@@ -4,6 +4,7 @@ mod accepted;
 mod floors;
 mod literals;
 mod nested;
+mod private;
 mod properties;
 mod refused;
 mod refused_corpus;
@@ -39,6 +40,7 @@ fn dataset(
             allowed_columns: open.map(|(name, _)| (*name).to_owned()).collect(),
             minimum_group,
             column_rules: Vec::new(),
+            differential_privacy: None,
         },
     }
 }

@@ -81,6 +81,14 @@ const ELSEWHERE: &[RefusalCode] = &[
     RefusalCode::InvalidParameter,
     RefusalCode::InvalidInput,
     RefusalCode::InvalidName,
+    // An input with differential privacy gets these: see `private.rs`.
+    RefusalCode::PrivacyInput,
+    RefusalCode::PrivacyForm,
+    RefusalCode::PrivacyJoin,
+    RefusalCode::PrivacyOutput,
+    RefusalCode::PrivacyBounds,
+    RefusalCode::PrivacyKey,
+    RefusalCode::PrivacyExpression,
     // By its nature: it is what would show that the analysis is wrong.
     RefusalCode::NotPrintable,
 ];

@@ -4,11 +4,11 @@ use chancery_ledger::id::{QueryId, RunId};
 
 use super::super::lifecycle::Standing;
 use super::super::run::Stage;
-use super::super::spent::Spent;
 use super::super::{Collaboration, Recorded};
 use super::{SUBJECT, actor};
 use crate::budget;
 use crate::event;
+use crate::privacy::Charge;
 use crate::query::DatasetVersion;
 use crate::subject::Subject;
 
@@ -57,8 +57,10 @@ pub(super) fn request(
     state: &mut Collaboration,
     at: &Recorded,
     query: QueryId,
+    privacy: Vec<Charge>,
 ) -> Result<(), &'static str> {
     let Subject::Run(run) = at.subject else { return Err(SUBJECT) };
+    state.loss.request(run, at.time_ms, privacy);
     let query = state.queries.get(&query);
     let datasets = query.map(|query| budget::counted(&query.definition)).unwrap_or_default();
     state.spent.request(run, at.time_ms, actor(at)?, datasets);
@@ -68,14 +70,22 @@ pub(super) fn request(
 pub(super) fn end(state: &mut Collaboration, at: &Recorded) -> Result<(), &'static str> {
     let Subject::Run(run) = at.subject else { return Err(SUBJECT) };
     state.spent.end(run);
+    state.loss.end(run);
     Ok(())
 }
 
 /// A run has come to `stage`.
-pub(super) fn moved(spent: &mut Spent, run: RunId, stage: &Stage) {
+pub(super) fn moved(state: &mut Collaboration, run: RunId, stage: &Stage) {
+    let Collaboration { spent, loss, .. } = state;
     match stage {
         Stage::Requested => {}
-        Stage::Admitted(_) | Stage::Submitted(..) | Stage::Started(..) => spent.admit(run),
-        Stage::Ended(_) => spent.end(run),
+        Stage::Admitted(_) | Stage::Submitted(..) | Stage::Started(..) => {
+            spent.admit(run);
+            loss.admit(run);
+        }
+        Stage::Ended(_) => {
+            spent.end(run);
+            loss.end(run);
+        }
     }
 }

@@ -9,6 +9,8 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chancery_ledger::codec::{self, Value};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::{Entry, Sealed, seal};
@@ -161,6 +163,7 @@ impl Files {
                 size: json["size"].as_u64().unwrap(),
                 root: json["root"].as_str().unwrap().parse().unwrap(),
                 transaction: json["transaction"].as_str().unwrap().parse().unwrap(),
+                service: STANDARD.decode(json["service"].as_str().unwrap()).unwrap(),
                 receipt: json["receipt"].as_str().unwrap().as_bytes().to_vec(),
             }
         };
@@ -179,6 +182,7 @@ impl Files {
             "size": batch.size,
             "root": batch.root.to_string(),
             "transaction": batch.transaction.to_string(),
+            "service": STANDARD.encode(&batch.service),
             "receipt": String::from_utf8(batch.receipt.clone()).unwrap(),
         });
         let path = self.path(c, "kept");
