@@ -127,17 +127,14 @@ pub fn seal(entry: Entry, key: &SigningKey) -> Sealed {
     Sealed { leaf: merkle::leaf_hash(&bytes), bytes, key_id: key.public().id(), entry }
 }
 
-/// Reads an entry, and what `keep` takes of the message that it is.
-fn read<T>(
-    bytes: &[u8],
-    keep: impl FnOnce(&cose::Parts<'_>) -> T,
-) -> Result<(KeyId, Entry, T), OpenError> {
+/// Reads an entry and the message that it is, in place.
+fn read(bytes: &[u8]) -> Result<(cose::Parts<'_>, Entry), OpenError> {
     if bytes.len() > SEALED_LEN_MAX {
         return Err(OpenError::TooLong);
     }
     let parts = cose::parts(ContentType::Entry, bytes).map_err(OpenError::Envelope)?;
     let entry = wire::v1::decode_entry(parts.payload)?;
-    Ok((parts.key_id, entry, keep(&parts)))
+    Ok((parts, entry))
 }
 
 impl Sealed {
@@ -147,7 +144,8 @@ impl Sealed {
     ///
     /// [`OpenError`].
     pub fn parse(bytes: Vec<u8>) -> Result<Self, OpenError> {
-        let (key_id, entry, _) = read(&bytes, |_| ())?;
+        let (parts, entry) = read(&bytes)?;
+        let key_id = parts.key_id;
         Ok(Self { leaf: merkle::leaf_hash(&bytes), bytes, key_id, entry })
     }
 
@@ -168,7 +166,8 @@ impl Sealed {
     ///
     /// [`OpenError`], but for [`OpenError::Seal`].
     pub fn parse_signed(bytes: Vec<u8>) -> Result<(Self, cose::Sign1), OpenError> {
-        let (key_id, entry, message) = read(&bytes, |parts| parts.to_message())?;
+        let (parts, entry) = read(&bytes)?;
+        let (key_id, message) = (parts.key_id, parts.to_message());
         Ok((Self { leaf: merkle::leaf_hash(&bytes), bytes, key_id, entry }, message))
     }
 

@@ -160,12 +160,14 @@ mod tests {
                     Some(number) => {
                         prop_assert_eq!(map.insert(key.clone(), of(number)), tree.insert(key, of(number)));
                     }
-                    None => match &key {
-                        Key::Text(TextKey(text)) => {
-                            prop_assert_eq!(map.remove_text(text), tree.remove(&key));
-                        }
-                        _ => prop_assert_eq!(map.remove(&key), tree.remove(&key)),
-                    },
+                    None => {
+                        let removed = if let Key::Text(TextKey(text)) = &key {
+                            map.remove_text(text)
+                        } else {
+                            map.remove(&key)
+                        };
+                        prop_assert_eq!(removed, tree.remove(&key));
+                    }
                 }
             }
             prop_assert!(map.iter().eq(&tree));
