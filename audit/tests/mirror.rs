@@ -1,6 +1,8 @@
 //! Receipts of the mirror in a bundle: verified against the log's own tree, and whatever is done to
 //! them is found out.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 mod story;
 
 use std::collections::BTreeSet;

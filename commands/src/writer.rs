@@ -172,29 +172,30 @@ impl Writers {
 
     /// Hands a request to its collaboration's writer, or answers it where that is not possible.
     fn enqueue(&self, app: &App, request: Request) {
-        if let Err(request) = self.try_enqueue(app, request) {
+        if let Some(request) = self.without_room(app, request) {
             let _ = request.reply.send(Err(busy()));
         }
     }
 
-    fn try_enqueue(&self, app: &App, mut request: Request) -> Result<(), Request> {
+    /// Hands a request to its collaboration's writer; gives it back where there is no room for it.
+    fn without_room(&self, app: &App, mut request: Request) -> Option<Request> {
         let collaboration = request.incoming.collaboration;
         let mut queues = self.queues();
         if let Some(queue) = queues.get(&collaboration) {
             match queue.try_send(request) {
-                Ok(()) => return Ok(()),
-                Err(TrySendError::Full(returned)) => return Err(returned),
+                Ok(()) => return None,
+                Err(TrySendError::Full(returned)) => return Some(returned),
                 Err(TrySendError::Closed(returned)) => request = returned,
             }
         }
         queues.retain(|_, queue| !queue.is_closed());
         if queues.len() >= WRITERS_MAX {
-            return Err(request);
+            return Some(request);
         }
         let queue = actor::spawn(app, collaboration);
-        queue.try_send(request).map_err(TrySendError::into_inner)?;
+        let returned = queue.try_send(request).err().map(TrySendError::into_inner);
         queues.insert(collaboration, queue);
-        Ok(())
+        returned
     }
 
     fn queues(&self) -> MutexGuard<'_, HashMap<CollaborationId, mpsc::Sender<Request>>> {

@@ -81,10 +81,9 @@ impl Jobs {
         for (number, (dataset, secret)) in secrets.iter().enumerate() {
             let comma = if number == 0 { "" } else { "," };
             let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(secret));
-            text.push_str(comma);
-            text.push_str(&format!("\"{dataset}\":\""));
-            text.push_str(&secret);
-            text.push('"');
+            for part in [comma, "\"", &dataset.to_string(), "\":\"", &secret, "\""] {
+                text.push_str(part);
+            }
         }
         text.push('}');
         key::put(&folder, &path, text.as_bytes())

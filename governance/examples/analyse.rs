@@ -82,6 +82,7 @@ fn told(analysis: &Analysis, loss: Option<Loss>) -> Value {
 }
 
 /// What an input asks for, if it does; nothing where that is not of the wire form.
+#[expect(clippy::option_option, reason = "not asked for, or asked for in a form that is none")]
 fn asked(query: &Value, alias: &str) -> Option<Option<DifferentialPrivacy>> {
     match query.get("privacy").and_then(|asked| asked.get(alias)) {
         Some(policy) => DifferentialPrivacy::decode(of_json(policy)).ok().map(Some),

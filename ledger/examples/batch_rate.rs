@@ -1,5 +1,10 @@
 //! How long a signature takes to check, alone and in batches.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "an example prints")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "an example measures and prints"
+)]
 
 use std::time::Instant;
 

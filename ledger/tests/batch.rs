@@ -43,7 +43,9 @@ fn honest_batch(len: usize) -> Vec<Signed> {
 /// `H(R, A, M)` as a scalar (RFC 8032 section 5.1.6).
 fn challenge(r: &[u8], key: &[u8], message: &[u8]) -> Scalar {
     let mut hash = ring::digest::Context::new(&ring::digest::SHA512);
-    [r, key, message].into_iter().for_each(|part| hash.update(part));
+    for part in [r, key, message] {
+        hash.update(part);
+    }
     Scalar::from_bytes_mod_order_wide(hash.finish().as_ref().try_into().unwrap())
 }
 

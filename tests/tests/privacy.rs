@@ -1,7 +1,7 @@
 //! Differential privacy from end to end: a dataset that asks for it, a query that states what it costs,
 //! a run on real Spark whose result is noised, and the one after it refused before it runs.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on says why")]
+#![allow(clippy::unwrap_used, reason = "a test that can't go on says why")]
 
 use chancery_tests::{Room, Shape, offline, write};
 use serde_json::json;

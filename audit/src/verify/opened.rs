@@ -69,7 +69,9 @@ impl Directory {
             .map(|bytes| {
                 let (sealed, seal) = Sealed::parse_signed(bytes)?;
                 // Before any signature is checked: a later entry may be signed with it.
-                key_of(sealed.entry()).into_iter().for_each(|key| self.add(key));
+                if let Some(key) = key_of(sealed.entry()) {
+                    self.add(key);
+                }
                 seals.push(seal);
                 let prepared = Prepared::all_of(&sealed);
                 Ok(Box::new(Opened { sealed, seal_proven: false, prepared }))

@@ -101,8 +101,8 @@ fn text(app: &App) -> String {
     let lag_ms = logs.values().map(|log| log.lag_ms(now_ms)).max().unwrap_or(0);
     gauge("logs", "Logs, by how their mirror stands.", &states);
     gauge("entries", "Entries with a verified receipt.", &one(sum(|log| log.mirrored)));
-    gauge("lag_entries", "Entries without one.", &one(sum(|log| log.lag())));
-    let most = logs.values().map(|log| log.lag()).max().unwrap_or(0);
+    gauge("lag_entries", "Entries without one.", &one(sum(chancery_mirror::LogStatus::lag)));
+    let most = logs.values().map(chancery_mirror::LogStatus::lag).max().unwrap_or(0);
     gauge("lag_entries_max", "Entries without one in the log with most of them.", &one(most));
     let help = "For how long the oldest entry without a receipt has been in its log.";
     gauge("lag_seconds", help, &one(lag_ms / 1_000));

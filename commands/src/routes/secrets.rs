@@ -330,7 +330,7 @@ fn issuer(app: &App) -> Result<&str, Problem> {
     })
 }
 
-/// What a store must know to verify tokens of runs: OpenID Connect Discovery 1.0.
+/// What a store must know to verify tokens of runs: `OpenID` Connect Discovery 1.0.
 #[utoipa::path(get, path = "/.well-known/openid-configuration", tag = "secrets", security(()),
     responses((status = 200, body = serde_json::Value)))]
 async fn discovery(State(app): State<App>) -> Result<Json<serde_json::Value>, Problem> {

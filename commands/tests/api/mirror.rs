@@ -59,7 +59,13 @@ fn has_line(metrics: &str, line: &str) -> bool {
 async fn every_entry_gets_a_receipt_that_verifies() {
     let (room, gate) = room_at(Stage::Proposed).await;
     let size = until_mirrored(&room.service, room.id).await;
-    let leaves: Vec<_> = room.service.entries(room.id).await.iter().map(|it| it.leaf()).collect();
+    let leaves: Vec<_> = room
+        .service
+        .entries(room.id)
+        .await
+        .iter()
+        .map(chancery_ledger::entry::Sealed::leaf)
+        .collect();
     assert_eq!(leaves.len() as u64, size);
     for position in 0..size {
         let answer = room.contosso.reads(&room.path(&format!("/receipts/{position}"))).await;

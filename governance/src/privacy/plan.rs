@@ -39,7 +39,7 @@ pub fn faults(definition: &Definition, inputs: &[&Descriptor], analysis: &Analys
     let mut fault = |code, detail: String| faults.push(Reason::new(code, detail));
     let mut wrong = |detail: String| fault(Code::InvalidPrivacyLoss, format!("privacy: {detail}"));
     let ((descriptor, policy), loss, plan) = match (asked, definition.privacy, &analysis.private) {
-        (None, None, _) => return faults,
+        (None, None, _) | (Some(_), Some(_), None) => return faults,
         (None, Some(_), _) => {
             wrong("no input asks for differential privacy".to_owned());
             return faults;
@@ -48,7 +48,6 @@ pub fn faults(definition: &Definition, inputs: &[&Descriptor], analysis: &Analys
             wrong(format!("{} asks for it: say what a run costs", descriptor.name));
             return faults;
         }
-        (Some(_), Some(_), None) => return faults,
         (Some(asked), Some(loss), Some(plan)) => (asked, loss, plan),
     };
     let most = policy.query_epsilon_micro_max;

@@ -9,8 +9,8 @@ use chancery_governance::event::Event;
 use chancery_governance::privacy::budget::standing;
 use chancery_governance::privacy::{
     BUDGET_EPSILON_MICRO_MAX, Bounds, Charge, DECIMALS_MAX, DELTA_PICO_MAX, DISCRETE_LAPLACE,
-    DeclaredValues, DifferentialPrivacy, EPSILON_MICRO_MAX, EPSILON_MICRO_MIN, GROUPS_MAX, Loss,
-    LossBudget, Mechanism, Noised, ROWS_MAX, VALUE_BYTES_MAX, VALUES_MAX,
+    DeclaredValues, DifferentialPrivacy, Drawn, EPSILON_MICRO_MAX, EPSILON_MICRO_MIN, GROUPS_MAX,
+    Loss, LossBudget, Mechanism, Noised, ROWS_MAX, VALUE_BYTES_MAX, VALUES_MAX,
 };
 use chancery_governance::query::{Definition, Input, PostFilter, PreCondition, Segment};
 use chancery_governance::readiness::{Asked, readiness_at};
@@ -251,14 +251,13 @@ fn noised(threshold: u64) -> Noised {
         scale_milli: chancery_governance::privacy::scale_milli(sensitivity, share).unwrap(),
         threshold,
     };
-    use chancery_governance::privacy::Drawn::{Count, Groups, Sum};
     Noised {
         epsilon_micro: COST.epsilon_micro,
         delta_pico: COST.delta_pico,
         mechanisms: vec![
-            mechanism("total", Sum, 600, None),
-            mechanism("spend", Count, 6, None),
-            mechanism("__chancery_units", Groups, 2, Some(threshold)),
+            mechanism("total", Drawn::Sum, 600, None),
+            mechanism("spend", Drawn::Count, 6, None),
+            mechanism("__chancery_units", Drawn::Groups, 2, Some(threshold)),
         ],
     }
 }

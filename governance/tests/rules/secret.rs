@@ -150,7 +150,8 @@ fn what_was_released_is_not_handed_out_after_a_withdrawal() {
 
 #[test]
 fn everything_that_admitted_a_run_is_checked_again() {
-    let changes: [(fn(&mut World), Code); 6] = [
+    type Change = (fn(&mut World), Code);
+    let changes: [Change; 6] = [
         (
             |world| {
                 let pause = PauseCollaboration { reason: "An incident.".into() };
@@ -393,6 +394,7 @@ fn who_has_left_an_ended_run_gets_nothing() {
     gets_nothing(world, Code::RunAlreadyEnded);
 }
 
+#[expect(clippy::too_many_lines, reason = "a list")]
 pub fn cases() -> Vec<Case> {
     vec![
         case("a secret by another than the dataset's owner", Code::NotTheDatasetOwner, || {

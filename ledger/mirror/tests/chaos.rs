@@ -138,7 +138,7 @@ async fn either_side_is_killed() {
         Driver::new(ledger.clone(), Arc::new(Files::open(&folder.0, &ids)), support::options());
     let status = driver.status();
     let running = tokio::spawn(driver.run(std::future::pending()));
-    tokio::time::timeout(Duration::from_secs(600), async {
+    tokio::time::timeout(Duration::from_mins(10), async {
         while !mirrored(&status, &logs) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

@@ -156,18 +156,15 @@ mod tests {
             let mut tree: BTreeMap<_, _> = pairs.clone().collect();
             let mut map: Map = pairs.collect();
             for (key, number) in then {
-                match number {
-                    Some(number) => {
-                        prop_assert_eq!(map.insert(key.clone(), of(number)), tree.insert(key, of(number)));
-                    }
-                    None => {
-                        let removed = if let Key::Text(TextKey(text)) = &key {
-                            map.remove_text(text)
-                        } else {
-                            map.remove(&key)
-                        };
-                        prop_assert_eq!(removed, tree.remove(&key));
-                    }
+                if let Some(number) = number {
+                    prop_assert_eq!(map.insert(key.clone(), of(number)), tree.insert(key, of(number)));
+                } else {
+                    let removed = if let Key::Text(TextKey(text)) = &key {
+                        map.remove_text(text)
+                    } else {
+                        map.remove(&key)
+                    };
+                    prop_assert_eq!(removed, tree.remove(&key));
                 }
             }
             prop_assert!(map.iter().eq(&tree));

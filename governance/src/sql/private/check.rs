@@ -157,16 +157,14 @@ impl Check<'_, '_> {
     }
 
     fn join(&mut self, join: &Join, at: Span) {
-        let constraint = match &join.join_operator {
-            JoinOperator::Join(constraint)
-            | JoinOperator::Inner(constraint)
-            | JoinOperator::Left(constraint)
-            | JoinOperator::LeftOuter(constraint)
-            | JoinOperator::CrossJoin(constraint) => constraint,
-            _ => {
-                let detail = "it is joined by INNER, LEFT and CROSS, each row for itself";
-                return self.refuse(RefusalCode::PrivacyJoin, Clause::Join, at, detail);
-            }
+        let (JoinOperator::Join(constraint)
+        | JoinOperator::Inner(constraint)
+        | JoinOperator::Left(constraint)
+        | JoinOperator::LeftOuter(constraint)
+        | JoinOperator::CrossJoin(constraint)) = &join.join_operator
+        else {
+            let detail = "it is joined by INNER, LEFT and CROSS, each row for itself";
+            return self.refuse(RefusalCode::PrivacyJoin, Clause::Join, at, detail);
         };
         match constraint {
             JoinConstraint::On(condition) => self.total(condition, Clause::Join, at),
@@ -228,21 +226,10 @@ impl Check<'_, '_> {
 
     /// The declared values of a key that is a column of the input.
     fn declared(&self, key: &Expr, qualifier: &str) -> Option<Vec<String>> {
-        let column = self.column(key, qualifier)?;
+        let column = column_of(key, qualifier)?;
         let declared = &self.input.policy.declared;
         let found = declared.iter().find(|one| one.column.eq_ignore_ascii_case(&column))?;
         Some(found.values.clone())
-    }
-
-    /// The column of the input that an expression is.
-    fn column(&self, expr: &Expr, qualifier: &str) -> Option<String> {
-        match bare(expr) {
-            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-                [of, name] if of.value == qualifier => Some(name.value.clone()),
-                _ => None,
-            },
-            _ => None,
-        }
     }
 
     fn columns(
@@ -303,7 +290,7 @@ impl Check<'_, '_> {
             FunctionArgExpr::Expr(expr) => expr,
             _ => return Err(None),
         };
-        let column = self.column(argument, qualifier);
+        let column = column_of(argument, qualifier);
         match (call.name.to_string().as_str(), distinct) {
             ("COUNT", true) => column
                 .filter(|column| column.eq_ignore_ascii_case(&self.input.policy.unit))
@@ -339,4 +326,15 @@ impl Check<'_, '_> {
 
 fn joined(join: &Join) -> &TableFactor {
     &join.relation
+}
+
+/// The column of the input that an expression is.
+fn column_of(expr: &Expr, qualifier: &str) -> Option<String> {
+    match bare(expr) {
+        Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+            [of, name] if of.value == qualifier => Some(name.value.clone()),
+            _ => None,
+        },
+        _ => None,
+    }
 }

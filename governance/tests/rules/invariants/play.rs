@@ -295,8 +295,13 @@ fn fit(act: &Act) -> Who {
         | Act::Erase(n)
         | Act::Limit(n, _)
         | Act::Consent(n, ..) => Who::MEMBERS[usize::from(*n) % 3],
-        Act::Store(_) | Act::EraseSecret => Who::Litware,
-        Act::Policy(_) | Act::Pause | Act::Resume | Act::Close | Act::Demand(_) => Who::Litware,
+        Act::Store(_)
+        | Act::EraseSecret
+        | Act::Policy(_)
+        | Act::Pause
+        | Act::Resume
+        | Act::Close
+        | Act::Demand(_) => Who::Litware,
         Act::Agree(act) => agree::fit(*act),
         Act::Reject(..) => Who::Contosso,
         Act::Draft(..)

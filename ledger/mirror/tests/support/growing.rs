@@ -105,11 +105,14 @@ impl Growing {
     }
 }
 
+/// Entries of a log that were read, and how many bytes of its file.
+type Entries = (CollaborationId, Vec<Vec<u8>>, u64);
+
 /// Logs and receipts in files of a folder, as one process sees them. Another one may append entries
 /// meanwhile.
 pub struct Files {
     folder: PathBuf,
-    read: Mutex<Vec<(CollaborationId, Vec<Vec<u8>>, u64)>>,
+    read: Mutex<Vec<Entries>>,
     /// Sizes up to which this process knows receipts to be kept: it is the one that keeps them.
     sizes: Mutex<BTreeMap<CollaborationId, u64>>,
 }
