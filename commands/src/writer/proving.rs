@@ -5,13 +5,17 @@
 use std::num::NonZero;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chancery_ledger::batch::{BATCH_MAX, Seed};
+use chancery_ledger::batch::Seed;
 use chancery_ledger::cose;
 use chancery_ledger::key::PublicKey;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::Request;
 use crate::App;
+
+/// Signatures checked together, at most: with larger batches all callers wait for one check, then all
+/// for their writers, and the two stages no longer overlap.
+const TOGETHER_MAX: usize = 256;
 
 /// Commands whose signatures wait to be checked. What waits is bounded with all that the writers
 /// hold: [`super::QUEUE_KIB_MAX`].
@@ -85,7 +89,7 @@ impl Turn {
             self.over = true;
             return None;
         }
-        let len = state.waiting.len().min(BATCH_MAX);
+        let len = state.waiting.len().min(TOGETHER_MAX);
         Some(state.waiting.drain(..len).collect())
     }
 }
