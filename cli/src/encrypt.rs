@@ -5,9 +5,9 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use chancery_commands::clock::random;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::hkdf::{self, HKDF_SHA256, Salt};
-use ring::rand::{SecureRandom as _, SystemRandom};
 
 /// Bytes of a data key.
 pub const KEY_LEN: usize = 32;
@@ -24,17 +24,6 @@ const INFO: &[u8] = b"chancery/v1/encrypted-file";
 
 fn other(what: &'static str) -> io::Error {
     io::Error::other(what)
-}
-
-/// Fresh random bytes.
-///
-/// # Errors
-///
-/// Where the operating system gives none.
-pub fn random<const N: usize>() -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| other("no randomness"))?;
-    Ok(bytes)
 }
 
 /// Encrypts every file below `from` into a file of the same name and [`SUFFIX`] below `to`, which must
@@ -58,7 +47,8 @@ pub fn folder(key: &[u8; KEY_LEN], from: &Path, to: &Path) -> io::Result<usize> 
         }
         let mut clear = File::open(from.join(name))?;
         let mut sealed = File::create_new(target)?;
-        file(key, &random()?, text, &mut clear, &mut sealed)?;
+        let salt = random().map_err(io::Error::other)?;
+        file(key, &salt, text, &mut clear, &mut sealed)?;
         sealed.sync_all()?;
     }
     Ok(names.len())

@@ -138,7 +138,8 @@ impl Writers {
         incoming: Incoming,
         authority: Authority,
     ) -> Result<Outcome, Problem> {
-        let kib = u32::try_from(size(&authority) / 1024 + 1).unwrap_or(QUEUE_KIB_MAX);
+        // What a command holds while it waits, but for some hundred bytes.
+        let kib = u32::try_from(authority.carried_len() / 1024 + 1).unwrap_or(QUEUE_KIB_MAX);
         let room = Arc::clone(&self.room).try_acquire_many_owned(kib).map_err(|_| busy())?;
         let (reply, outcome) = oneshot::channel();
         let mut request = Request {
@@ -228,15 +229,4 @@ fn busy() -> Problem {
         "log_busy",
         "Too many commands wait for this log. Send the same command again in a moment.",
     )
-}
-
-/// Bytes that a command holds while it waits, but for some hundred.
-fn size(authority: &Authority) -> usize {
-    match authority {
-        Authority::MemberSigned(signed)
-        | Authority::ExecutorSigned(signed)
-        | Authority::ServiceSigned(signed) => signed.message.len() + signed.content.len(),
-        Authority::ServiceWitnessed(witness) => witness.content.len(),
-        Authority::Consequence(_) => 0,
-    }
 }

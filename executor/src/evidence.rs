@@ -30,15 +30,7 @@ pub fn of_secret(
     (key, recipient): (&PublicKey, &SealingKey),
     (dataset, application): (DatasetId, Digest),
 ) -> Evidence {
-    let request = Requested {
-        audience: state.service_key.id(),
-        collaboration: state.id,
-        run: id,
-        nonce: run.request_leaf,
-        executor: key,
-        recipient,
-        dataset,
-    };
+    let request = Requested::of(state, (id, run), (key, recipient), dataset);
     insecure_virtual::evidence(application, request.secret_report_data())
 }
 

@@ -348,3 +348,18 @@ commands! {
         evidence: Evidence,
     }
 }
+
+impl Command {
+    /// The evidence that it brings, where it brings any.
+    pub const fn evidence(&self) -> Option<&Evidence> {
+        match self {
+            Self::AdmitRun(command) => Some(&command.evidence),
+            Self::SucceedRun(command) => Some(&command.evidence),
+            Self::RotateServiceKey(command) => Some(&command.evidence),
+            Self::ReleaseSecret(command) => Some(&command.evidence),
+            Self::MintToken(command) => Some(&command.evidence),
+            Self::AttestService(command) => Some(&command.evidence),
+            _ => None,
+        }
+    }
+}

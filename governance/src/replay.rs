@@ -194,17 +194,11 @@ impl Replay {
 
 /// What the decision took from outside, as the stored event has it; evidence is verified again.
 fn recorded_facts(command: &Command, event: &Event, verify: VerifyEvidence<'_>) -> Facts {
-    let evidence = match command {
-        Command::AdmitRun(command) => Some(&command.evidence),
-        Command::SucceedRun(command) => Some(&command.evidence),
-        Command::RotateServiceKey(command) => Some(&command.evidence),
-        Command::ReleaseSecret(command) => Some(&command.evidence),
-        Command::MintToken(command) => Some(&command.evidence),
-        Command::AttestService(command) => Some(&command.evidence),
-        _ => None,
+    let mut facts = Facts {
+        email: EmailProof::Recorded,
+        verdict: command.evidence().map(verify),
+        ..Facts::default()
     };
-    let mut facts =
-        Facts { email: EmailProof::Recorded, verdict: evidence.map(verify), ..Facts::default() };
     match event {
         Event::CollaborationCreated(created) => {
             facts.service = Some(Service {

@@ -181,6 +181,17 @@ pub struct RunSecrets {
     pub requests: u64,
 }
 
+impl RunSecrets {
+    /// Whether that executor was given the secret of a dataset.
+    pub fn has_secret(&self, executor: KeyId, dataset: DatasetId) -> bool {
+        self.given.iter().any(|given| {
+            given.executor == executor
+                && given.version.dataset == dataset
+                && matches!(given.what, GivenWhat::Secret(_))
+        })
+    }
+}
+
 /// Who a token speaks for: a dataset's owner, dataset and run in a collaboration. A store grants
 /// access by its beginning, `<collaboration>/<owner>/<dataset>`, so that nobody's dataset names
 /// another's.

@@ -168,17 +168,12 @@ const ENVELOPE_LEN_MAX: usize = 4096;
 /// Checks that each event will fit into an entry: one that is sealed and can't be opened again
 /// would end the log.
 fn check_size(decision: &Decision, authority: &Authority) -> Result<(), Rejection> {
-    let mut authority_len = match authority {
-        Authority::MemberSigned(signed)
-        | Authority::ExecutorSigned(signed)
-        | Authority::ServiceSigned(signed) => signed.message.len() + signed.content.len(),
-        Authority::ServiceWitnessed(witness) => {
-            let texts = [&witness.issuer, &witness.subject, &witness.key_id, &witness.action];
-            let tenant = witness.tenant.as_ref().map_or(0, String::len);
-            texts.iter().map(|text| text.len()).sum::<usize>() + tenant + witness.content.len()
-        }
-        Authority::Consequence(_) => 0,
-    };
+    let mut authority_len = authority.carried_len();
+    if let Authority::ServiceWitnessed(witness) = authority {
+        let texts = [&witness.issuer, &witness.subject, &witness.key_id, &witness.action];
+        let tenant = witness.tenant.as_ref().map_or(0, String::len);
+        authority_len += texts.iter().map(|text| text.len()).sum::<usize>() + tenant;
+    }
     for (_, event) in &decision.events {
         let payload_len = codec::encoded_len(&crate::wire::v1::encode_event(event));
         if payload_len + authority_len + ENVELOPE_LEN_MAX > SEALED_LEN_MAX {
@@ -203,14 +198,7 @@ pub const CARRIED_LEN_MAX: usize = 4 << 10;
 /// As [`carried`], before the command's turn: nothing where it is longer than [`CARRIED_LEN_MAX`],
 /// or is none. What is wrong with it, its turn says.
 pub fn carried_early(authority: &Authority) -> Option<Carried> {
-    let len = match authority {
-        Authority::MemberSigned(signed)
-        | Authority::ExecutorSigned(signed)
-        | Authority::ServiceSigned(signed) => signed.message.len() + signed.content.len(),
-        Authority::ServiceWitnessed(witness) => witness.content.len(),
-        Authority::Consequence(_) => return None,
-    };
-    if len <= CARRIED_LEN_MAX { carried(authority).ok() } else { None }
+    if authority.carried_len() <= CARRIED_LEN_MAX { carried(authority).ok() } else { None }
 }
 
 /// Reads the command that an authority carries; checks no signature.

@@ -92,6 +92,19 @@ pub struct Witness {
     pub content: Vec<u8>,
 }
 
+impl Authority {
+    /// Bytes of what it carries: the signed message and its content, or the witnessed content.
+    pub const fn carried_len(&self) -> usize {
+        match self {
+            Self::MemberSigned(signed)
+            | Self::ExecutorSigned(signed)
+            | Self::ServiceSigned(signed) => signed.message.len() + signed.content.len(),
+            Self::ServiceWitnessed(witness) => witness.content.len(),
+            Self::Consequence(_) => 0,
+        }
+    }
+}
+
 /// A sealed entry: its bytes as stored, their leaf hash, and what they say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {

@@ -63,8 +63,7 @@ impl Directory {
         &self,
         batch: impl IntoIterator<Item = Vec<u8>>,
     ) -> Vec<Result<Box<Opened>, OpenError>> {
-        let mut seals = Vec::new();
-        let mut opened: Vec<_> = batch
+        let mut opened: Vec<Result<(Box<Opened>, Sign1), OpenError>> = batch
             .into_iter()
             .map(|bytes| {
                 let (sealed, seal) = Sealed::parse_signed(bytes)?;
@@ -72,42 +71,35 @@ impl Directory {
                 if let Some(key) = key_of(sealed.entry()) {
                     self.add(key);
                 }
-                seals.push(seal);
                 let prepared = Prepared::all_of(&sealed);
-                Ok(Box::new(Opened { sealed, seal_proven: false, prepared }))
+                Ok((Box::new(Opened { sealed, seal_proven: false, prepared }), seal))
             })
             .collect();
         let find = |id| self.find(id);
-        let mut checks: Vec<(&Sign1, PublicKey)> = Vec::new();
-        let mut asked = Vec::new();
-        let mut seals = seals.iter();
+        let (mut asked, mut signed) = (Vec::new(), Vec::new());
         for (at, opened) in opened.iter().enumerate() {
-            let (Ok(opened), Some(seal)) = (opened, opened.is_ok().then(|| seals.next()).flatten())
-            else {
-                continue;
-            };
+            let Ok((opened, seal)) = opened else { continue };
             if let Some(key) = find(seal.key_id()) {
-                checks.push((seal, key));
                 asked.push((at, Asked::Seal));
+                signed.push((seal, key));
             }
-            if let Some(signed) =
-                opened.prepared.as_ref().ok().and_then(|prepared| prepared.signed_by(&find))
-            {
-                checks.push(signed);
+            let prepared = opened.prepared.as_ref().ok();
+            if let Some(authority) = prepared.and_then(|prepared| prepared.signed_by(&find)) {
                 asked.push((at, Asked::Authority));
+                signed.push(authority);
             }
         }
-        let checks: Vec<_> = checks.iter().map(|(message, key)| (*message, key)).collect();
-        let proofs = verify_each(&checks, &self.seed);
+        let signed: Vec<_> = signed.iter().map(|(message, key)| (*message, key)).collect();
+        let proofs = verify_each(&signed, &self.seed);
         for ((at, asked), proof) in asked.into_iter().zip(proofs) {
-            let Some(Ok(opened)) = opened.get_mut(at) else { continue };
+            let Some(Ok((opened, _))) = opened.get_mut(at) else { continue };
             match (asked, &mut opened.prepared) {
                 (Asked::Seal, _) => opened.seal_proven = proof.is_some(),
                 (Asked::Authority, Ok(prepared)) => prepared.prove(proof),
                 (Asked::Authority, Err(_)) => {}
             }
         }
-        opened
+        opened.into_iter().map(|opened| opened.map(|(opened, _)| opened)).collect()
     }
 }
 

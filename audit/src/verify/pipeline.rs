@@ -160,21 +160,19 @@ fn next_batch(reader: &mut Reader<impl Read>) -> Vec<Raw> {
 }
 
 fn open(batch: Vec<Raw>, known: Known<'_>) -> Vec<Step> {
-    let (mut entries, mut others) = (Vec::new(), Vec::new());
-    let mut is_entry = Vec::with_capacity(batch.len());
-    for raw in batch {
-        is_entry.push(matches!(raw, Raw::Entry(_)));
-        match raw {
-            Raw::Entry(bytes) => entries.push(bytes),
-            Raw::Receipt(receipt) => {
-                others.push(Step::Receipt(Box::new(judge(*receipt, known.mirrors))));
+    // The entries' places stay free until all of them are opened together.
+    let mut entries = Vec::new();
+    let steps: Vec<Option<Step>> = batch
+        .into_iter()
+        .map(|raw| match raw {
+            Raw::Entry(bytes) => {
+                entries.push(bytes);
+                None
             }
-            Raw::Other(step) => others.push(step),
-        }
-    }
-    let (mut entries, mut others) = (known.keys.open(entries).into_iter(), others.into_iter());
-    let next = |is_entry| {
-        if is_entry { entries.next().map(Step::Entry) } else { others.next() }
-    };
-    is_entry.into_iter().filter_map(next).collect()
+            Raw::Receipt(receipt) => Some(Step::Receipt(Box::new(judge(*receipt, known.mirrors)))),
+            Raw::Other(step) => Some(step),
+        })
+        .collect();
+    let mut opened = known.keys.open(entries).into_iter().map(Step::Entry);
+    steps.into_iter().filter_map(|step| step.or_else(|| opened.next())).collect()
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chancery_commands::clock::random;
 use chancery_commands::extract::IDEMPOTENCY_KEY;
 use chancery_governance::query::DatasetVersion;
 use chancery_governance::secret::{SEALED_SECRET_LEN_MAX, SealingKey, stored_context};
@@ -36,7 +37,7 @@ const SECRET_LEN_MAX: usize = SEALED_SECRET_LEN_MAX - chancery_sealing::OVERHEAD
 /// Where a file can't be read or written, or the key's file holds no key.
 pub fn encrypt(key: &Path, from: &Path, to: &Path) -> Result<()> {
     let bytes = private_file::read_or_draw(key, || {
-        let drawn = encrypt::random::<KEY_LEN>();
+        let drawn = random::<KEY_LEN>();
         Ok(drawn.or_unreadable(|| "Can't draw a key".to_owned())?.to_vec())
     })?;
     let bytes: [u8; KEY_LEN] = bytes.try_into().map_err(|_| {

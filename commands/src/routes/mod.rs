@@ -35,6 +35,7 @@ use crate::App;
 use crate::caller::{Caller, is_member};
 use crate::content::BODY_LEN_MAX;
 use crate::execute::{CommandHeaders, Incoming, execute};
+use crate::extract::id;
 use crate::logs::Held;
 use crate::problem::{self, Problem};
 use crate::refusal;
@@ -103,6 +104,40 @@ async fn send(
     let incoming =
         Incoming { collaboration, subject, action, content, email: None, sealed: None, headers };
     execute(app, caller, incoming).await.map(|reply| reply.into_response(status))
+}
+
+/// The door of what only an executor sends: its token opens it, its key's signature is the authority.
+struct ExecutorGate {
+    /// What another caller hears.
+    only: &'static str,
+    /// What the executor hears that did not sign.
+    unsigned: &'static str,
+}
+
+impl ExecutorGate {
+    fn admits(&self, caller: &Caller) -> Result<(), Problem> {
+        if caller.is_executor {
+            return Ok(());
+        }
+        Err(Problem::forbidden("not_an_executor", self.only))
+    }
+
+    /// Carries out a signed command about a run.
+    async fn send(
+        &self,
+        app: &App,
+        caller: &Caller,
+        headers: CommandHeaders,
+        (collaboration, run): (String, String),
+        command: (&'static str, Value),
+    ) -> Result<Response, Problem> {
+        self.admits(caller)?;
+        if headers.signature.is_none() {
+            return Err(Problem::forbidden("executor_signature_required", self.unsigned));
+        }
+        let target = (id(&collaboration)?, Subject::Run(id(&run)?));
+        send(app, caller, headers, StatusCode::OK, target, command).await
+    }
 }
 
 /// The log of a collaboration that the caller may read: a member's, or any for the executor.

@@ -2,18 +2,16 @@
 //! evidence binds, is the authority.
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
-use chancery_governance::subject::Subject;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::send;
+use super::ExecutorGate;
 use crate::App;
 use crate::api;
 use crate::caller::Caller;
 use crate::execute::CommandHeaders;
-use crate::extract::{Content, Path, id};
+use crate::extract::{Content, Path};
 use crate::problem::Problem;
 use crate::reply::Reply;
 
@@ -26,24 +24,20 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(fail))
 }
 
+/// What is said to whoever may not report.
+const GATE: ExecutorGate = ExecutorGate {
+    only: "Only the executor reports on runs.",
+    unsigned: "A report takes the executor key's signature.",
+};
+
 async fn report(
     app: &App,
     caller: &Caller,
     headers: CommandHeaders,
-    (collaboration, run): (String, String),
+    run: (String, String),
     command: (&'static str, chancery_ledger::codec::Value),
 ) -> Result<Response, Problem> {
-    if !caller.is_executor {
-        return Err(Problem::forbidden("not_an_executor", "Only the executor reports on runs."));
-    }
-    if headers.signature.is_none() {
-        return Err(Problem::forbidden(
-            "executor_signature_required",
-            "A report takes the executor key's signature.",
-        ));
-    }
-    let target = (id(&collaboration)?, Subject::Run(id(&run)?));
-    send(app, caller, headers, StatusCode::OK, target, command).await
+    GATE.send(app, caller, headers, run, command).await
 }
 
 /// Ask to be admitted to a run, on evidence.

@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{readable, send};
+use super::{ExecutorGate, readable, send};
 use crate::App;
 use crate::api;
 use crate::caller::Caller;
@@ -199,25 +199,11 @@ async fn erase(
     send(&app, &caller, headers, StatusCode::OK, target, ("dataset.erase-secret", content)).await
 }
 
-async fn ask(
-    app: &App,
-    caller: &Caller,
-    headers: CommandHeaders,
-    (collaboration, run): (String, String),
-    command: (&'static str, Value),
-) -> Result<Response, Problem> {
-    if !caller.is_executor {
-        return Err(Problem::forbidden("not_an_executor", "Only the executor is given secrets."));
-    }
-    if headers.signature.is_none() {
-        return Err(Problem::forbidden(
-            "executor_signature_required",
-            "A request of a secret takes the executor key's signature.",
-        ));
-    }
-    let target = (id(&collaboration)?, Subject::Run(id(&run)?));
-    send(app, caller, headers, StatusCode::OK, target, command).await
-}
+/// What is said to whoever is given nothing.
+const GATE: ExecutorGate = ExecutorGate {
+    only: "Only the executor is given secrets.",
+    unsigned: "A request of a secret takes the executor key's signature.",
+};
 
 /// Executor: ask for a dataset's secret, on evidence. A refusal is 409 `secret_refused`, and an event.
 #[utoipa::path(post, path = "/v1/collaborations/{collaboration}/runs/{run}/reports/release-secret",
@@ -230,7 +216,7 @@ async fn release(
     Path(path): Path<(String, String)>,
     Content(content): Content,
 ) -> Result<Response, Problem> {
-    ask(&app, &caller, headers, path, ("run.release-secret", content)).await
+    GATE.send(&app, &caller, headers, path, ("run.release-secret", content)).await
 }
 
 /// Executor: ask for a token for a dataset's store, on evidence. A refusal is 409 `token_refused`, and
@@ -245,7 +231,7 @@ async fn mint(
     Path(path): Path<(String, String)>,
     Content(content): Content,
 ) -> Result<Response, Problem> {
-    ask(&app, &caller, headers, path, ("run.mint-token", content)).await
+    GATE.send(&app, &caller, headers, path, ("run.mint-token", content)).await
 }
 
 /// Executor: fetch what the entry at a position gave, sealed to the key that it names. Everything is
@@ -261,9 +247,7 @@ async fn hand_out(
 ) -> Result<Json<HandedOut>, Problem> {
     let (collaboration, run): (CollaborationId, RunId) = (id(&collaboration)?, id(&run)?);
     let held = readable(&app, &caller, collaboration).await?;
-    if !caller.is_executor {
-        return Err(Problem::forbidden("not_an_executor", "Only the executor is given secrets."));
-    }
+    GATE.admits(&caller)?;
     let missing = || Problem::missing("not_given", "No entry there gave this run anything.");
     let position: u64 = position.parse().map_err(|_| missing())?;
     let state = held.state().collaboration().ok_or_else(refusal::collaboration_not_found)?;

@@ -1,6 +1,5 @@
 //! One command's way through the rules, on the state that the commands before it leave.
 
-use chancery_governance::command::Command;
 use chancery_governance::event::Event;
 use chancery_governance::run::{Evidence, Verdict as EvidenceVerdict};
 use chancery_governance::secret::stored_name;
@@ -241,24 +240,12 @@ async fn facts(
         }
         "run.admit" | "run.succeed" | "service.rotate-key" | "run.release-secret"
         | "run.mint-token" | "service.attest" => {
-            facts.verdict = evidence(&carried.command).map(verify);
+            facts.verdict = carried.command.evidence().map(verify);
             facts.token_issuer.clone_from(&app.token_issuer);
         }
         _ => {}
     }
     Ok((facts, beside))
-}
-
-fn evidence(command: &Command) -> Option<&Evidence> {
-    match command {
-        Command::AdmitRun(command) => Some(&command.evidence),
-        Command::SucceedRun(command) => Some(&command.evidence),
-        Command::RotateServiceKey(command) => Some(&command.evidence),
-        Command::ReleaseSecret(command) => Some(&command.evidence),
-        Command::MintToken(command) => Some(&command.evidence),
-        Command::AttestService(command) => Some(&command.evidence),
-        _ => None,
-    }
 }
 
 fn verify(evidence: &Evidence) -> Result<EvidenceVerdict, String> {

@@ -22,6 +22,9 @@ const TOGETHER_MAX: usize = 256;
 pub struct Proving {
     state: Mutex<State>,
     seed: Seed,
+    /// How many may check signatures at one moment: half of the cores, as the others decide, seal and
+    /// store. Fewer make larger batches.
+    at_work_max: usize,
 }
 
 #[derive(Default)]
@@ -39,7 +42,8 @@ impl Default for Proving {
         if SystemRandom::new().fill(&mut drawn).is_err() {
             tracing::warn!("the system gives no randomness for checking signatures together");
         }
-        Self { state: Mutex::default(), seed: Seed::new(drawn) }
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self { state: Mutex::default(), seed: Seed::new(drawn), at_work_max: cores.div_ceil(2) }
     }
 }
 
@@ -50,7 +54,7 @@ impl Proving {
     pub fn send(&self, app: &App, request: Request, key: PublicKey) {
         {
             let mut state = self.state();
-            if state.at_work >= at_work_max() {
+            if state.at_work >= self.at_work_max {
                 state.waiting.push((request, key));
                 return;
             }
@@ -100,11 +104,6 @@ impl Drop for Turn {
             self.app.writers.proving.state().at_work -= 1;
         }
     }
-}
-
-/// Half of the cores: the others decide, seal and store. Fewer make larger batches.
-fn at_work_max() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get).div_ceil(2)
 }
 
 fn prove(app: &App, batch: Vec<(Request, PublicKey)>) {

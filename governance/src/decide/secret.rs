@@ -19,8 +19,8 @@ use crate::readiness::{Asked, accepted_digest, readiness_at};
 use crate::reason::{Code, Reason, Rejection};
 use crate::run::{Evidence, Platform, Verdict};
 use crate::secret::{
-    AUDIENCE_LEN_MAX, Attests, GivenWhat, SECRET_REQUESTS_MAX, SERVICE_ATTESTATIONS_MAX,
-    SealingKey, TOKEN_LIFETIME_MS_MAX, TOKEN_LIFETIME_MS_MIN, token_subject,
+    AUDIENCE_LEN_MAX, Attests, SECRET_REQUESTS_MAX, SERVICE_ATTESTATIONS_MAX, SealingKey,
+    TOKEN_LIFETIME_MS_MAX, TOKEN_LIFETIME_MS_MIN, token_subject,
 };
 use crate::state::run::{Outcome, Run, Stage};
 use crate::state::{Collaboration, Dataset};
@@ -63,7 +63,26 @@ pub struct Requested<'a> {
     pub dataset: DatasetId,
 }
 
-impl Requested<'_> {
+impl<'a> Requested<'a> {
+    /// A request of the executor with these keys, one that signs and one that decrypts, for a dataset
+    /// of a run.
+    pub const fn of(
+        state: &Collaboration,
+        (id, run): (RunId, &Run),
+        (executor, recipient): (&'a PublicKey, &'a SealingKey),
+        dataset: DatasetId,
+    ) -> Self {
+        Self {
+            audience: state.service_key.id(),
+            collaboration: state.id,
+            run: id,
+            nonce: run.request_leaf,
+            executor,
+            recipient,
+            dataset,
+        }
+    }
+
     /// What evidence must bind for a secret: SHA-256 of the canonical CBOR of
     /// `["chancery/v1/secret-release", service key id, collaboration, run, nonce, executor key,
     /// recipient, dataset]`. One report binds the key that signs and the key that decrypts.
@@ -259,7 +278,7 @@ pub(super) fn release(
     (facts, now_ms): (&Facts, u64),
 ) -> Result<Events, Rejection> {
     let (run, executor, _) = asked(state, id)?;
-    let request = requested(state, (id, run), executor, &command.recipient, command.dataset);
+    let request = Requested::of(state, (id, run), (executor, &command.recipient), command.dataset);
     let mut reasons = standing(state, id, now_ms);
     let verdict = shown(state, run, facts, request.secret_report_data(), &mut reasons);
     let version = used(state, run, command.dataset);
@@ -273,7 +292,8 @@ pub(super) fn release(
             "no secret is stored for the dataset's newest version",
         ));
     }
-    if has_secret(run, executor, command.dataset) {
+    let secrets = run.secrets.as_deref();
+    if secrets.is_some_and(|secrets| secrets.has_secret(executor.id(), command.dataset)) {
         reasons.push(Reason::about(
             Code::SecretAlreadyReleased,
             Subject::Dataset(command.dataset),
@@ -312,7 +332,7 @@ pub(super) fn mint(
             format!("the audience of a token has at most {AUDIENCE_LEN_MAX} bytes"),
         ));
     }
-    let request = requested(state, (id, run), executor, &command.recipient, command.dataset);
+    let request = Requested::of(state, (id, run), (executor, &command.recipient), command.dataset);
     let mut reasons = standing(state, id, now_ms);
     let bound = request.token_report_data(&command.audience, command.lifetime_ms);
     let verdict = shown(state, run, facts, bound, &mut reasons);
@@ -377,24 +397,6 @@ pub(super) fn mint(
     Ok(vec![(subject, minted.into()), (subject, attested.into())])
 }
 
-fn requested<'a>(
-    state: &Collaboration,
-    (id, run): (RunId, &Run),
-    executor: &'a PublicKey,
-    recipient: &'a SealingKey,
-    dataset: DatasetId,
-) -> Requested<'a> {
-    Requested {
-        audience: state.service_key.id(),
-        collaboration: state.id,
-        run: id,
-        nonce: run.request_leaf,
-        executor,
-        recipient,
-        dataset,
-    }
-}
-
 fn not_of_run(dataset: DatasetId) -> Reason {
     Reason::about(
         Code::DatasetNotOfRun,
@@ -409,16 +411,6 @@ fn used(state: &Collaboration, run: &Run, dataset: DatasetId) -> Option<DatasetV
     let binding = &proposal.binding;
     let mut versions = binding.inputs.iter().chain([&binding.output]);
     versions.find(|version| version.dataset == dataset).cloned()
-}
-
-/// Whether the executor was given the dataset's secret for this run.
-fn has_secret(run: &Run, executor: &PublicKey, dataset: DatasetId) -> bool {
-    let given = run.secrets.iter().flat_map(|secrets| &secrets.given);
-    given.into_iter().any(|given| {
-        given.executor == executor.id()
-            && given.version.dataset == dataset
-            && matches!(given.what, GivenWhat::Secret(_))
-    })
 }
 
 /// Everything that stands against giving anything to the executor of a run now: all that its

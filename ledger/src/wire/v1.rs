@@ -26,14 +26,7 @@ const ROOM: usize = 512;
 
 /// The canonical bytes of an entry, to be sealed.
 pub fn encode_entry(entry: &Entry) -> Vec<u8> {
-    let longest = match &entry.authority {
-        Authority::MemberSigned(signed)
-        | Authority::ExecutorSigned(signed)
-        | Authority::ServiceSigned(signed) => signed.message.len() + signed.content.len(),
-        Authority::ServiceWitnessed(witness) => witness.content.len(),
-        Authority::Consequence(_) => 0,
-    };
-    let mut out = Writer::after(&[], 2 * longest + ROOM);
+    let mut out = Writer::after(&[], 2 * entry.authority.carried_len() + ROOM);
     out.map(11);
     out.uint(1);
     out.uint(VERSION);

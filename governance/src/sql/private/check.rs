@@ -130,9 +130,9 @@ impl Check<'_, '_> {
 
     /// The name of the private input in this `FROM`: once, first, and preserved by every join.
     fn from(&mut self, from: &[TableWithJoins], written: &[TableWithJoins]) -> Option<String> {
-        let factors = from
-            .iter()
-            .flat_map(|one| std::iter::once(&one.relation).chain(one.joins.iter().map(joined)));
+        let factors = from.iter().flat_map(|one| {
+            std::iter::once(&one.relation).chain(one.joins.iter().map(|join| &join.relation))
+        });
         let standing = factors.filter(|factor| self.private(factor).is_some()).count();
         let first = from.first().and_then(|one| self.private(&one.relation));
         let (1, Some(qualifier)) = (standing, first) else {
@@ -322,10 +322,6 @@ impl Check<'_, '_> {
         let mut named = columns.filter(|column| column.name.eq_ignore_ascii_case(name));
         named.next().map_or(ColumnType::Double, |column| column.kind)
     }
-}
-
-fn joined(join: &Join) -> &TableFactor {
-    &join.relation
 }
 
 /// The column of the input that an expression is.

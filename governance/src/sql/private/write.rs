@@ -27,15 +27,11 @@ pub(super) fn text(select: &PrivateSelect, input: &PrivateInput<'_>) -> (Private
     (plan.finish(select, input), text)
 }
 
-/// What an individual has in a group, and its column in the text that runs.
-struct Part {
-    expr: String,
-}
-
 struct Plan<'a> {
     policy: &'a DifferentialPrivacy,
     groups: u64,
-    parts: Vec<Part>,
+    /// What an individual has in a group: the expression of each column in the text that runs.
+    parts: Vec<String>,
     draws: Vec<Draw>,
     shown: Vec<Shown>,
 }
@@ -98,7 +94,7 @@ impl<'a> Plan<'a> {
     fn count(&mut self, name: &str, of: &str, drawn: Drawn) {
         let rows = self.policy.rows_max;
         let source = part(self.parts.len());
-        self.parts.push(Part { expr: format!("LEAST(COUNT({of}), {rows})") });
+        self.parts.push(format!("LEAST(COUNT({of}), {rows})"));
         self.draw(name, drawn, source, rows);
     }
 
@@ -123,7 +119,7 @@ impl<'a> Plan<'a> {
              ELSE 0 END"
         );
         let source = part(self.parts.len());
-        self.parts.push(Part { expr });
+        self.parts.push(expr);
         self.draw(name, drawn, source, rows.saturating_mul(bounds.reach()));
     }
 
@@ -148,7 +144,7 @@ impl<'a> Plan<'a> {
             self.parts
                 .iter()
                 .enumerate()
-                .map(|(number, made)| format!("{} AS {}", made.expr, part(number))),
+                .map(|(number, made)| format!("{made} AS {}", part(number))),
         );
         let mut by = vec![unit];
         by.extend(select.keys.iter().map(|(expr, _)| expr.clone()));

@@ -123,12 +123,8 @@ fn give(
         return Err("no executor is admitted to the run");
     }
     let secrets = secrets(state, at, executor)?;
-    let again = matches!(what, GivenWhat::Secret(_))
-        && secrets.given.iter().any(|given| {
-            given.executor == executor
-                && given.version.dataset == version.dataset
-                && matches!(given.what, GivenWhat::Secret(_))
-        });
+    let again =
+        matches!(what, GivenWhat::Secret(_)) && secrets.has_secret(executor, version.dataset);
     if again {
         return Err("the executor has the secret");
     }
