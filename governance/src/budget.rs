@@ -35,8 +35,7 @@ impl Standing {
 
 /// The datasets that a query reads or writes: a run counts on each of them once.
 pub fn counted(definition: &Definition) -> BTreeSet<DatasetId> {
-    let inputs = definition.inputs.iter().map(|input| input.dataset);
-    inputs.chain([definition.output]).collect()
+    definition.datasets().collect()
 }
 
 /// How the budgets of a dataset's newest version stand. Those of each runner are left out where

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chancery_ledger::id::{CollaborationId, DatasetId, QueryId};
 
+use crate::query::Definition;
 use crate::state::Collaboration;
 
 /// A kind of use that consent is about.
@@ -39,10 +40,7 @@ impl Collaboration {
     pub fn consent_scopes(&self, query: QueryId) -> Vec<Scope> {
         let mut scopes = vec![Scope::Collaboration(self.id), Scope::Query(query)];
         let used = self.queries.get(&query).map(|query| &query.definition);
-        let used = used.into_iter().flat_map(|definition| {
-            let inputs = definition.inputs.iter().map(|input| input.dataset);
-            inputs.chain([definition.output])
-        });
+        let used = used.into_iter().flat_map(Definition::datasets);
         let mut told = BTreeSet::new();
         scopes.extend(used.filter(|dataset| told.insert(*dataset)).map(Scope::Dataset));
         scopes

@@ -31,6 +31,13 @@ pub struct Definition {
     pub privacy: Option<Loss>,
 }
 
+impl Definition {
+    /// The datasets that it reads or writes, some more than once.
+    pub fn datasets(&self) -> impl Iterator<Item = DatasetId> {
+        self.inputs.iter().map(|input| input.dataset).chain([self.output])
+    }
+}
+
 /// One SELECT and the view that it makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {

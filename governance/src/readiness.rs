@@ -234,13 +234,16 @@ fn binding_reasons(state: &Collaboration, proposal: &Proposal) -> Vec<Reason> {
             "the clean room policy is not the one that was voted on; propose the query again",
         ));
     }
-    if reasons.is_empty() {
+    // Where nothing that goes in is another, what comes out is not either.
+    if reasons.is_empty() && !(same && state.rebound.knows(&proposal.digest)) {
         let again = binding::bind(state, &bound.definition).map(|mut binding| {
             binding.votes_until_ms = bound.votes_until_ms;
             binding.runs_until_ms = bound.runs_until_ms;
             binding::digest(&binding)
         });
-        if again != Ok(proposal.digest) {
+        if again == Ok(proposal.digest) {
+            state.rebound.note(proposal.digest);
+        } else {
             reasons.push(Reason::new(
                 Code::QueryDigestMismatch,
                 "this release analyses the query to another text than was voted on",

@@ -8,9 +8,11 @@ mod evolve;
 pub mod lifecycle;
 pub mod loss;
 pub mod query;
+pub mod rebound;
 pub mod roll;
 pub mod run;
 pub mod spent;
+pub mod ties;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -94,6 +96,10 @@ pub struct Collaboration {
     pub former: BTreeMap<MemberId, FormerMember>,
     /// Both by identity and by key.
     pub roll: roll::Roll,
+    /// What hangs on what.
+    pub ties: ties::Ties,
+    /// The proposals that this release was seen to bind to the same digest.
+    pub rebound: rebound::Rebound,
     /// Its change requests.
     pub changes: BTreeMap<ChangeId, ChangeRequest>,
     /// The auto-approval rules that vote.

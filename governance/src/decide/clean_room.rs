@@ -56,7 +56,8 @@ pub(super) fn only(only: &[Only], applications: &[Digest]) -> Result<Vec<Only>, 
 /// Cancels the admitted runs whose executor the new policy does not let go on.
 pub(super) fn disowned(state: &Collaboration, policy: &Policy<'_>) -> Events {
     let about = Subject::Collaboration(state.id);
-    let ended = state.runs.iter().filter_map(|(id, run)| {
+    let ended = state.ties.admitted().filter_map(|id| {
+        let run = state.runs.get(&id)?;
         let admission = run.stage.admission()?;
         let shown = Shown {
             platform: admission.platform,
@@ -72,7 +73,7 @@ pub(super) fn disowned(state: &Collaboration, policy: &Policy<'_>) -> Events {
             _ => reason.detail,
         };
         let reason = Reason::about(reason.code, about, detail);
-        Some((Subject::Run(*id), RunCancelled { reasons: vec![reason] }.into()))
+        Some((Subject::Run(id), RunCancelled { reasons: vec![reason] }.into()))
     });
     ended.collect()
 }

@@ -29,9 +29,9 @@ fn scope(state: &Collaboration, subject: Subject, caller: MemberId) -> Result<Sc
                 .get(&id)
                 .ok_or_else(|| Rejection::new(Code::QueryNotFound, "there is no such query"))?;
             let approver = query.live_proposal().is_some_and(|proposal| proposal.has_vote(caller));
-            let marked = state.marks.iter().any(|((scope, _), members)| {
-                *scope == Scope::Query(id) && members.contains(&caller)
-            });
+            let marked = ConsentKind::ALL
+                .into_iter()
+                .any(|kind| state.marks_on(Scope::Query(id), kind).any(|member| member == caller));
             if approver || marked || query.author == caller {
                 Ok(Scope::Query(id))
             } else {
@@ -87,11 +87,11 @@ pub(super) fn withdraw(
             subject,
             format!("member {caller} withdrew consent to execution"),
         );
-        events.extend(in_flight::cancel(state, &reason, |id, query| match scope {
-            Scope::Collaboration(_) => true,
-            Scope::Dataset(dataset) => in_flight::uses(query, dataset),
-            Scope::Query(query) => query == id,
-        }));
+        events.extend(match scope {
+            Scope::Collaboration(_) => in_flight::cancel(state.ties.runs(), &reason),
+            Scope::Dataset(id) => in_flight::cancel(in_flight::runs_on(state, id), &reason),
+            Scope::Query(id) => in_flight::cancel(state.ties.runs_of(id), &reason),
+        });
     }
     Ok(events)
 }

@@ -49,14 +49,7 @@ pub(super) fn publish(
             format!("publishing this access mode takes the ability {}", needed.as_str()),
         ));
     }
-    let name_taken = state.datasets.iter().any(|(other, dataset)| {
-        *other != id
-            && !dataset.retired
-            && dataset
-                .versions
-                .last()
-                .is_some_and(|version| version.descriptor.name == descriptor.name)
-    });
+    let name_taken = state.ties.named(&descriptor.name).any(|other| other != id);
     if name_taken {
         return Err(Rejection::new(
             Code::DatasetNameTaken,
@@ -97,7 +90,6 @@ pub(super) fn publish(
                 "the dataset has a new version, which nobody voted on",
             );
             events.extend(in_flight::supersede(state, id, &reason));
-            events.extend(in_flight::cancel(state, &reason, |_, query| in_flight::uses(query, id)));
         }
     }
     Ok(events)
@@ -122,7 +114,6 @@ pub(super) fn retire(
     let reason = Reason::about(Code::DatasetRetired, subject, "the dataset is retired");
     let mut events = vec![(subject, DatasetRetired {}.into())];
     events.extend(in_flight::supersede(state, id, &reason));
-    events.extend(in_flight::cancel(state, &reason, |_, query| in_flight::uses(query, id)));
     Ok(events)
 }
 

@@ -60,7 +60,7 @@ pub(super) fn pause(
     }
     let reason = Reason::about(Code::CollaborationPaused, subject, "the collaboration was paused");
     let mut events = vec![(subject, CollaborationPaused { reason: command.reason.clone() }.into())];
-    events.extend(in_flight::cancel_runs(state, &reason, |_| true));
+    events.extend(in_flight::cancel(state.ties.runs(), &reason));
     Ok(events)
 }
 
@@ -89,6 +89,6 @@ pub(super) fn close(
     }
     let reason = Reason::about(Code::CollaborationClosed, subject, "the collaboration was closed");
     let mut events = vec![(subject, CollaborationClosed { reason: command.reason.clone() }.into())];
-    events.extend(in_flight::cancel_runs(state, &reason, |_| true));
+    events.extend(in_flight::cancel(state.ties.runs(), &reason));
     Ok(events)
 }

@@ -97,6 +97,7 @@ pub(super) fn propose(
         return Err(rejection);
     }
     let digest = binding::digest(&binding);
+    state.rebound.note(digest);
     let approvers = approvers(state, &binding);
     let groups = terms::groups(state, &state.terms);
     let mut proposal = Proposal {
@@ -195,7 +196,7 @@ pub(super) fn withdraw(
     let subject = Subject::Query(id);
     let reason = Reason::about(Code::QueryNotAccepted, subject, "its author withdrew the query");
     let mut events = vec![(subject, QueryWithdrawn {}.into())];
-    events.extend(in_flight::cancel(state, &reason, |query, _| query == id));
+    events.extend(in_flight::cancel(state.ties.runs_of(id), &reason));
     Ok(events)
 }
 

@@ -3,20 +3,19 @@
 
 use std::collections::BTreeSet;
 
-use chancery_ledger::id::{ChangeId, DatasetId, MemberId};
+use chancery_ledger::id::{ChangeId, DatasetId, MemberId, QueryId};
 
 use super::{Events, in_flight};
 use crate::change::Change;
 use crate::dataset::AccessMode;
 use crate::event::{
     AbilityRevoked, AutoApprovalRuleRemoved, ChangeSuperseded, CollaboratorRemoved, ConsentLapsed,
-    DatasetRetired, InvitationWithdrawn, QuerySuperseded, QueryWithdrawn,
+    DatasetRetired, InvitationWithdrawn, QueryWithdrawn,
 };
 use crate::member::{Ability, Departure};
 use crate::reason::{Code, Reason, Rejection};
 use crate::state::change::Stage as ChangeStage;
-use crate::state::query::{Query, Stage as QueryStage};
-use crate::state::run::Run;
+use crate::state::query::Stage as QueryStage;
 use crate::state::{Collaboration, InvitationStage};
 use crate::subject::Subject;
 
@@ -80,23 +79,18 @@ pub(super) fn departure(
             (Subject::Change(*id), ChangeSuperseded { reason: reason.clone() }.into())
         }),
     );
-    let drafts = state
-        .queries
-        .iter()
-        .filter(|(_, query)| query.author == member && query.stage == QueryStage::Draft);
-    events.extend(drafts.map(|(id, _)| (Subject::Query(*id), QueryWithdrawn {}.into())));
-    events.extend(end(
-        state,
-        &reason,
-        |owner, _| owner == member,
-        |query| {
-            // A seat that nobody takes must not hold a proposal up; it is counted anew.
-            let seat = matches!(&query.stage, QueryStage::Proposed(proposal)
-                if proposal.has_vote(member));
-            query.author == member || seat
-        },
-        |run| run.runner == member,
-    ));
+    let is_draft =
+        |id: &QueryId| state.queries.get(id).is_some_and(|query| query.stage == QueryStage::Draft);
+    let drafts = state.ties.queries_by(member).filter(is_draft);
+    events.extend(drafts.map(|id| (Subject::Query(id), QueryWithdrawn {}.into())));
+    // A seat that nobody takes must not hold a proposal up; it is counted anew.
+    let ends = Ends {
+        retires: &[AccessMode::Read, AccessMode::Write],
+        authored: true,
+        seats: true,
+        runs: true,
+    };
+    events.extend(end(state, member, &reason, &ends));
     events
 }
 
@@ -109,61 +103,52 @@ pub(super) fn ability(state: &Collaboration, member: MemberId, ability: Ability)
         subject,
         format!("{name} has the ability {} no more", ability.as_str()),
     );
-    let mode = match ability {
-        Ability::DataProvider => Some(AccessMode::Read),
-        Ability::ResultReceiver => Some(AccessMode::Write),
-        Ability::Owner | Ability::Analyst | Ability::Runner | Ability::Auditor => None,
-    };
     let mut events = vec![(subject, AbilityRevoked { ability }.into())];
-    events.extend(end(
-        state,
-        &reason,
-        |owner, is| owner == member && Some(is) == mode,
-        |query| ability == Ability::Analyst && query.author == member,
-        |run| ability == Ability::Runner && run.runner == member,
-    ));
+    let retires: &[AccessMode] = match ability {
+        Ability::DataProvider => &[AccessMode::Read],
+        Ability::ResultReceiver => &[AccessMode::Write],
+        Ability::Owner | Ability::Analyst | Ability::Runner | Ability::Auditor => &[],
+    };
+    let ends = Ends {
+        retires,
+        authored: ability == Ability::Analyst,
+        seats: false,
+        runs: ability == Ability::Runner,
+    };
+    events.extend(end(state, member, &reason, &ends));
     events
 }
 
-/// Retires the datasets that `retires` says yes to by owner and mode, ends the live proposals on
-/// them and those that `ends` says yes to, and cancels the runs of those and those that `stops`
-/// says yes to.
-fn end(
-    state: &Collaboration,
-    reason: &Reason,
-    retires: impl Fn(MemberId, AccessMode) -> bool,
-    ends: impl Fn(&Query) -> bool,
-    stops: impl Fn(&Run) -> bool,
-) -> Events {
-    let datasets: BTreeSet<DatasetId> = state
-        .datasets
-        .iter()
-        .filter(|(_, dataset)| {
-            let mode = dataset.versions.last().map(|version| version.descriptor.access_mode);
-            !dataset.retired && mode.is_some_and(|mode| retires(dataset.owner, mode))
-        })
-        .map(|(id, _)| *id)
-        .collect();
-    let queries: BTreeSet<_> = state
-        .queries
-        .iter()
-        .filter(|(_, query)| {
-            let uses = datasets.iter().any(|dataset| in_flight::uses(query, *dataset));
-            query.live_proposal().is_some() && (uses || ends(query))
-        })
-        .map(|(id, _)| *id)
-        .collect();
-    let mut events: Events = datasets
-        .iter()
-        .map(|id| (Subject::Dataset(*id), DatasetRetired {}.into()))
-        .chain(
-            queries
-                .iter()
-                .map(|id| (Subject::Query(*id), QuerySuperseded { reason: reason.clone() }.into())),
-        )
-        .collect();
-    events.extend(in_flight::cancel_runs(state, reason, |run| {
-        queries.contains(&run.query) || stops(run)
-    }));
+/// Which things of a member end.
+struct Ends {
+    /// Its datasets of these modes.
+    retires: &'static [AccessMode],
+    /// Its queries.
+    authored: bool,
+    /// The proposals on which it has a vote.
+    seats: bool,
+    /// Its runs.
+    runs: bool,
+}
+
+/// Retires datasets of `member`, ends the live proposals on them and those that `ends` names, and
+/// cancels the runs of all these and those that it names.
+fn end(state: &Collaboration, member: MemberId, reason: &Reason, ends: &Ends) -> Events {
+    let in_mode = |id: &DatasetId| {
+        let newest = state.dataset_version(*id);
+        newest.is_some_and(|(_, newest)| ends.retires.contains(&newest.descriptor.access_mode))
+    };
+    let datasets: Vec<_> = state.ties.owned_by(member).filter(in_mode).collect();
+    let ties = &state.ties;
+    let on = datasets.iter().flat_map(|dataset| ties.queries_on(*dataset));
+    let authored = ends.authored.then(|| ties.queries_by(member)).into_iter().flatten();
+    let seats = ends.seats.then(|| ties.votes_of(member)).into_iter().flatten();
+    let queries: BTreeSet<_> = in_flight::live(state, on.chain(authored).chain(seats)).collect();
+    let own = ends.runs.then(|| ties.runs_by(member)).into_iter().flatten();
+    let runs = queries.iter().flat_map(|query| ties.runs_of(*query)).chain(own);
+    let retired = datasets.iter().map(|id| (Subject::Dataset(*id), DatasetRetired {}.into()));
+    let mut events: Events = retired.collect();
+    events.extend(in_flight::superseded(queries.iter().copied(), reason));
+    events.extend(in_flight::cancel(runs, reason));
     events
 }

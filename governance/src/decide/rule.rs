@@ -48,7 +48,7 @@ pub(super) fn set(
     if state.versions.contains_key(&Subject::Rule(id)) {
         return Err(Rejection::new(Code::RuleExists, "the rule's id is in use"));
     }
-    let owns = state.datasets.values().any(|dataset| dataset.owner == caller && !dataset.retired);
+    let owns = state.ties.owned_by(caller).next().is_some();
     let seat = state.terms.groups.iter().any(|group| group.members.contains(&caller));
     if !owns && !seat {
         return Err(Rejection::new(

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use chancery_ledger::codec;
 use chancery_ledger::digest::Digest;
-use chancery_ledger::id::{ChangeId, MemberId};
+use chancery_ledger::id::{ChangeId, MemberId, RunId};
 
 use super::dataset::is_dataset_name;
 use super::{Events, in_flight};
-use crate::event::{ChangeSuperseded, QuerySuperseded};
+use crate::event::ChangeSuperseded;
 use crate::member::{ApprovalGroup, Terms};
 use crate::reason::{Code, Reason};
 use crate::run::Platform;
@@ -119,18 +119,14 @@ pub(super) fn consequences(state: &Collaboration, by: ChangeId, terms: &Terms) -
         })
         .map(|(id, _)| *id)
         .collect();
-    events.extend(
-        ended
-            .iter()
-            .map(|id| (Subject::Query(*id), QuerySuperseded { reason: reason.clone() }.into())),
-    );
-    events.extend(in_flight::cancel_runs(state, &reason, |run| {
-        let disowned = !terms.insecure_virtual
-            && run
-                .stage
-                .admission()
-                .is_some_and(|admission| admission.platform == Platform::InsecureVirtual);
-        disowned || ended.contains(&run.query)
-    }));
+    events.extend(in_flight::superseded(ended.iter().copied(), &reason));
+    let disowned = |id: &RunId| {
+        let admission = state.runs.get(id).and_then(|run| run.stage.admission());
+        !terms.insecure_virtual
+            && admission.is_some_and(|admission| admission.platform == Platform::InsecureVirtual)
+    };
+    let of_ended = ended.iter().flat_map(|query| state.ties.runs_of(*query));
+    let stopped = state.ties.admitted().filter(disowned).chain(of_ended);
+    events.extend(in_flight::cancel(stopped, &reason));
     events
 }

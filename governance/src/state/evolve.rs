@@ -12,7 +12,6 @@ use chancery_ledger::entry::Actor;
 use chancery_ledger::id::{InvitationId, MemberId};
 use chancery_ledger::key::PublicKey;
 
-use super::query::{Query, Stage as QueryStage};
 use super::roll::Roll;
 use super::run::{Admission, Job, Outcome, Run, Stage as RunStage};
 use super::{Collaboration, Dataset, InvitationStage, Member, PublishedVersion, Recorded, State};
@@ -96,6 +95,8 @@ fn created_collaboration(
         members: BTreeMap::from([(owner, member)]),
         former: BTreeMap::new(),
         roll,
+        ties: super::ties::Ties::default(),
+        rebound: super::rebound::Rebound::default(),
         changes: BTreeMap::new(),
         rules: BTreeMap::new(),
         invitations: BTreeMap::new(),
@@ -161,10 +162,12 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
             let dataset = state.datasets.get_mut(&id).ok_or("no such dataset")?;
             dataset.secret = None;
             if std::mem::replace(&mut dataset.retired, true) {
-                Err("it is retired")
-            } else {
-                Ok(())
+                return Err("it is retired");
             }
+            if let Some(newest) = dataset.versions.last() {
+                state.ties.retire((id, dataset.owner), &newest.descriptor.name);
+            }
+            Ok(())
         }
         Event::ConsentWithdrawn(event) => {
             let marks = state.marks.entry((scope(at)?, event.kind)).or_default();
@@ -180,34 +183,15 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
         | Event::ChangeCommitted(_)) => change::apply(state, at, event),
         Event::AutoApprovalRuleSet(event) => change::set_rule(state, at, event),
         Event::AutoApprovalRuleRemoved(_) => change::remove_rule(state, at),
-        Event::QueryDrafted(event) => {
-            let Subject::Query(id) = at.subject else { return Err(SUBJECT) };
-            let query = Query {
-                author: actor(at)?,
-                definition: event.definition,
-                stage: QueryStage::Draft,
-            };
-            match state.queries.insert(id, query) {
-                None => Ok(()),
-                Some(_) => Err("the query exists"),
-            }
-        }
-        event @ (Event::QueryRevised(_)
-        | Event::QueryProposed(_)
+        Event::QueryDrafted(event) => query::draft(state, at, event),
+        Event::QueryRevised(event) => query::revise(state, at, event),
+        event @ (Event::QueryProposed(_)
         | Event::QueryApproved(_)
         | Event::QueryApprovedByRule(_)
         | Event::QueryRejected(_)
         | Event::QueryWithdrawn(_)
         | Event::QueryAccepted(_)
-        | Event::QuerySuperseded(_)) => {
-            let Subject::Query(id) = at.subject else { return Err(SUBJECT) };
-            if let Event::QueryApprovedByRule(event) = &event {
-                query::check_rule(state, event)?;
-            }
-            let query = state.queries.remove(&id).ok_or("no such query")?;
-            state.queries.insert(id, query::move_query(query, at, event)?);
-            Ok(())
-        }
+        | Event::QuerySuperseded(_)) => query::apply(state, at, event),
         Event::RunRequested(event) => {
             let mut run = new_run(at, event.query, Some(event.digest), RunStage::Requested)?;
             run.output = usage::output(state, event.query);
@@ -225,13 +209,20 @@ fn apply(state: &mut Collaboration, at: &Recorded, event: Event) -> Result<(), &
         | Event::RunFailed(_)
         | Event::RunCancelled(_)) => {
             let Subject::Run(id) = at.subject else { return Err(SUBJECT) };
-            let mut run = state.runs.remove(&id).ok_or("no such run")?;
+            let Collaboration { runs, ties, spent, loss, .. } = state;
+            let run = runs.get_mut(&id).ok_or("no such run")?;
             if let Event::RunAdmitted(admitted) = &event {
                 run.secrets.get_or_insert_default().executor = Some(admitted.executor.clone());
             }
-            run.stage = move_run(run.stage, event)?;
-            usage::moved(state, id, &run.stage);
-            state.runs.insert(id, run);
+            // What stands there meanwhile is seen by nobody: a refusal takes the state with it.
+            let stage = std::mem::replace(&mut run.stage, RunStage::Requested);
+            run.stage = move_run(stage, event)?;
+            usage::moved((spent, loss), id, &run.stage);
+            match &run.stage {
+                RunStage::Admitted(_) => ties.admit(id),
+                RunStage::Ended(_) => ties.end(id, run),
+                RunStage::Requested | RunStage::Submitted(..) | RunStage::Started(..) => {}
+            }
             Ok(())
         }
         event @ (Event::AttestationRecorded(_)
@@ -303,6 +294,7 @@ fn refuse_run(
         Some(run) if run.stage.ended() => Err("the run has its outcome"),
         Some(run) => {
             run.stage = refused;
+            state.ties.end(id, run);
             Ok(())
         }
     }
@@ -330,6 +322,8 @@ fn publish(
         return Err("the dataset is another's, or retired");
     }
     dataset.secret = None;
+    let before = dataset.versions.last().map(|version| version.descriptor.name.as_str());
+    state.ties.name((id, owner), before, &version.descriptor.name);
     dataset.versions.push(version);
     Ok(())
 }
@@ -346,6 +340,9 @@ fn new_run(
 
 fn insert_run(state: &mut Collaboration, at: &Recorded, run: Run) -> Result<(), &'static str> {
     let Subject::Run(id) = at.subject else { return Err(SUBJECT) };
+    if !run.stage.ended() {
+        state.ties.begin(id, &run);
+    }
     match state.runs.insert(id, run) {
         None => Ok(()),
         Some(_) => Err("the run exists"),

@@ -113,6 +113,12 @@ impl Proposal {
             || self.groups.iter().any(|group| group.members.contains(&member))
     }
 
+    /// Who has a vote, some more than once.
+    pub fn voters(&self) -> impl Iterator<Item = MemberId> + '_ {
+        let groups = self.groups.iter().flat_map(|group| group.members.iter());
+        self.approvers.iter().chain(groups).copied()
+    }
+
     /// The groups of which too few have approved, were `with` to approve too, and how many more it
     /// takes.
     pub fn short_groups(

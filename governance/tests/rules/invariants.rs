@@ -5,6 +5,7 @@ mod agree;
 mod agreed;
 mod facts;
 mod play;
+mod ties;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,11 +14,13 @@ use chancery_governance::change::Change;
 use chancery_governance::clean_room::Demands;
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::event::Event;
+use chancery_governance::log;
 use chancery_governance::member::ApprovalGroup;
 use chancery_governance::readiness::{Asked, readiness_at};
 use chancery_governance::reason::Code;
 use chancery_governance::remedy::{self, Step};
 use chancery_governance::secret::Attests;
+use chancery_governance::state::State;
 use chancery_governance::subject::Subject;
 use chancery_governance::usage::Period;
 use chancery_ledger::entry::{Actor, Authority};
@@ -573,6 +576,17 @@ proptest! {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_the_fold_keeps_of_ties_is_what_a_search_finds((start, ops) in ops()) {
+        let played = play(start, &ops);
+        let mut state = State::Absent;
+        for sealed in &played.world.log {
+            state = log::fold(state, sealed).unwrap();
+            prop_assert_eq!(ties::differing(state.collaboration().unwrap()), [""; 0]);
+        }
+        prop_assert_eq!(state, played.world.state);
     }
 
     #[test]

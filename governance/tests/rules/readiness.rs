@@ -1,5 +1,6 @@
 //! Readiness, and refused requests: every reason at once.
 
+use chancery_governance::binding;
 use chancery_governance::command::{
     ApproveQuery, PublishDataset, RequestRun, SetCleanRoomPolicy, WithdrawConsent,
 };
@@ -7,6 +8,7 @@ use chancery_governance::consent::ConsentKind;
 use chancery_governance::dataset::Descriptor;
 use chancery_governance::readiness::{Asked, readiness_at};
 use chancery_governance::reason::Code;
+use chancery_governance::state::query::Stage;
 use chancery_governance::subject::Subject;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::QueryId;
@@ -91,6 +93,20 @@ fn all_reasons_are_told_at_once_and_a_refused_request_records_them() {
     assert_eq!(crate::support::codes(&tried), expected);
     assert_eq!(crate::support::kinds(&tried), ["RunRefused"]);
     world.check_replay();
+}
+
+#[test]
+fn a_proposal_that_this_release_binds_to_another_text_never_runs() {
+    let mut world = World::accepted();
+    assert_eq!(ready(&world, None), []);
+    // What another release would have made of it.
+    let query = world.state_mut().queries.get_mut(&query_id()).unwrap();
+    let Stage::Accepted(proposal) = &mut query.stage else { panic!("{:?}", query.stage) };
+    proposal.binding.rewritten[0].sql.push_str(" LIMIT 10");
+    proposal.digest = binding::digest(&proposal.binding);
+    for _ in 0..2 {
+        assert_eq!(ready(&world, None), [Code::QueryDigestMismatch]);
+    }
 }
 
 #[test]

@@ -7,31 +7,86 @@ use chancery_ledger::id::MemberId;
 
 use super::super::query::{Proposal, Query, Stage as QueryStage, Vote};
 use super::super::{Collaboration, Recorded};
-use super::actor;
-use crate::event::{Event, QueryApprovedByRule};
+use super::{SUBJECT, actor};
+use crate::event::{Event, QueryApprovedByRule, QueryDrafted, QueryRevised};
+use crate::subject::Subject;
 
-pub(super) fn move_query(query: Query, at: &Recorded, event: Event) -> Result<Query, &'static str> {
-    let Query { author, definition, stage } = query;
-    let keep = |stage| Query { author, definition: definition.clone(), stage };
+pub(super) fn draft(
+    state: &mut Collaboration,
+    at: &Recorded,
+    event: QueryDrafted,
+) -> Result<(), &'static str> {
+    let Subject::Query(id) = at.subject else { return Err(SUBJECT) };
+    let query =
+        Query { author: actor(at)?, definition: event.definition, stage: QueryStage::Draft };
+    state.ties.draft(id, &query);
+    match state.queries.insert(id, query) {
+        None => Ok(()),
+        Some(_) => Err("the query exists"),
+    }
+}
+
+pub(super) fn revise(
+    state: &mut Collaboration,
+    at: &Recorded,
+    event: QueryRevised,
+) -> Result<(), &'static str> {
+    let Subject::Query(id) = at.subject else { return Err(SUBJECT) };
+    let query = state.queries.get_mut(&id).ok_or(NO_QUERY)?;
+    match query.stage {
+        QueryStage::Draft
+        | QueryStage::Rejected { .. }
+        | QueryStage::Withdrawn
+        | QueryStage::Superseded { .. } => {}
+        QueryStage::Proposed(_) | QueryStage::Accepted(_) => return Err(OTHER_STAGE),
+    }
+    state.ties.revise(id, &query.definition, &event.definition);
+    query.definition = event.definition;
+    query.stage = QueryStage::Draft;
+    Ok(())
+}
+
+/// Moves the query that the event is about from one stage to another.
+pub(super) fn apply(
+    state: &mut Collaboration,
+    at: &Recorded,
+    event: Event,
+) -> Result<(), &'static str> {
+    let Subject::Query(id) = at.subject else { return Err(SUBJECT) };
+    if let Event::QueryApprovedByRule(event) = &event {
+        check_rule(state, event)?;
+    }
+    let query = state.queries.get_mut(&id).ok_or(NO_QUERY)?;
+    // A vote leaves who has one as it is.
+    let votes = matches!(event, Event::QueryApproved(_) | Event::QueryApprovedByRule(_));
+    // What stands there meanwhile is seen by nobody: a refusal takes the state with it.
+    let before = std::mem::replace(&mut query.stage, QueryStage::Draft);
+    if let (QueryStage::Proposed(proposal), false) = (&before, votes) {
+        state.ties.unseat(id, proposal);
+    }
+    query.stage = move_stage(before, at, event)?;
+    if let (QueryStage::Proposed(proposal), false) = (&query.stage, votes) {
+        state.ties.seat(id, proposal);
+    }
+    Ok(())
+}
+
+const NO_QUERY: &str = "no such query";
+const OTHER_STAGE: &str = "the query is at another stage";
+
+fn move_stage(stage: QueryStage, at: &Recorded, event: Event) -> Result<QueryStage, &'static str> {
     Ok(match (stage, event) {
-        (
-            QueryStage::Draft
-            | QueryStage::Rejected { .. }
-            | QueryStage::Withdrawn
-            | QueryStage::Superseded { .. },
-            Event::QueryRevised(event),
-        ) => Query { author, definition: event.definition, stage: QueryStage::Draft },
-        (QueryStage::Draft, Event::QueryProposed(event)) => keep(QueryStage::Proposed(Proposal {
+        (QueryStage::Draft, Event::QueryProposed(event)) => QueryStage::Proposed(Proposal {
             binding: event.binding,
             digest: event.digest,
             approvers: event.approvers.into_iter().collect::<BTreeSet<_>>(),
             groups: event.groups,
             votes: BTreeMap::new(),
-        })),
+        }),
         (QueryStage::Proposed(mut proposal), Event::QueryApproved(event)) => {
             let vote = Vote { position: at.position, leaf: at.leaf, rule: None, runner: None };
             count(&mut proposal, actor(at)?, event.digest, vote)?;
-            keep(QueryStage::Proposed(proposal))
+            QueryStage::Proposed(proposal)
         }
         (QueryStage::Proposed(mut proposal), Event::QueryApprovedByRule(event)) => {
             let vote = Vote {
@@ -41,30 +96,30 @@ pub(super) fn move_query(query: Query, at: &Recorded, event: Event) -> Result<Qu
                 runner: event.runner,
             };
             count(&mut proposal, event.member, event.digest, vote)?;
-            keep(QueryStage::Proposed(proposal))
+            QueryStage::Proposed(proposal)
         }
         (QueryStage::Proposed(proposal), Event::QueryRejected(event)) => {
             let by = actor(at)?;
             if event.digest != proposal.digest || !proposal.has_vote(by) {
                 return Err("the vote is on another digest, or by no approver");
             }
-            keep(QueryStage::Rejected { proposal, by })
+            QueryStage::Rejected { proposal, by }
         }
         (QueryStage::Proposed(proposal), Event::QueryAccepted(event)) => {
             if event.digest != proposal.digest || !proposal.carried(None) {
                 return Err("not every approver said yes to this digest");
             }
-            keep(QueryStage::Accepted(proposal))
+            QueryStage::Accepted(proposal)
         }
         (
             QueryStage::Draft | QueryStage::Proposed(_) | QueryStage::Accepted(_),
             Event::QueryWithdrawn(_),
-        ) => keep(QueryStage::Withdrawn),
+        ) => QueryStage::Withdrawn,
         (
             QueryStage::Proposed(proposal) | QueryStage::Accepted(proposal),
             Event::QuerySuperseded(event),
-        ) => keep(QueryStage::Superseded { proposal, reason: event.reason }),
-        _ => return Err("the query is at another stage"),
+        ) => QueryStage::Superseded { proposal, reason: event.reason },
+        _ => return Err(OTHER_STAGE),
     })
 }
 
@@ -85,10 +140,7 @@ fn count(
 }
 
 /// Whether the rule that a vote names stands, and is that member's.
-pub(super) fn check_rule(
-    state: &Collaboration,
-    event: &QueryApprovedByRule,
-) -> Result<(), &'static str> {
+fn check_rule(state: &Collaboration, event: &QueryApprovedByRule) -> Result<(), &'static str> {
     let rule = state.rules.get(&event.rule).ok_or("no such rule")?;
     let same = rule.owner == event.member
         && rule.position == event.rule_position

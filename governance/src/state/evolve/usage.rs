@@ -3,7 +3,9 @@
 use chancery_ledger::id::{QueryId, RunId};
 
 use super::super::lifecycle::Standing;
+use super::super::loss::Losses;
 use super::super::run::Stage;
+use super::super::spent::Spent;
 use super::super::{Collaboration, Recorded};
 use super::{SUBJECT, actor};
 use crate::budget;
@@ -75,8 +77,7 @@ pub(super) fn end(state: &mut Collaboration, at: &Recorded) -> Result<(), &'stat
 }
 
 /// A run has come to `stage`.
-pub(super) fn moved(state: &mut Collaboration, run: RunId, stage: &Stage) {
-    let Collaboration { spent, loss, .. } = state;
+pub(super) fn moved((spent, loss): (&mut Spent, &mut Losses), run: RunId, stage: &Stage) {
     match stage {
         Stage::Requested => {}
         Stage::Admitted(_) | Stage::Submitted(..) | Stage::Started(..) => {

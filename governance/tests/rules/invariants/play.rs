@@ -263,7 +263,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => (0..3u8).prop_map(Act::RegisterKey),
         2 => (0..3u8).prop_map(Act::RevokeKey),
         1 => (0..3u8).prop_map(Act::Policy),
-        2 => (0..3u8, 1..3u8).prop_map(|(dataset, version)| Act::Publish(dataset, version)),
+        2 => (0..3u8, 1..4u8).prop_map(|(dataset, version)| Act::Publish(dataset, version)),
         1 => (0..3u8).prop_map(Act::Retire),
         2 => (query(), 0..3u8).prop_map(|(query, shape)| Act::Draft(query, shape)),
         2 => (query(), 0..3u8).prop_map(|(query, shape)| Act::Revise(query, shape)),
@@ -355,7 +355,12 @@ fn command(world: &World, who: Who, act: &Act) -> (Subject, Command) {
                 1 => (campaigns_s(), campaigns()),
                 _ => (report_s(), report()),
             };
-            (subject, PublishDataset { descriptor: moved(descriptor, version.into()) }.into())
+            let mut descriptor = moved(descriptor, version.into());
+            if version == 3 {
+                // Of the name that the others would take too.
+                descriptor.name = "ledger".into();
+            }
+            (subject, PublishDataset { descriptor }.into())
         }
         Act::Retire(n) => {
             ([orders_s(), campaigns_s(), report_s()][usize::from(n)], RetireDataset {}.into())
