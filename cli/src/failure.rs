@@ -101,6 +101,8 @@ impl Failure {
         // The code may only say that there are reasons; then the first that is known advises.
         let mut codes = std::iter::once(&document.code).chain(reasons.iter().map(|it| &it.code));
         let hint = codes.find_map(|code| hints::of(code)).map(str::to_owned);
+        // The service says more, of each reason.
+        let hint = hint.filter(|_| reasons.iter().any(|reason| reason.remedy.is_none()));
         Self(Box::new(Inner {
             what,
             code: document.code.into_owned(),
@@ -147,6 +149,9 @@ impl Failure {
             };
             let why = format!("{}: {}{place}", reason.code, reason.detail);
             text.push_str(&wrapped(lead, &why, WIDTH));
+            if let Some(remedy) = &reason.remedy {
+                text.push_str(&wrapped("       -> ", &remedy.detail, WIDTH));
+            }
         }
         if let Some(position) = inner.position {
             text.push_str(&wrapped("       ", &format!("It is in the log at {position}."), WIDTH));

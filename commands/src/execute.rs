@@ -1,6 +1,8 @@
 //! A command's way in: authority, the collaboration's writer, reply.
 
 use chancery_governance::event::Event;
+use chancery_governance::log::read;
+use chancery_governance::remedy;
 use chancery_governance::subject::Subject;
 use chancery_ledger::codec::{self, Value};
 use chancery_ledger::command::SignedCommand;
@@ -65,7 +67,10 @@ pub async fn execute(app: &App, caller: &Caller, incoming: Incoming) -> Result<R
         Outcome::Made(made) => {
             let receipt = made.entries.first().map(|entry| entry.entry().position);
             let receipt = receipt.and_then(|position| made.receipt(position));
-            Reply::of(&made.entries, receipt, false)?
+            match Reply::of(&made.entries, receipt, false) {
+                Ok(reply) => reply,
+                Err(problem) => return Err(remedied(app, &made.entries, problem).await),
+            }
         }
         Outcome::Replayed(record) => replay(app, collaboration, record).await?,
     };
@@ -143,7 +148,24 @@ async fn replay(
         .collect::<Result<_, _>>()
         .map_err(|error| Problem::corrupt(&refusal::chain(&error)))?;
     let proof = proofs::inclusion(app, collaboration, record.first_position, None).await?;
-    Reply::of(&entries, Some(proof.receipt(&app.logs)), true)
+    match Reply::of(&entries, Some(proof.receipt(&app.logs)), true) {
+        Ok(reply) => Ok(reply),
+        Err(problem) => Err(remedied(app, &entries, problem).await),
+    }
+}
+
+/// The problem that a refused run is, with what to do about each of its reasons that stands now.
+async fn remedied(app: &App, entries: &[Sealed], problem: Problem) -> Problem {
+    let Some(Ok((at, Event::RunRefused(refused)))) = entries.first().map(read) else {
+        return problem;
+    };
+    let Subject::Run(run) = at.subject else { return problem };
+    // The refusal stands; what can't be found out about it is left out.
+    let Ok(held) = app.logs.hold(at.collaboration).await else { return problem };
+    let Some(state) = held.state().collaboration() else { return problem };
+    let now_ms = (app.clock)().max(state.last_time_ms);
+    let remedies = remedy::of_refused(state, run, &refused, now_ms).into_iter();
+    problem.with_remedies(remedies.map(|it| it.as_ref().map(refusal::remedy)).collect())
 }
 
 /// The refusal that a command's first event is, if it is one: the code to answer with, the reasons.

@@ -330,6 +330,15 @@ impl Problem {
         self
     }
 
+    /// What to do about each reason, in their order, where there is something.
+    #[must_use]
+    pub fn with_remedies(mut self, remedies: Vec<Option<RemedyItem>>) -> Self {
+        for (reason, remedy) in self.0.document.reasons.iter_mut().zip(remedies) {
+            reason.remedy = remedy;
+        }
+        self
+    }
+
     /// Where the refusal itself stands in the log.
     #[must_use]
     pub fn with_position(mut self, position: u64) -> Self {

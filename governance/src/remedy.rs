@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use chancery_ledger::id::{DatasetId, MemberId, QueryId};
+use chancery_ledger::id::{DatasetId, MemberId, QueryId, RunId};
 
 use crate::budget;
 use crate::consent::{ConsentKind, Scope};
+use crate::event::RunRefused;
 use crate::member::Ability;
 use crate::privacy;
-use crate::readiness::Asked;
+use crate::readiness::{Asked, readiness_at};
 use crate::reason::{Code, Reason};
+use crate::run::RefusedAt;
 use crate::state::Collaboration;
 use crate::state::query::{Query, Stage};
 use crate::subject::Subject;
@@ -85,6 +87,33 @@ pub fn of(state: &Collaboration, query: QueryId, asked: &Asked, reasons: &[Reaso
         let nth = seen.entry((reason.code, reason.subject.as_deref())).or_default();
         *nth += 1;
         by_members(state, one(state, found, asked, reason, *nth - 1))
+    });
+    each.collect()
+}
+
+/// A remedy for each reason that a run was refused for, in their order: for what still stands against
+/// it, word for word. What does not has none, as it takes none.
+pub fn of_refused(
+    state: &Collaboration,
+    run: RunId,
+    refused: &RunRefused,
+    now_ms: u64,
+) -> Vec<Option<Remedy>> {
+    let runner = state.runs.get(&run).map(|run| run.runner);
+    let requested = match refused.stage {
+        RefusedAt::Request => None,
+        RefusedAt::Admission => Some(run),
+    };
+    let asked = Asked { runner, now_ms, run: requested };
+    let mut standing = readiness_at(state, refused.query, &asked);
+    // What the request named stands against the request only, and for good.
+    let named = refused.reasons.iter().filter(|it| it.code == Code::QueryDigestMismatch);
+    standing.extend(named.filter(|it| it.subject.is_some()).cloned());
+    let mut remedies = of(state, refused.query, &asked, &standing);
+    let each = refused.reasons.iter().map(|reason| {
+        let at = standing.iter().position(|it| it == reason)?;
+        standing.remove(at);
+        Some(remedies.remove(at))
     });
     each.collect()
 }

@@ -27,6 +27,21 @@ fn a_refusal_says_what_why_and_what_to_do_within_80_columns() {
 }
 
 #[test]
+fn each_reason_is_told_with_its_remedy() {
+    let mut document = run_refused().document();
+    document["reasons"][1]["remedy"] =
+        json!({"step": "restore_consent", "who": [], "detail": "Litware: restore your consent"});
+    let of = |document: &Value| {
+        Failure::of_document(serde_json::from_value(document.clone()).unwrap()).text()
+    };
+    let text = of(&document);
+    assert!(text.contains("withdrew its consent\n       -> Litware: restore your"), "{text}");
+    assert!(text.contains("\ndo:    "), "one reason has none: {text}");
+    document["reasons"][0]["remedy"] = json!({"step": "vote", "who": [], "detail": "Vote"});
+    assert!(!of(&document).contains("\ndo:    "), "{}", of(&document));
+}
+
+#[test]
 fn programs_get_a_problem_with_the_exit_code() {
     let document = run_refused().document();
     assert_eq!(document["code"], "run_refused");

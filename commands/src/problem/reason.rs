@@ -25,7 +25,7 @@ pub struct ReasonItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub column: Option<u64>,
-    /// What to do about it, where a run is asked about.
+    /// What to do about it, where a run is asked about, or was refused and it still stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<RemedyItem>,
 }

@@ -50,8 +50,14 @@ async fn a_pause_is_shown_refuses_runs_and_ends() {
     assert_eq!(ready.reasons(), ["collaboration_paused"]);
     assert_eq!(ready.text("/reasons/0/remedy/step"), "resume_collaboration");
     assert_eq!(ready.list("/reasons/0/remedy/who"), [json!(room.litware_id().to_string())]);
-    let refused = room.request().await;
+    // The refusal says the same; sent again, it says what still stands.
+    let request = commands::request_run(room.next(), room.id, room.query, &room.digest);
+    let refused = room.fabrikam.tries(&request).await;
     refused.assert_problem(409, "run_refused");
+    assert_eq!(refused.reasons(), ["collaboration_paused"]);
+    assert_eq!(refused.json["reasons"][0]["remedy"], ready.json["reasons"][0]["remedy"]);
+    let refused = room.fabrikam.refused(&request, 409, "run_refused").await;
+    assert_eq!(refused.text("/reasons/0/remedy/step"), "resume_collaboration");
     let again = commands::lifecycle(room.next(), room.id, "pause", json!({"reason": "Again."}));
     room.litware.refused(&again, 409, "collaboration_paused").await;
     let other = commands::lifecycle(room.next(), room.id, "resume", json!({}));
@@ -60,6 +66,9 @@ async fn a_pause_is_shown_refuses_runs_and_ends() {
     assert_eq!(room.litware.does(&resume).await.kinds(), ["CollaborationResumed"]);
     let shown = room.contosso.reads(&room.path("")).await;
     assert_eq!((shown.text("/lifecycle"), &shown.json["stopped"]), ("open", &json!(null)));
+    let refused = room.fabrikam.refused(&request, 409, "run_refused").await;
+    assert_eq!(refused.reasons(), ["collaboration_paused"]);
+    assert_eq!(refused.json["reasons"][0].get("remedy"), None, "it is over");
     room.request().await.ok();
     room.finish().await;
 }

@@ -1,17 +1,20 @@
 //! What to do about each reason, and who can.
 
 use chancery_governance::command::{
-    CloseCollaboration, PauseCollaboration, PublishDataset, WithdrawConsent, WithdrawQuery,
+    CloseCollaboration, PauseCollaboration, PublishDataset, RequestRun, RestoreConsent,
+    WithdrawConsent, WithdrawQuery,
 };
 use chancery_governance::consent::ConsentKind;
+use chancery_governance::event::Event;
 use chancery_governance::readiness::{Asked, readiness_at};
 use chancery_governance::remedy::{self, Remedy, Step};
 use chancery_governance::usage::{Period, Receiver, RunBudget};
+use chancery_ledger::digest::Digest;
 
 use crate::readiness::without_workload;
 use crate::support::World;
 use crate::support::fixtures::{
-    application, campaigns_s, moved, orders, orders_s, query_id, query_s, room, run_id,
+    application, campaigns_s, moved, orders, orders_s, query_id, query_s, room, run_id, run_s,
 };
 use crate::support::people::Who;
 
@@ -132,4 +135,27 @@ fn an_input_that_lets_nobody_receive_names_its_owner() {
 fn the_texts_of_the_steps_are_distinct() {
     let texts: std::collections::BTreeSet<_> = Step::ALL.iter().map(|step| step.as_str()).collect();
     assert_eq!(texts.len(), Step::ALL.len());
+}
+
+#[test]
+fn a_refused_run_has_a_remedy_for_each_reason_that_still_stands() {
+    let mut world = World::accepted();
+    let withdraw = || WithdrawConsent { kind: ConsentKind::Execution };
+    world.contosso().does(query_s(), withdraw()).unwrap();
+    world.fabrikam().does(query_s(), withdraw()).unwrap();
+    let digest = Digest::of(b"another");
+    let events = world.fabrikam().does(run_s(), RequestRun { query: query_id(), digest }).unwrap();
+    let [(_, Event::RunRefused(refused))] = &events[..] else { panic!("{events:?}") };
+    let remedies = |world: &World| {
+        let each = remedy::of_refused(world.room(), run_id(), refused, world.now_ms).into_iter();
+        each.map(|remedy| remedy.map(|it| (it.step, it.who))).collect::<Vec<_>>()
+    };
+    let restore = |who: Who| Some((Step::RestoreConsent, vec![who.member()]));
+    let name = Some((Step::NameDigest, vec![Fabrikam.member()]));
+    let mut both = [restore(Contosso), restore(Fabrikam)];
+    both.sort_by_key(|it| it.as_ref().map(|(_, who)| who.clone()));
+    assert_eq!(remedies(&world), [both[0].clone(), both[1].clone(), name.clone()]);
+    world.contosso().does(query_s(), RestoreConsent { kind: ConsentKind::Execution }).unwrap();
+    let left = both.map(|it| it.filter(|(_, who)| *who == [Fabrikam.member()]));
+    assert_eq!(remedies(&world), [left[0].clone(), left[1].clone(), name]);
 }
