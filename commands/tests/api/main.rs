@@ -15,6 +15,7 @@ mod lineage;
 mod log;
 mod mirror;
 mod personal;
+mod privacy;
 mod queries;
 mod reports;
 mod rotation;

@@ -188,7 +188,7 @@ impl Room {
         self.query = QueryId::new(draft.id.uuid());
     }
 
-    async fn propose(&mut self) {
+    pub async fn propose(&mut self) {
         let propose = commands::on_query(self.next(), self.id, self.query, "propose");
         self.fabrikam.does(&propose).await;
         let state = self.service.state(self.id).await;
