@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::changes::{self, ChangeView};
+use crate::charges;
 use crate::collaborations::{self, CollaborationView};
 use crate::datasets::{self, DatasetView};
 use crate::marks::{self, Mark};
@@ -290,13 +291,19 @@ pub(crate) fn reads(at: &Recorded, event: &Event, mut read: impl FnMut(Subject))
         }
         Event::QueryProposed(event) => {
             let groups = event.groups.iter().flat_map(|group| &group.members);
+            let asked = charges::asked(&event.binding.definition).into_iter();
+            asked.for_each(|(dataset, _)| read(Subject::Dataset(dataset)));
             event.approvers.iter().chain(groups).copied().map(Subject::Member).for_each(read);
         }
         Event::ChangeCommitted(_) | Event::CollaboratorRemoved(_) => {
             read(Subject::Collaboration(at.collaboration));
         }
         Event::QueryApprovedByRule(event) => read(Subject::Rule(event.rule)),
-        Event::RunRequested(event) => read(Subject::Query(event.query)),
+        Event::RunRequested(event) => {
+            read(Subject::Query(event.query));
+            let charged = event.privacy.iter().map(|charge| Subject::Dataset(charge.dataset));
+            charged.for_each(read);
+        }
         Event::RunRefused(event) => read(Subject::Query(event.query)),
         Event::CollaborationCreated(_)
         | Event::WorkloadEnabled(_)

@@ -16,6 +16,7 @@ extern crate self as chancery_projections;
 mod advance;
 mod ahead;
 pub mod changes;
+mod charges;
 pub mod collaborations;
 pub mod datasets;
 pub mod document;
@@ -41,6 +42,7 @@ mod views;
 
 pub use advance::BATCH_ENTRIES_MAX;
 pub use changes::ChangeView;
+pub use charges::Charge;
 pub use collaborations::CollaborationView;
 pub use datasets::DatasetView;
 pub use fold::{Illegal, Rows};

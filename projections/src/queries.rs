@@ -5,6 +5,7 @@ mod fold;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::charges::Charge;
 use crate::document::{DatasetVersion, Definition, Demands, Reason};
 use crate::fold::Row;
 use crate::marks::Mark;
@@ -83,6 +84,8 @@ pub struct Proposal {
     pub inputs: Vec<DatasetVersion>,
     /// The version of the output dataset.
     pub output: DatasetVersion,
+    /// What each run will take of datasets' budgets of privacy.
+    pub charges: Vec<Charge>,
     /// Measurements of the applications that may run it.
     pub applications: Vec<String>,
     /// What is demanded of a platform beside.

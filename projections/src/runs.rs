@@ -10,6 +10,7 @@ use chancery_ledger::id::QueryId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::charges::Charge;
 use crate::document::{Attested, Claims, Reason};
 use crate::fold::{Illegal, Row, Rows, SUBJECT, actor};
 use crate::mirror::document;
@@ -35,6 +36,10 @@ pub struct RunView {
     pub stage: RunStage,
     /// Whether it has its outcome.
     pub ended: bool,
+    /// What it took of datasets' budgets of privacy when it was asked for.
+    pub charges: Vec<Charge>,
+    /// Whether it gave that back: it ended before an executor was admitted to it.
+    pub given_back: bool,
     /// Why it was refused or cancelled.
     pub reasons: Vec<Reason>,
     /// Where it was refused: `request` or `admission`.
@@ -153,7 +158,11 @@ pub(crate) fn requested(
     at: &Recorded,
     event: &RunRequested,
 ) -> Result<(), Illegal> {
-    begin(rows, at, event.query, RunStage::Requested)?.digest = Some(event.digest.to_string());
+    let charges = event.privacy.iter().map(|it| Charge::of(rows, it.dataset, it.loss));
+    let charges = charges.collect::<Result<_, _>>()?;
+    let run = begin(rows, at, event.query, RunStage::Requested)?;
+    run.digest = Some(event.digest.to_string());
+    run.charges = charges;
     Ok(())
 }
 
@@ -263,6 +272,8 @@ fn begin<'a>(
         runner,
         stage,
         ended: stage.ended(),
+        charges: Vec::new(),
+        given_back: false,
         reasons: Vec::new(),
         refused_at: None,
         executor: None,
@@ -292,6 +303,7 @@ fn step<'a>(
     }
     run.stage = to;
     run.ended = to.ended();
+    run.given_back = run.ended && run.executor.is_none() && !run.charges.is_empty();
     run.timeline.push(reached(to, at));
     Ok(run)
 }

@@ -35,6 +35,7 @@ fn a_query_shows_its_votes_and_both_texts() {
             "accepted",
             "applications",
             "approvers",
+            "charges",
             "demands",
             "digest",
             "groups",

@@ -14,7 +14,7 @@ macro_rules! views {
 
 mod run;
 
-pub use run::Run;
+pub use run::{Charge, Run};
 
 views! {
     /// The service.
@@ -330,6 +330,9 @@ views! {
         output: chancery_commands::api::DatasetVersion,
         /// The applications that may run it.
         applications: Vec<String>,
+        /// What each run will take of budgets of privacy.
+        #[serde(default)]
+        charges: Vec<Charge>,
     }
     /// A group and its votes.
     GroupVotes {

@@ -10,7 +10,7 @@ use super::marks;
 use crate::client::http::view;
 use crate::client::names::Named as _;
 use crate::client::room::Room;
-use crate::client::views::{Lineage, LineageColumn, Query, Readiness, Reason};
+use crate::client::views::{Charge, Lineage, LineageColumn, Query, Readiness, Reason};
 use crate::failure::Result;
 use crate::output::{self, WIDTH};
 use crate::text::{Table, facts, plain, plain_lines, time, wrapped};
@@ -54,6 +54,8 @@ pub async fn show(room: &Room, id: &str, sql: bool) -> Result<()> {
         let loss = loss_text(privacy::Loss { epsilon_micro, delta_pico });
         ("privacy", format!("each run costs {loss}"))
     }));
+    let charges = it.proposal.iter().flat_map(|proposal| &proposal.charges);
+    pairs.extend(charges.map(|it| ("charges", charge(it))));
     pairs.extend(
         it.rejected
             .as_ref()
@@ -148,6 +150,13 @@ fn texts(query: &Query) -> String {
         }
     }
     out
+}
+
+/// What a run takes of a dataset's budget of privacy.
+pub fn charge(it: &Charge) -> String {
+    let Charge { dataset_name, epsilon_micro, delta_pico } = it;
+    let loss = privacy::Loss { epsilon_micro: *epsilon_micro, delta_pico: *delta_pico };
+    format!("{} of the budget of {}", loss_text(loss), plain(dataset_name))
 }
 
 /// Shows whether a query can run now.

@@ -13,7 +13,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::query::find;
-use super::query_show::reasons;
+use super::query_show::{charge, reasons};
 use super::{done, result, vote};
 use crate::args::Global;
 use crate::client::clock;
@@ -215,6 +215,8 @@ fn noise(it: &Mechanism) -> (&'static str, String) {
 fn describe(run: &Run) -> String {
     let mut pairs = vec![("id", run.id.clone()), ("runner", run.runner_organisation.clone())];
     pairs.extend(run.digest.as_ref().map(|digest| ("digest", digest.clone())));
+    let back = if run.given_back { ", given back" } else { "" };
+    pairs.extend(run.charges.iter().map(|it| ("privacy", format!("{}{back}", charge(it)))));
     if let Some(executor) = &run.executor {
         pairs.push(("platform", evidence(&executor.platform)));
         pairs.push(("application", short(&executor.measurement)));

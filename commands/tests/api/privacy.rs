@@ -113,3 +113,31 @@ async fn a_cost_that_the_policy_does_not_take_and_a_policy_that_is_none_are_refu
     room.litware.refused(&publish, 422, "invalid_descriptor").await;
     room.finish().await;
 }
+
+#[tokio::test]
+async fn a_query_shows_what_runs_will_take_and_a_run_what_it_took() {
+    let mut room = private().await;
+    let charges = json!([{
+        "dataset": room.orders.to_string(), "dataset_name": "orders",
+        "epsilon_micro": 400_000, "delta_pico": 1_000,
+    }]);
+    let query = room.contosso.reads(&room.path(&format!("/queries/{}", room.query))).await;
+    assert_eq!(query.json["proposal"]["charges"], charges);
+    room.request().await.ok();
+    let path = |room: &Room| room.path(&format!("/runs/{}", room.run));
+    let run = room.contosso.reads(&path(&room)).await;
+    assert_eq!((&run.json["charges"], &run.json["given_back"]), (&charges, &json!(false)));
+    room.fabrikam.does(&commands::cancel_run(room.next(), room.id, room.run)).await;
+    let run = room.contosso.reads(&path(&room)).await;
+    assert_eq!((&run.json["charges"], &run.json["given_back"]), (&charges, &json!(true)));
+    assert_eq!(used(&room).await, (0, 0));
+    // Admitted once, it is spent.
+    room.request().await.ok();
+    let executor = room.executor().await;
+    executor.does(&executor.admit(&room)).await;
+    room.fabrikam.does(&commands::cancel_run(room.next(), room.id, room.run)).await;
+    let run = room.contosso.reads(&path(&room)).await;
+    assert_eq!((&run.json["charges"], &run.json["given_back"]), (&charges, &json!(false)));
+    assert_eq!(used(&room).await, (400_000, 1_000));
+    room.finish().await;
+}

@@ -12,6 +12,7 @@ use chancery_ledger::id::MemberId;
 use super::{
     Approver, ByRule, GroupVotes, Proposal, QueryStage, QueryView, Rejected, SegmentText, Vote,
 };
+use crate::charges::Charge;
 use crate::fold::{Illegal, Rows, SUBJECT, actor};
 use crate::mirror::document;
 use crate::moment::Moment;
@@ -83,6 +84,7 @@ pub(crate) fn proposed(
         texts: texts(&event.binding),
         inputs: event.binding.inputs.iter().map(document).collect::<Result<_, _>>()?,
         output: document(&event.binding.output)?,
+        charges: Charge::of_runs(rows, &event.binding.definition)?,
         applications: event.binding.applications.iter().map(ToString::to_string).collect(),
         demands: document(&event.binding.demands)?,
         proposed: Moment::of(at),

@@ -21,6 +21,12 @@ views! {
         stage: String,
         /// Whether it has its outcome.
         ended: bool,
+        /// What it took of budgets of privacy.
+        #[serde(default)]
+        charges: Vec<Charge>,
+        /// Whether it gave that back.
+        #[serde(default)]
+        given_back: bool,
         /// Why it was refused or cancelled.
         reasons: Vec<Reason>,
         /// Who runs it.
@@ -38,6 +44,15 @@ views! {
         created: Moment,
         /// Its version.
         version: u64,
+    }
+    /// What a run takes of a dataset's budget of privacy.
+    Charge {
+        /// The dataset's name.
+        dataset_name: String,
+        /// Epsilon in millionths.
+        epsilon_micro: u64,
+        /// Delta in 10⁻¹².
+        delta_pico: u64,
     }
     /// The executor of a run.
     Executor {
