@@ -234,6 +234,61 @@ fn a_sound_log_is_clean_and_each_damage_is_named() {
 }
 
 #[test]
+fn a_stored_secret_that_is_missing_another_or_nobody_s_is_named() {
+    let mut served = Served::start(None);
+    let mut olivia = served.olivia("olivia");
+    let create = ["collaboration", "create", "--name", "Sound", "--organisation", "Litware"];
+    let created = olivia.does(&[&create[..], &["--allow-insecure-virtual"]].concat());
+    olivia.collaboration = Some(created["collaboration"].as_str().unwrap().to_owned());
+    let file = |name: &str, bytes: &[u8]| {
+        let path = served.folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let orders = serde_json::json!({
+        "name": "orders",
+        "format": {"kind": "csv", "null_value": null},
+        "columns": [{"name": "region", "type": "string"}],
+        "store": {"kind": "local", "path": "orders"},
+        "access_mode": "read",
+        "policy": {"allowed_columns": ["region"], "minimum_group": null},
+        "encryption": "chunked-aes-256-gcm",
+    });
+    let published =
+        olivia.does(&["dataset", "publish", &file("orders.json", orders.to_string().as_bytes())]);
+    let dataset = published["subject"].as_str().unwrap().to_owned();
+    let store = |key: &str| olivia.does(&["dataset", "store-secret", "orders", "--key", key]);
+    store(&file("first.key", &[1; 32]));
+    // The first one is destroyed with the entry that stores the next.
+    let stored = store(&file("second.key", &[2; 32]))["position"].as_u64().unwrap();
+    let clean = fsck(&served.data_dir);
+    assert_eq!(clean.code, 0, "{:#}", clean.document);
+    assert_eq!(clean.document["logs"][0]["secrets"], 1);
+
+    served.kill();
+    let damaged = |name: &str, statement: &str| {
+        let data_dir = copy(&served.data_dir, served.folder.path().join(name));
+        damage(&data_dir, &[statement]);
+        let outcome = fsck(&data_dir);
+        assert_eq!(outcome.code, 1, "{name}: {:#}", outcome.document);
+        findings(&outcome)
+    };
+    let lost = damaged("lost", "DELETE FROM personal_keys WHERE subject LIKE 'secret/%'");
+    let missing = format!("the secret of {dataset}, stored at position {stored}, is missing");
+    assert_eq!(lost, [missing]);
+    let changed =
+        damaged("changed", "UPDATE personal_keys SET key = x'00' WHERE subject LIKE 'secret/%'");
+    let other = format!("the secret of {dataset} is another than was stored at position {stored}");
+    assert_eq!(changed, [other]);
+    let left = damaged(
+        "left",
+        "INSERT INTO personal_keys SELECT collaboration, 'secret/of-nobody', key FROM personal_keys",
+    );
+    assert_eq!(left, ["secret/of-nobody lies beside the log, which has no use for it"]);
+}
+
+#[test]
 fn what_is_no_log_is_unreadable_and_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let missing = fsck(folder.path());

@@ -129,6 +129,8 @@ pub(crate) trait Snapshot {
         c: CollaborationId,
         sizes: Range<i64>,
     ) -> Result<BTreeMap<i64, Vec<u8>>, ReadError>;
+    /// Whose personal keys there are, in the order of their bytes.
+    async fn personal_subjects(&mut self, c: CollaborationId) -> Result<Vec<String>, ReadError>;
     /// (consumer, position)
     fn cursors_beyond(
         &mut self,

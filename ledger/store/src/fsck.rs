@@ -180,6 +180,19 @@ impl Store {
             check(&mut snapshot, c, report).await
         })
     }
+
+    /// Whose personal keys there are: what lies beside the log, by name. Which of them should, is for
+    /// the reader of the entries to say.
+    ///
+    /// # Errors
+    ///
+    /// See [`ReadError`].
+    pub async fn personal_subjects(&self, c: CollaborationId) -> Result<Vec<String>, ReadError> {
+        on!(self, database => {
+            let mut snapshot = database.snapshot().await?;
+            snapshot.personal_subjects(c).await
+        })
+    }
 }
 
 async fn check(

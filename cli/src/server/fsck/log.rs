@@ -1,4 +1,7 @@
-//! One log: its rows, what an auditor finds, and the keys of its personal data.
+//! One log: its rows, what an auditor finds, and what lies beside it: the keys of its personal data,
+//! and stored secrets.
+
+use std::collections::BTreeSet;
 
 use chancery_audit::bundle::{Beside, Cosigned, Header, Kind, Writer};
 use chancery_audit::{Options, Report, Verdict, verify};
@@ -6,8 +9,10 @@ use chancery_commands::export::{ExportError, Receipts};
 use chancery_commands::keyring::Keyring;
 use chancery_governance::event::Event;
 use chancery_governance::log as rules;
-use chancery_governance::state::{State, origin};
+use chancery_governance::secret::{StoredSecret, stored_name};
+use chancery_governance::state::{Collaboration, State, origin};
 use chancery_governance::subject::Subject;
+use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::Sealed;
 use chancery_ledger::id::CollaborationId;
 use chancery_store::{Checked, Head, ReadError, Store};
@@ -20,8 +25,8 @@ use crate::failure::{Failure, OrFail as _, Result, causes};
 
 /// Entries read at a time.
 const PAGE: u32 = 256;
-/// How often the rest of a log that grows meanwhile is read, before its personal keys are taken as
-/// they are.
+/// How often the rest of a log that grows meanwhile is read, before what lies beside it is taken as
+/// it is.
 const CATCH_UPS_MAX: u32 = 8;
 
 /// What became of a log.
@@ -34,6 +39,8 @@ pub struct LogChecked {
     pub verdict: Option<Verdict>,
     /// Invitations whose personal keys were looked up.
     pub personal: u64,
+    /// Datasets whose stored secrets were looked up.
+    pub secrets: u64,
     /// What disagrees.
     pub found: Found,
 }
@@ -53,9 +60,9 @@ pub async fn check(
     let checked = store.fsck(id, &mut |finding| found.add(finding.to_string())).await;
     let checked = known(checked, &mut found)?
         .unwrap_or_else(|| Checked { entries: size, ..Checked::default() });
-    let mut log = LogChecked { id, checked, verdict: None, personal: 0, found };
+    let mut log = LogChecked { id, checked, verdict: None, personal: 0, secrets: 0, found };
     if let Some(state) = log.audit(store, keys).await? {
-        log.personal_keys(store, state).await?;
+        log.beside(store, state).await?;
     }
     Ok(log)
 }
@@ -205,9 +212,9 @@ impl LogChecked {
         self.verdict = Some(report.verdict);
     }
 
-    /// That each invitation that was not erased has its key, and each erased one has none. Where
-    /// the two differ and the log has grown meanwhile, it is the log that is looked at again.
-    async fn personal_keys(&mut self, store: &Store, mut state: State) -> Result<()> {
+    /// That what lies beside the log is what the log says. Where the two differ and the log has grown
+    /// meanwhile, it is the log that is looked at again.
+    async fn beside(&mut self, store: &Store, mut state: State) -> Result<()> {
         for _ in 0..CATCH_UPS_MAX {
             let differ = self.differing(store, &state).await?;
             let size = state.collaboration().map_or(0, |state| state.size);
@@ -232,6 +239,54 @@ impl LogChecked {
 
     async fn differing(&mut self, store: &Store, state: &State) -> Result<Vec<String>> {
         let Some(state) = state.collaboration() else { return Ok(Vec::new()) };
+        let mut differ = self.personal_keys(store, state).await?;
+        let due = self.stored(store, state, &mut differ).await?;
+        self.secrets = due.len() as u64;
+        let there = known(store.personal_subjects(self.id).await, &mut self.found)?;
+        let orphans = there.unwrap_or_default().into_iter().filter(|name| {
+            let invitation = match name.parse() {
+                Ok(Subject::Invitation(id)) => state.invitations.contains_key(&id),
+                _ => false,
+            };
+            !invitation && !due.contains(name)
+        });
+        differ.extend(
+            orphans.map(|name| format!("{name} lies beside the log, which has no use for it")),
+        );
+        Ok(differ)
+    }
+
+    /// That each secret that a dataset has is stored, and is the one that the log names. Gives the
+    /// names of those that should be.
+    async fn stored(
+        &mut self,
+        store: &Store,
+        state: &Collaboration,
+        differ: &mut Vec<String>,
+    ) -> Result<BTreeSet<String>> {
+        let mut due = BTreeSet::new();
+        for (id, dataset) in &state.datasets {
+            let Some(StoredSecret { ciphertext, position, .. }) = dataset.secret else { continue };
+            let subject = Subject::Dataset(*id);
+            let name = stored_name(*id, &ciphertext);
+            let stored = store.personal_key(self.id, &name).await;
+            due.insert(name);
+            let Some(stored) = known(stored, &mut self.found)? else { continue };
+            match stored {
+                Some(stored) if Digest::of(&stored) == ciphertext => {}
+                Some(_) => differ.push(format!(
+                    "the secret of {subject} is another than was stored at position {position}"
+                )),
+                None => differ.push(format!(
+                    "the secret of {subject}, stored at position {position}, is missing"
+                )),
+            }
+        }
+        Ok(due)
+    }
+
+    /// That each invitation that was not erased has its key, and each erased one has none.
+    async fn personal_keys(&mut self, store: &Store, state: &Collaboration) -> Result<Vec<String>> {
         let mut differ = Vec::new();
         self.personal = 0;
         for (id, invitation) in &state.invitations {

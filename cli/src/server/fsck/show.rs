@@ -49,6 +49,7 @@ impl Outcome {
                 "root": log.checked.root.map(|root| root.to_string()),
                 "audit": log.verdict.as_ref().map(Verdict::as_str),
                 "personal_keys": log.personal,
+                "secrets": log.secrets,
                 "findings": log.found.told(),
                 "finding_count": log.found.count(),
             })
@@ -133,6 +134,7 @@ mod tests {
             checked: Checked { entries: 1_234_567, commands: 1_000_000, ..Checked::default() },
             verdict: Some(Verdict::Verified),
             personal: 3,
+            secrets: 2,
             found,
         }
     }

@@ -144,6 +144,16 @@ impl Snapshot for View {
         .boxed()
     }
 
+    async fn personal_subjects(&mut self, c: CollaborationId) -> Result<Vec<String>, ReadError> {
+        let rows = sqlx::query(
+            "SELECT subject FROM personal_keys WHERE collaboration = ? ORDER BY subject",
+        )
+        .bind(id_bytes(&c))
+        .fetch_all(&mut *self.0)
+        .await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
     fn mirror_ranges(
         &mut self,
         c: CollaborationId,

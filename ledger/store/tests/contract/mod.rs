@@ -406,6 +406,8 @@ pub async fn personal_keys_are_kept_and_erased(store: Store) {
     store.append(with_keys(0, &[("ann", b"key of ann"), ("bob", b"key of bob")])).await.unwrap();
     assert_eq!(store.personal_key(c, "ann").await.unwrap().as_deref(), Some(&b"key of ann"[..]));
     assert_eq!(store.personal_key(collaboration(2), "ann").await.unwrap(), None);
+    assert_eq!(store.personal_subjects(c).await.unwrap(), ["ann", "bob"]);
+    assert!(store.personal_subjects(collaboration(2)).await.unwrap().is_empty());
 
     // The same key again is fine; another would make what is sealed under the first unreadable.
     store.append(with_keys(1, &[("ann", b"key of ann")])).await.unwrap();
@@ -418,6 +420,7 @@ pub async fn personal_keys_are_kept_and_erased(store: Store) {
         store.erase_personal_key(c, "ann").await.unwrap();
     }
     assert_eq!(store.personal_key(c, "ann").await.unwrap(), None);
+    assert_eq!(store.personal_subjects(c).await.unwrap(), ["bob"]);
     assert_eq!(store.personal_key(c, "bob").await.unwrap().as_deref(), Some(&b"key of bob"[..]));
     assert_eq!(store.head(c).await.unwrap().unwrap().size, 2);
 }
