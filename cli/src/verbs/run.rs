@@ -253,3 +253,29 @@ fn describe(run: &Run) -> String {
     let (name, stage) = (plain(&run.query_name), plain(&run.stage));
     format!("{name}: {stage}\n{}{}", facts(2, pairs), reasons(&run.reasons))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_told_with_what_it_took_of_budgets_of_privacy() {
+        let at = json!({"position": 7, "time_ms": 0});
+        let mut run = json!({
+            "id": "r", "query": "q", "query_name": "Spend", "digest": null,
+            "runner_organisation": "Fabrikam", "stage": "cancelled", "ended": true, "reasons": [],
+            "executor": null, "result": null, "failure": null, "timeline": [], "created": at,
+            "version": 7, "given_back": false,
+            "charges": [{
+                "dataset": "d", "dataset_name": "people", "epsilon_micro": 400_000, "delta_pico": 0,
+            }],
+        });
+        let told = |run: &Value| describe(&view(run).unwrap());
+        assert!(told(&run).contains("ε 0.4 of the budget of people\n"), "{}", told(&run));
+        run["given_back"] = json!(true);
+        assert!(told(&run).contains("of people, given back\n"), "{}", told(&run));
+        // A service of an earlier release says nothing of it.
+        run.as_object_mut().unwrap().remove("charges");
+        assert!(!told(&run).contains("privacy"), "{}", told(&run));
+    }
+}
