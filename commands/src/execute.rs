@@ -67,10 +67,7 @@ pub async fn execute(app: &App, caller: &Caller, incoming: Incoming) -> Result<R
         Outcome::Made(made) => {
             let receipt = made.entries.first().map(|entry| entry.entry().position);
             let receipt = receipt.and_then(|position| made.receipt(position));
-            match Reply::of(&made.entries, receipt, false) {
-                Ok(reply) => reply,
-                Err(problem) => return Err(remedied(app, &made.entries, problem).await),
-            }
+            reply(app, &made.entries, receipt, false).await?
         }
         Outcome::Replayed(record) => replay(app, collaboration, record).await?,
     };
@@ -148,9 +145,19 @@ async fn replay(
         .collect::<Result<_, _>>()
         .map_err(|error| Problem::corrupt(&refusal::chain(&error)))?;
     let proof = proofs::inclusion(app, collaboration, record.first_position, None).await?;
-    match Reply::of(&entries, Some(proof.receipt(&app.logs)), true) {
+    reply(app, &entries, Some(proof.receipt(&app.logs)), true).await
+}
+
+/// The reply for a command's entries, or the problem that a refused run is, with remedies.
+async fn reply(
+    app: &App,
+    entries: &[Sealed],
+    receipt: Option<Vec<u8>>,
+    replayed: bool,
+) -> Result<Reply, Problem> {
+    match Reply::of(entries, receipt, replayed) {
         Ok(reply) => Ok(reply),
-        Err(problem) => Err(remedied(app, &entries, problem).await),
+        Err(problem) => Err(remedied(app, entries, problem).await),
     }
 }
 

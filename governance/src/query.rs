@@ -1,10 +1,12 @@
 //! What is voted on: a query's definition and the binding that a vote names.
 
+use std::collections::BTreeSet;
+
 use chancery_ledger::digest::Digest;
 use chancery_ledger::id::DatasetId;
 
 use crate::clean_room::Demands;
-use crate::privacy::Loss;
+use crate::privacy::{Charge, Loss};
 use crate::sql::Literal;
 
 /// Most segments of a query.
@@ -35,6 +37,15 @@ impl Definition {
     /// The datasets that it reads or writes, some more than once.
     pub fn datasets(&self) -> impl Iterator<Item = DatasetId> {
         self.inputs.iter().map(|input| input.dataset).chain([self.output])
+    }
+
+    /// What a run takes of each input that has a budget of privacy: each input once, in the order of
+    /// their ids. Which of them have one, the datasets say.
+    pub fn charges(&self) -> impl Iterator<Item = Charge> {
+        self.privacy.into_iter().flat_map(|loss| {
+            let datasets: BTreeSet<_> = self.inputs.iter().map(|input| input.dataset).collect();
+            datasets.into_iter().map(move |dataset| Charge { dataset, loss })
+        })
     }
 }
 

@@ -1,8 +1,7 @@
 //! What runs take of datasets' budgets of privacy.
 
-use chancery_governance::privacy::Loss;
+use chancery_governance::privacy::{self, Loss};
 use chancery_governance::query::Definition;
-use chancery_ledger::id::DatasetId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -22,9 +21,9 @@ pub struct Charge {
 }
 
 impl Charge {
-    /// A loss of a dataset's.
-    pub(crate) fn of(rows: &Rows, dataset: DatasetId, loss: Loss) -> Result<Self, Illegal> {
-        let Loss { epsilon_micro, delta_pico } = loss;
+    /// A charge, with the name of its dataset as it is now.
+    pub(crate) fn of(rows: &Rows, charge: privacy::Charge) -> Result<Self, Illegal> {
+        let privacy::Charge { dataset, loss: Loss { epsilon_micro, delta_pico } } = charge;
         let dataset = dataset.to_string();
         let dataset_name = rows.datasets.row(&dataset)?.descriptor.name.clone();
         Ok(Self { dataset, dataset_name, epsilon_micro, delta_pico })
@@ -33,21 +32,12 @@ impl Charge {
     /// What each run of a query will take, as the datasets stand: of those that ask for it.
     pub(crate) fn of_runs(rows: &Rows, definition: &Definition) -> Result<Vec<Self>, Illegal> {
         let mut charges = Vec::new();
-        for (dataset, loss) in asked(definition) {
-            let policy = &rows.datasets.row(&dataset.to_string())?.descriptor.policy;
+        for charge in definition.charges() {
+            let policy = &rows.datasets.row(&charge.dataset.to_string())?.descriptor.policy;
             if policy.differential_privacy.is_some() {
-                charges.push(Self::of(rows, dataset, loss)?);
+                charges.push(Self::of(rows, charge)?);
             }
         }
         Ok(charges)
     }
-}
-
-/// The inputs of a query that says what its runs cost, each once, in the order of their ids.
-pub(crate) fn asked(definition: &Definition) -> Vec<(DatasetId, Loss)> {
-    let Some(loss) = definition.privacy else { return Vec::new() };
-    let mut datasets: Vec<_> = definition.inputs.iter().map(|input| input.dataset).collect();
-    datasets.sort_unstable();
-    datasets.dedup();
-    datasets.into_iter().map(|dataset| (dataset, loss)).collect()
 }

@@ -14,7 +14,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::changes::{self, ChangeView};
-use crate::charges;
 use crate::collaborations::{self, CollaborationView};
 use crate::datasets::{self, DatasetView};
 use crate::marks::{self, Mark};
@@ -291,8 +290,8 @@ pub(crate) fn reads(at: &Recorded, event: &Event, mut read: impl FnMut(Subject))
         }
         Event::QueryProposed(event) => {
             let groups = event.groups.iter().flat_map(|group| &group.members);
-            let asked = charges::asked(&event.binding.definition).into_iter();
-            asked.for_each(|(dataset, _)| read(Subject::Dataset(dataset)));
+            let charged = event.binding.definition.charges();
+            charged.for_each(|charge| read(Subject::Dataset(charge.dataset)));
             event.approvers.iter().chain(groups).copied().map(Subject::Member).for_each(read);
         }
         Event::ChangeCommitted(_) | Event::CollaboratorRemoved(_) => {

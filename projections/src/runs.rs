@@ -158,7 +158,7 @@ pub(crate) fn requested(
     at: &Recorded,
     event: &RunRequested,
 ) -> Result<(), Illegal> {
-    let charges = event.privacy.iter().map(|it| Charge::of(rows, it.dataset, it.loss));
+    let charges = event.privacy.iter().map(|charge| Charge::of(rows, *charge));
     let charges = charges.collect::<Result<_, _>>()?;
     let run = begin(rows, at, event.query, RunStage::Requested)?;
     run.digest = Some(event.digest.to_string());

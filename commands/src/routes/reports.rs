@@ -30,16 +30,6 @@ const GATE: ExecutorGate = ExecutorGate {
     unsigned: "A report takes the executor key's signature.",
 };
 
-async fn report(
-    app: &App,
-    caller: &Caller,
-    headers: CommandHeaders,
-    run: (String, String),
-    command: (&'static str, chancery_ledger::codec::Value),
-) -> Result<Response, Problem> {
-    GATE.send(app, caller, headers, run, command).await
-}
-
 /// Ask to be admitted to a run, on evidence.
 #[utoipa::path(post, path = "/v1/collaborations/{collaboration}/runs/{run}/reports/admit",
     tag = "executor", params(("collaboration" = String, Path), ("run" = String, Path)),
@@ -51,7 +41,7 @@ async fn admit(
     Path(path): Path<(String, String)>,
     Content(content): Content,
 ) -> Result<Response, Problem> {
-    report(&app, &caller, headers, path, ("run.admit", content)).await
+    GATE.send(&app, &caller, headers, path, ("run.admit", content)).await
 }
 
 /// The job was handed to the engine.
@@ -65,7 +55,7 @@ async fn submit(
     Path(path): Path<(String, String)>,
     Content(content): Content,
 ) -> Result<Response, Problem> {
-    report(&app, &caller, headers, path, ("run.submit", content)).await
+    GATE.send(&app, &caller, headers, path, ("run.submit", content)).await
 }
 
 /// The engine started it.
@@ -79,7 +69,7 @@ async fn start(
     Path(path): Path<(String, String)>,
     Content(content): Content,
 ) -> Result<Response, Problem> {
-    report(&app, &caller, headers, path, ("run.start", content)).await
+    GATE.send(&app, &caller, headers, path, ("run.start", content)).await
 }
 
 /// It ended well.
@@ -93,7 +83,7 @@ async fn succeed(
     Path(path): Path<(String, String)>,
     Content(content): Content,
 ) -> Result<Response, Problem> {
-    report(&app, &caller, headers, path, ("run.succeed", content)).await
+    GATE.send(&app, &caller, headers, path, ("run.succeed", content)).await
 }
 
 /// It ended badly.
@@ -107,5 +97,5 @@ async fn fail(
     Path(path): Path<(String, String)>,
     Content(content): Content,
 ) -> Result<Response, Problem> {
-    report(&app, &caller, headers, path, ("run.fail", content)).await
+    GATE.send(&app, &caller, headers, path, ("run.fail", content)).await
 }

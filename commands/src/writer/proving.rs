@@ -8,10 +8,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chancery_ledger::batch::Seed;
 use chancery_ledger::cose;
 use chancery_ledger::key::PublicKey;
-use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::Request;
 use crate::App;
+use crate::clock::random;
 
 /// Signatures checked together, at most: with larger batches all callers wait for one check, then all
 /// for their writers, and the two stages no longer overlap.
@@ -36,12 +36,12 @@ struct State {
 
 impl Default for Proving {
     fn default() -> Self {
-        let mut drawn = [0; 32];
         // Without randomness from the system nothing else here works either; the seed then comes
         // down to the signatures themselves.
-        if SystemRandom::new().fill(&mut drawn).is_err() {
-            tracing::warn!("the system gives no randomness for checking signatures together");
-        }
+        let drawn = random().unwrap_or_else(|error| {
+            tracing::warn!(%error, "signatures are checked together without randomness");
+            [0; 32]
+        });
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self { state: Mutex::default(), seed: Seed::new(drawn), at_work_max: cores.div_ceil(2) }
     }

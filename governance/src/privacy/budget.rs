@@ -56,13 +56,7 @@ pub fn standing(state: &Collaboration, dataset: DatasetId, now_ms: u64) -> Optio
 
 /// What a run of a query takes, of each dataset that asks for it.
 pub fn charges(state: &Collaboration, definition: &Definition) -> Vec<Charge> {
-    let Some(loss) = definition.privacy else { return Vec::new() };
-    let asks = |dataset: &DatasetId| standing(state, *dataset, 0).is_some();
-    let mut datasets: Vec<_> =
-        definition.inputs.iter().map(|input| input.dataset).filter(asks).collect();
-    datasets.sort_unstable();
-    datasets.dedup();
-    datasets.into_iter().map(|dataset| Charge { dataset, loss }).collect()
+    definition.charges().filter(|it| standing(state, it.dataset, 0).is_some()).collect()
 }
 
 /// A reason for each dataset of which too little is left. A run that was requested has taken its part.
