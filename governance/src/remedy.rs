@@ -121,7 +121,7 @@ pub fn of_refused(
 /// Whoever left can do nothing any more.
 fn by_members(state: &Collaboration, mut remedy: Remedy) -> Remedy {
     remedy.who.retain(|id| state.members.contains_key(id));
-    if remedy.who.is_empty() && remedy.at_ms.is_none() && remedy.step != Step::Nothing {
+    if remedy.who.is_empty() && remedy.step != Step::Nothing {
         let detail = "whoever could change this is no member any more".to_owned();
         return Remedy { step: Step::Nothing, who: Vec::new(), detail, at_ms: None };
     }
@@ -151,6 +151,13 @@ fn one(
     };
     let owner = || dataset().and_then(|id| Some(state.datasets.get(&id)?.owner));
     let owner = || owner().into_iter().collect::<Vec<_>>();
+    let retired = || {
+        let dataset = dataset().and_then(|id| state.datasets.get(&id));
+        dataset.is_some_and(|dataset| dataset.retired)
+    };
+    let revise = || {
+        does(Step::ReviseQuery, author(), "revise the query for what stands now, and propose it")
+    };
     match reason.code {
         Code::WorkloadNotEnabled => does(Step::EnableWorkload, owners(), "enable the workload"),
         Code::CleanRoomPolicyMissing => {
@@ -195,6 +202,10 @@ fn one(
             let who = member.into_iter().collect();
             does(Step::RestoreConsent, who, "restore your consent to execution")
         }
+        // No version of it will follow.
+        Code::RunBudgetSpent | Code::PrivacyBudgetSpent | Code::ReceiverNotAllowed if retired() => {
+            revise()
+        }
         Code::RunBudgetSpent => spent(state, asked, dataset(), nth, owner(), does),
         Code::PrivacyBudgetSpent => privacy_spent(state, asked, dataset(), owner(), does),
         Code::ReceiverNotAllowed => does(
@@ -205,11 +216,7 @@ fn one(
         Code::DatasetRetired
         | Code::DatasetVersionChanged
         | Code::MemberRemoved
-        | Code::TermsChanged => does(
-            Step::ReviseQuery,
-            author(),
-            "revise the query for what stands now, and propose it",
-        ),
+        | Code::TermsChanged => revise(),
         Code::CleanRoomPolicyChanged => does(
             Step::ProposeAgain,
             author(),

@@ -2,7 +2,7 @@
 
 use chancery_governance::command::{
     CloseCollaboration, PauseCollaboration, PublishDataset, RequestRun, RestoreConsent,
-    WithdrawConsent, WithdrawQuery,
+    RetireDataset, WithdrawConsent, WithdrawQuery,
 };
 use chancery_governance::consent::ConsentKind;
 use chancery_governance::event::Event;
@@ -14,7 +14,8 @@ use chancery_ledger::digest::Digest;
 use crate::readiness::without_workload;
 use crate::support::World;
 use crate::support::fixtures::{
-    application, campaigns_s, moved, orders, orders_s, query_id, query_s, room, run_id, run_s,
+    admit, application, campaigns_s, moved, orders, orders_s, query_id, query_s, room, run_id,
+    run_s,
 };
 use crate::support::people::Who;
 
@@ -108,6 +109,15 @@ fn a_spent_budget_says_when_it_is_free_or_who_can_raise_it() {
     );
     assert!(told.iter().all(|it| it.who == [Litware.member()]));
     assert!(told[1].detail.contains("2026-01-02T00:00:00Z"), "{}", told[1].detail);
+    // Admitted once, the run is counted for good. Retired, the dataset gets no larger budget, and a
+    // free one is of no use.
+    let admission = admit(&world, run_id(), &world.executor);
+    world.report(run_id(), admission).unwrap();
+    world.litware().does(orders_s(), RetireDataset {}).unwrap();
+    let told = remedies(&world, Fabrikam);
+    assert!(told.len() > 2, "{told:?}");
+    let revise = told.iter().all(|it| it.step == Step::ReviseQuery && it.at_ms.is_none());
+    assert!(revise && told.iter().all(|it| it.who == [Fabrikam.member()]), "{told:?}");
 }
 
 #[test]
