@@ -1,6 +1,7 @@
 //! The mirror of this service's logs, as the API tells of it: how each log stands, its receipts, and
 //! how long a command's sender may wait for one.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName};
@@ -40,6 +41,47 @@ impl Mirror {
     pub fn diverged(&self) -> usize {
         let logs = self.status.read();
         logs.values().filter(|log| matches!(log.state, State::Diverged(_))).count()
+    }
+
+    /// The figures of all logs at a time, in milliseconds since the Unix epoch.
+    pub fn figures(&self, now_ms: u64) -> Figures {
+        let logs = self.status.read();
+        let mut figures = Figures::default();
+        for log in logs.values() {
+            *figures.logs.entry(log.state.as_str()).or_default() += 1;
+            figures.entries += log.mirrored;
+            figures.lag_entries += log.lag();
+            figures.lag_entries_max = figures.lag_entries_max.max(log.lag());
+            figures.lag_seconds = figures.lag_seconds.max(log.lag_ms(now_ms) / 1_000);
+        }
+        figures
+    }
+}
+
+/// Figures of the mirror over all logs. They name no collaboration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Figures {
+    /// Logs, by the name of how their mirror stands: every name, also with none.
+    pub logs: BTreeMap<&'static str, u64>,
+    /// Entries with a verified receipt.
+    pub entries: u64,
+    /// Entries without one.
+    pub lag_entries: u64,
+    /// Entries without one in the log with most of them.
+    pub lag_entries_max: u64,
+    /// For how many seconds the oldest of them has been in its log.
+    pub lag_seconds: u64,
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        Self {
+            logs: State::NAMES.map(|name| (name, 0)).into(),
+            entries: 0,
+            lag_entries: 0,
+            lag_entries_max: 0,
+            lag_seconds: 0,
+        }
     }
 }
 

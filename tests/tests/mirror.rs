@@ -153,7 +153,7 @@ fn a_server_that_is_killed_goes_on_mirroring_and_is_no_fork() {
 
 #[test]
 fn the_story_in_a_real_network() {
-    let Ok(url) = std::env::var("CHANCERY_CCF_URL") else { return };
+    let Ok(urls) = std::env::var("CHANCERY_CCF_URL") else { return };
     let certificate = std::env::var("CHANCERY_CCF_SERVICE").unwrap();
     let identity = std::env::var("CHANCERY_CCF_IDENTITY").unwrap();
     // Copies: a network that is recovered meanwhile gets another certificate, and what is open to
@@ -164,16 +164,9 @@ fn the_story_in_a_real_network() {
     let certificate = pinned.to_str().unwrap();
     let copy = secrets.path().join("identity.pem");
     secret(&copy, &fs::read(&identity).unwrap());
-    let options = [
-        "--name",
-        "chancery.test",
-        "--mirror-ccf-url",
-        &url,
-        "--mirror-ccf-service",
-        certificate,
-        "--mirror-identity",
-        copy.to_str().unwrap(),
-    ];
+    let mut options = vec!["--name", "chancery.test", "--mirror-ccf-service", certificate];
+    options.extend(["--mirror-identity", copy.to_str().unwrap()]);
+    options.extend(urls.split(',').flat_map(|url| ["--mirror-ccf-url", url]));
     let index = fs::read(root().join("docs/wire/vectors/v1/index.json")).unwrap();
     let index: Value = serde_json::from_slice(&index).unwrap();
     let seed = index["keys"]["service"]["seed"].as_str().unwrap();
@@ -181,11 +174,14 @@ fn the_story_in_a_real_network() {
     // PKCS#8 of an Ed25519 key (RFC 8410 section 7).
     let head = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
     let key = [&head[..], seed.as_bytes()].concat();
-    let mut room =
-        Room::start_with(Shape::ServerOnly, options.map(str::to_owned).to_vec(), |data_dir| {
+    let mut room = Room::start_with(
+        Shape::ServerOnly,
+        options.into_iter().map(str::to_owned).collect(),
+        |data_dir| {
             fs::DirBuilder::new().mode(0o700).create(data_dir).unwrap();
             secret(&data_dir.join("service.key"), &key);
-        });
+        },
+    );
     room.gather();
     room.agree();
     room.kill_server();

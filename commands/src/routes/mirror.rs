@@ -1,6 +1,5 @@
 //! The mirror of a log: how it stands, and the receipts; and the figures of all logs, as metrics.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use axum::Json;
@@ -8,7 +7,6 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use chancery_ledger::id::CollaborationId;
-use chancery_mirror::State as Standing;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -89,22 +87,18 @@ fn text(app: &App) -> String {
     let one = |value| [(String::new(), value)];
     gauge("info", "What the logs are mirrored in.", &[(format!("{{kind=\"{kind}\"}}"), 1)]);
     let Some(mirror) = &app.mirror else { return text };
-    let now_ms = (app.clock)();
-    let logs = mirror.status.read();
-    let mut states: BTreeMap<_, u64> = Standing::NAMES.map(|name| (name, 0)).into();
-    for log in logs.values() {
-        *states.entry(log.state.as_str()).or_default() += 1;
-    }
-    let states: Vec<_> =
-        states.into_iter().map(|(name, count)| (format!("{{state=\"{name}\"}}"), count)).collect();
-    let sum = |of: fn(&chancery_mirror::LogStatus) -> u64| logs.values().map(of).sum::<u64>();
-    let lag_ms = logs.values().map(|log| log.lag_ms(now_ms)).max().unwrap_or(0);
+    let figures = mirror.figures((app.clock)());
+    let states: Vec<_> = figures
+        .logs
+        .iter()
+        .map(|(name, count)| (format!("{{state=\"{name}\"}}"), *count))
+        .collect();
     gauge("logs", "Logs, by how their mirror stands.", &states);
-    gauge("entries", "Entries with a verified receipt.", &one(sum(|log| log.mirrored)));
-    gauge("lag_entries", "Entries without one.", &one(sum(chancery_mirror::LogStatus::lag)));
-    let most = logs.values().map(chancery_mirror::LogStatus::lag).max().unwrap_or(0);
-    gauge("lag_entries_max", "Entries without one in the log with most of them.", &one(most));
+    gauge("entries", "Entries with a verified receipt.", &one(figures.entries));
+    gauge("lag_entries", "Entries without one.", &one(figures.lag_entries));
+    let help = "Entries without one in the log with most of them.";
+    gauge("lag_entries_max", help, &one(figures.lag_entries_max));
     let help = "For how long the oldest entry without a receipt has been in its log.";
-    gauge("lag_seconds", help, &one(lag_ms / 1_000));
+    gauge("lag_seconds", help, &one(figures.lag_seconds));
     text
 }

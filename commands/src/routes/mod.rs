@@ -17,6 +17,7 @@ mod rules;
 mod runs;
 mod secrets;
 mod service;
+mod status;
 mod tiles;
 pub mod usage;
 
@@ -74,6 +75,7 @@ fn span(request: &axum::http::Request<axum::body::Body>) -> tracing::Span {
 fn api() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(service::routes())
+        .merge(status::routes())
         .merge(collaborations::routes())
         .merge(members::routes())
         .merge(datasets::routes())

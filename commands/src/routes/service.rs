@@ -258,8 +258,12 @@ async fn healthz() -> Json<Health> {
 #[utoipa::path(get, path = "/readyz", tag = "service", security(()),
     responses((status = 200, body = Health)))]
 async fn readyz(State(app): State<App>) -> Result<Json<Health>, Problem> {
+    health(&app).await.map(Json)
+}
+
+pub(super) async fn health(app: &App) -> Result<Health, Problem> {
     app.store().heads(None, 1).await.map_err(|error| refusal::read(&error))?;
     let diverged = app.mirror.as_ref().is_some_and(|mirror| mirror.diverged() > 0);
     let alarms = diverged.then(|| DIVERGED.to_owned()).into_iter().collect();
-    Ok(Json(Health { status: "ok".to_owned(), alarms }))
+    Ok(Health { status: "ok".to_owned(), alarms })
 }

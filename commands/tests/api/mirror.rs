@@ -51,6 +51,14 @@ async fn metrics(service: &Service) -> String {
     String::from_utf8(answer.bytes).unwrap()
 }
 
+async fn status_page(service: &Service) -> String {
+    let answer = service.send(Call::get("/status")).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.header("content-type").starts_with("text/html"));
+    assert!(answer.header("content-security-policy").starts_with("default-src 'none'"));
+    String::from_utf8(answer.bytes).unwrap()
+}
+
 fn has_line(metrics: &str, line: &str) -> bool {
     metrics.lines().any(|found| found == line)
 }
@@ -152,6 +160,10 @@ async fn a_divergence_stops_that_log_and_is_told_everywhere() {
     let before = until_mirrored(&room.service, room.id).await;
     let ready = room.service.send(Call::get("/readyz")).await.ok();
     assert!(ready.json.get("alarms").is_none());
+    let page = status_page(&room.service).await;
+    assert!(page.contains("No alarm") && !page.contains("ALARM"), "{page}");
+    assert!(page.contains("insecure-virtual"), "{page}");
+    assert!(page.contains("<th>Logs following</th><td>1</td>"), "{page}");
     gate.set(Way::Forked);
     room.litware.takes_key(room.id, room.litware_id(), crate::support::key(1)).await;
     until(&room.service, room.id, |state| matches!(state, State::Diverged(_))).await;
@@ -163,6 +175,10 @@ async fn a_divergence_stops_that_log_and_is_told_everywhere() {
     assert!(answer.text("/mirror/detail").contains("another history"));
     let ready = room.service.send(Call::get("/readyz")).await.ok();
     assert_eq!((ready.text("/status"), ready.text("/alarms/0")), ("ok", "mirror_diverged"));
+    let page = status_page(&room.service).await;
+    assert!(page.contains("<title>ALARM: "), "{page}");
+    assert!(page.contains("<strong>mirror_diverged</strong>"), "{page}");
+    assert!(!page.contains(&room.id.to_string()), "the page names no collaboration");
     let figures = metrics(&room.service).await;
     assert!(has_line(&figures, "chancery_mirror_logs{state=\"diverged\"} 1"), "{figures}");
 
@@ -237,6 +253,7 @@ async fn a_service_without_a_mirror_says_so() {
     assert_eq!(answer.header("preference-applied"), "");
     let figures = metrics(&room.service).await;
     assert!(has_line(&figures, "chancery_mirror_info{kind=\"none\"} 1"), "{figures}");
+    assert!(status_page(&room.service).await.contains("The logs are mirrored nowhere."));
     room.finish().await;
 }
 

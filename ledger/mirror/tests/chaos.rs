@@ -2,9 +2,10 @@
 //!
 //! By default the driver is dropped and begun anew, and the stand-in is away and cut off, for some
 //! seconds of made-up time. Where `CHANCERY_CCF_URL` and the rest are set (`tests/contract.rs`) and
-//! `CHANCERY_CCF_RESTART` is a command that kills the network's node with SIGKILL and brings it back
-//! (after a disaster recovery: with another service certificate in the file), the same is done to
-//! processes: the driver is one of its own and killed too. More:
+//! `CHANCERY_CCF_RESTART` is a command that kills a node with SIGKILL and brings it back, the same is done
+//! to processes: the driver is one of its own and killed too. Of a network of one node that is a disaster
+//! recovery, with another service certificate in the file; of several, the primary's death and an election.
+//! More:
 //!
 //! - `CHANCERY_CHAOS_SECONDS`: for how long, 20 by default;
 //! - `CHANCERY_CHAOS_RATE`: entries a second over all logs, 150 by default;
@@ -169,12 +170,12 @@ impl Drop for Folder {
 }
 
 fn network() -> Option<Ccf> {
-    let url = std::env::var("CHANCERY_CCF_URL").ok()?;
+    let urls = std::env::var("CHANCERY_CCF_URL").ok()?;
     let _ = rustls::crypto::ring::default_provider().install_default();
     let path = |name: &str| PathBuf::from(std::env::var(name).unwrap());
     let service = path("CHANCERY_CCF_SERVICE");
     let config = Config {
-        nodes: vec![url],
+        nodes: urls.split(',').map(str::to_owned).collect(),
         service: std::fs::read_to_string(&service).unwrap(),
         credentials: Credentials::Certificate(
             std::fs::read(path("CHANCERY_CCF_IDENTITY")).unwrap(),

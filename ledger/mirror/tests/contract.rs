@@ -1,7 +1,8 @@
 //! What every mirror does alike: the stand-in, and, where `CHANCERY_CCF_URL` and the rest are set, a
 //! real CCF network with the application of `deploy/ccf`.
 //!
-//! For the network: `CHANCERY_CCF_URL`, `CHANCERY_CCF_SERVICE` (path of the service certificate),
+//! For the network: `CHANCERY_CCF_URL` (one node, or several with commas between), `CHANCERY_CCF_SERVICE`
+//! (path of the service certificate),
 //! `CHANCERY_CCF_IDENTITY` (path of a writer's certificate and key). It must allow the service key of
 //! `docs/wire/vectors/v1/index.json` under the name `chancery.test`, and hold no log of the vectors'
 //! collaboration yet.
@@ -115,11 +116,11 @@ async fn the_stand_in() {
 
 #[tokio::test]
 async fn a_real_network() {
-    let Ok(url) = std::env::var("CHANCERY_CCF_URL") else { return };
+    let Ok(urls) = std::env::var("CHANCERY_CCF_URL") else { return };
     let _ = rustls::crypto::ring::default_provider().install_default();
     let read = |name| std::fs::read(std::env::var(name).unwrap()).unwrap();
     let config = Config {
-        nodes: vec![url],
+        nodes: urls.split(',').map(str::to_owned).collect(),
         service: String::from_utf8(read("CHANCERY_CCF_SERVICE")).unwrap(),
         credentials: Credentials::Certificate(read("CHANCERY_CCF_IDENTITY")),
         timeout: Duration::from_secs(10),

@@ -153,13 +153,13 @@ async fn mirrored<P: MirrorLedger>(ledger: Arc<P>, batch: usize, entries: usize)
 
 /// The network of the environment, as in `ledger/mirror/tests/contract.rs`.
 fn network() -> Result<Option<Arc<Network>>> {
-    let Ok(url) = std::env::var("CHANCERY_CCF_URL") else { return Ok(None) };
+    let Ok(urls) = std::env::var("CHANCERY_CCF_URL") else { return Ok(None) };
     let read = |name: &str| {
         let path = std::env::var(name).with_context(|| format!("{name} is not set"))?;
         fs::read(&path).context(path)
     };
     let config = Config {
-        nodes: vec![url],
+        nodes: urls.split(',').map(str::to_owned).collect(),
         service: String::from_utf8(read("CHANCERY_CCF_SERVICE")?)?,
         credentials: Credentials::Certificate(read("CHANCERY_CCF_IDENTITY")?),
         timeout: Duration::from_secs(30),
