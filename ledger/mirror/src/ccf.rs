@@ -30,6 +30,9 @@ use succession::{NOT_ENDORSED, Views, leads_back};
 const ANSWER_LEN_MAX: usize = RECEIPT_LEN_MAX;
 /// How many redirects are followed for one request.
 const REDIRECTS_MAX: usize = 3;
+/// How often a node may say that it has yet to fetch a transaction before another one is asked: one that
+/// joined from a snapshot, without the ledger files of before, says so for ever.
+const FETCHES_MAX: usize = 8;
 /// The header that names a transaction.
 const TRANSACTION: &str = "x-ms-ccf-transaction-id";
 
@@ -90,6 +93,8 @@ pub struct Ccf {
     node: AtomicUsize,
     /// Where a redirect has led, until it fails.
     primary: Mutex<Option<String>>,
+    /// How often a receipt was not at hand: it says which node is asked for them, by [`FETCHES_MAX`].
+    fetches: AtomicUsize,
     token: Option<Arc<dyn Fn() -> String + Send + Sync>>,
 }
 
@@ -156,6 +161,7 @@ impl Ccf {
             nodes,
             node: AtomicUsize::new(0),
             primary: Mutex::new(None),
+            fetches: AtomicUsize::new(0),
             token,
         })
     }
@@ -182,16 +188,27 @@ impl Ccf {
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<Answer, LedgerError> {
+        self.ask_at(None, method, path, body).await
+    }
+
+    /// Asks that node, or where none is named the primary.
+    async fn ask_at(
+        &self,
+        node: Option<&str>,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Answer, LedgerError> {
         let met = self.link();
-        let mut answer = self.ask_primary(&met, method.clone(), path, body.clone()).await;
+        let mut answer = self.ask_over(&met, node, method.clone(), path, body.clone()).await;
         if answer.is_err() && self.succeed(&met).await? {
-            answer = self.ask_primary(&self.link(), method, path, body).await;
+            answer = self.ask_over(&self.link(), node, method, path, body).await;
         }
         let fails = match &answer {
             Ok(answer) => answer.status.is_server_error(),
             Err(_) => true,
         };
-        if fails {
+        if fails && node.is_none() {
             // An election, or a node that is gone: the next one may know.
             *self.primary() = None;
             self.node.fetch_add(1, Ordering::Relaxed);
@@ -233,7 +250,7 @@ impl Ccf {
     /// Looks for a transaction of the service before in the ledger of the one of `link`.
     async fn check_leads_back(&self, link: &Link, before: &Certificate) -> Result<(), LedgerError> {
         let get =
-            |path: String| async move { self.ask_primary(link, Method::GET, &path, None).await };
+            |path: String| async move { self.ask_over(link, None, Method::GET, &path, None).await };
         let views: Views = get("/app/commit?view_history=true".to_owned()).await?.json()?;
         for first in views.newest() {
             let answer = get(format!("/app/receipt?transaction_id={first}")).await?;
@@ -255,16 +272,18 @@ impl Ccf {
         }))
     }
 
-    async fn ask_primary(
+    async fn ask_over(
         &self,
         link: &Link,
+        node: Option<&str>,
         method: Method,
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<Answer, LedgerError> {
-        let base = self.primary().clone().unwrap_or_else(|| {
-            self.nodes[self.node.load(Ordering::Relaxed) % self.nodes.len()].clone()
-        });
+        let primary = self.primary().clone();
+        let base = node
+            .or(primary.as_deref())
+            .unwrap_or_else(|| self.numbered(self.node.load(Ordering::Relaxed)));
         let mut url = format!("{base}{path}");
         for _ in 0..=REDIRECTS_MAX {
             let mut request = link.http.request(method.clone(), &url);
@@ -290,6 +309,10 @@ impl Ccf {
             *self.primary() = url.strip_suffix(path).map(str::to_owned);
         }
         Err(LedgerError::Unavailable("redirected in a circle".to_owned()))
+    }
+
+    fn numbered(&self, number: usize) -> &str {
+        &self.nodes[number % self.nodes.len()]
     }
 
     fn primary(&self) -> std::sync::MutexGuard<'_, Option<String>> {
@@ -418,10 +441,19 @@ impl MirrorLedger for Ccf {
 
     async fn receipt(&self, transaction: TxId) -> Result<Option<Vec<u8>>, LedgerError> {
         let path = format!("/app/receipt?transaction_id={transaction}");
-        let answer = self.ask(Method::GET, &path, None).await?;
+        let passed = self.fetches.load(Ordering::Relaxed) / FETCHES_MAX;
+        let node = passed.checked_sub(1).map(|number| self.numbered(number));
+        let answer = self.ask_at(node, Method::GET, &path, None).await;
+        if node.is_some() && !answer.as_ref().is_ok_and(|answer| answer.status.is_success()) {
+            self.fetches.store((passed + 1) * FETCHES_MAX, Ordering::Relaxed);
+        }
+        let answer = answer?;
         match answer.status {
             StatusCode::OK => Ok(Some(answer.body)),
-            StatusCode::ACCEPTED => Ok(None),
+            StatusCode::ACCEPTED => {
+                self.fetches.fetch_add(1, Ordering::Relaxed);
+                Ok(None)
+            }
             _ => match answer.refusal() {
                 LedgerError::Refused(refusal) if refusal.code == "TransactionPendingOrUnknown" => {
                     Ok(None)
