@@ -203,7 +203,7 @@ fn encode_input(
     let columns = descriptor.columns.iter().map(|column| {
         Value::map([
             ("name", Value::text(&column.name)),
-            ("type", Value::text(column.kind.as_str())),
+            ("type", Value::text(column.kind.to_string())),
         ])
     });
     let mut fields = vec![

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Dataset, dataset, run_over};
-use crate::dataset::{ColumnType, GroupIdentity, MinimumGroup};
+use crate::dataset::{GroupIdentity, MinimumGroup};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/tpch")
@@ -14,13 +14,6 @@ fn folder() -> PathBuf {
 fn tables(floor: Option<&str>) -> Vec<Dataset> {
     let text = fs::read_to_string(folder().join("tables.json")).unwrap();
     let tables: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let kind = |kind: &str| match kind {
-        "long" => ColumnType::Long,
-        "double" => ColumnType::Double,
-        "date" => ColumnType::Date,
-        "string" => ColumnType::String,
-        other => panic!("{other}"),
-    };
     let names =
         ["customer", "orders", "lineitem", "part", "partsupp", "supplier", "nation", "region"];
     names
@@ -30,7 +23,7 @@ fn tables(floor: Option<&str>) -> Vec<Dataset> {
                 .as_object()
                 .unwrap()
                 .iter()
-                .map(|(name, it)| (name.as_str(), kind(it.as_str().unwrap())))
+                .map(|(name, it)| (name.as_str(), it.as_str().unwrap().parse().unwrap()))
                 .collect();
             let rows = MinimumGroup { identity: GroupIdentity::Row, count: 5 };
             dataset(name, &columns, (floor == Some(*name)).then_some(rows))
