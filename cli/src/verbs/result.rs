@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use chancery_commands::api::{self, Attested, Format, Store};
 use chancery_commands::usage::ResultView;
+use chancery_governance::dataset::ColumnType;
 use chancery_ledger::digest::Digest;
 use serde_json::json;
 
@@ -185,15 +186,17 @@ fn table(
             return "Parquet is not shown as a table; --to copies it.\n".to_owned();
         }
     };
-    let numeric = columns
-        .iter()
-        .enumerate()
-        .filter(|(_, it)| matches!(it.r#type.as_str(), "long" | "double"));
+    let numeric = columns.iter().enumerate().filter(|(_, it)| is_number(&it.r#type));
     let mut table = numeric.fold(Table::new(&names), |table, (index, _)| table.right(index));
     for row in all {
         table.row(row);
     }
     table.render(0)
+}
+
+/// Whether a column's type is one of numbers, which stand to the right.
+fn is_number(kind: &str) -> bool {
+    matches!(kind.parse(), Ok(ColumnType::Long | ColumnType::Double | ColumnType::Decimal(_)))
 }
 
 /// Rows of JSON lines, as the columns' values.
