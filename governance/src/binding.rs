@@ -288,3 +288,23 @@ fn output_faults(analysis: &Analysis, output: &PublishedVersion) -> Vec<Reason> 
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decimal::Decimal;
+
+    #[test]
+    fn a_decimal_is_written_as_its_own_type_or_as_a_double() {
+        let decimal =
+            |precision, scale| ColumnType::Decimal(Decimal::new(precision, scale).unwrap());
+        let price = decimal(15, 2);
+        assert!(is_written_as(price, price));
+        assert!(is_written_as(price, ColumnType::Double));
+        for other in [decimal(16, 2), decimal(15, 3), ColumnType::Long, ColumnType::String] {
+            assert!(!is_written_as(price, other), "{other}");
+            assert!(!is_written_as(other, price), "{other}");
+        }
+        assert!(!is_written_as(ColumnType::Double, price));
+    }
+}
