@@ -255,7 +255,7 @@ impl Function {
             Returns::Branches => types::merge(arguments.iter().skip(1).copied()),
             Returns::Mean => types::mean(first),
             Returns::Total => types::total(first),
-            Returns::Rounded => types::rounded(first, arguments.get(1).copied()),
+            Returns::Rounded => types::rounded(arguments),
             Returns::Remainder => {
                 let second = arguments.get(1).copied().flatten();
                 types::binary(&BinaryOperator::Modulo, first, second)

@@ -108,15 +108,16 @@ pub(super) fn whole(kind: Option<Kind>) -> Option<Kind> {
     }
 }
 
-/// The type of `ROUND` to so many places, or to none.
-pub(super) fn rounded(kind: Option<Kind>, places: Option<Option<Kind>>) -> Option<Kind> {
-    match (kind?.settled(), places) {
-        (Kind::Decimal(decimal), None) => decimals::rounded(decimal, 0).map(Kind::Decimal),
-        (Kind::Decimal(decimal), Some(Some(Kind::Literal { value, width: _ }))) => {
-            decimals::rounded(decimal, value).map(Kind::Decimal)
+/// The type of `ROUND` of these arguments: a number, and the places where they are told.
+pub(super) fn rounded(arguments: &[Option<Kind>]) -> Option<Kind> {
+    let (number, places) = arguments.split_first()?;
+    match (number.as_ref()?.settled(), places) {
+        (Kind::Decimal(decimal), []) => decimals::rounded(decimal, 0).map(Kind::Decimal),
+        (Kind::Decimal(decimal), [Some(Kind::Literal { value, width: _ })]) => {
+            decimals::rounded(decimal, *value).map(Kind::Decimal)
         }
         // Computed places: the type is decided by what they come to.
-        (Kind::Decimal(_), Some(_)) => None,
+        (Kind::Decimal(_), _) => None,
         (other, _) => Some(other),
     }
 }
