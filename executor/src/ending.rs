@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use chancery_governance::dataset::{Column, ColumnType};
+use chancery_governance::dataset::Column;
 use chancery_governance::privacy::{Drawn, Mechanism, Noised};
 use chancery_governance::run::{Engine, InputRows, Manifest, SegmentRows, Statistics};
 use chancery_ledger::digest::Digest;
@@ -243,7 +243,7 @@ impl WireTold {
             Some(chancery_governance::run::File { path: file.path, digest, bytes: file.bytes })
         };
         let column = |column: WireColumn| {
-            Some(Column { kind: column_type(&column.kind)?, name: column.name })
+            Some(Column { kind: column.kind.parse().ok()?, name: column.name })
         };
         let mut files: Vec<_> = self.manifest.files.into_iter().map(file).collect::<Option<_>>()?;
         files.sort_unstable_by(|one, other| one.path.cmp(&other.path));
@@ -278,13 +278,10 @@ impl WireTold {
     }
 }
 
-fn column_type(name: &str) -> Option<ColumnType> {
-    use ColumnType::{Boolean, Date, Double, Long, String, Timestamp};
-    [String, Long, Double, Boolean, Date, Timestamp].into_iter().find(|kind| kind.as_str() == name)
-}
-
 #[cfg(test)]
 mod tests {
+    use chancery_governance::dataset::ColumnType;
+
     use super::*;
 
     #[test]

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_governance::binding;
 use chancery_governance::consent::ConsentKind;
-use chancery_governance::dataset::{Encryption, Format};
+use chancery_governance::dataset::{Column, ColumnType, Encryption, Format};
 use chancery_governance::privacy::spec;
 use chancery_governance::query::{Binding, Definition, Input, Segment};
 use chancery_governance::sql::{AnalysedSegment, Analysis, PrivatePlan};
@@ -132,13 +132,7 @@ fn payload(request: &Request<'_>, key: &PublicKey) -> Result<Value, Refusal> {
         ("nonce", Value::text(run.request_leaf.to_string())),
         ("expires_ms", Value::from(expires_ms)),
         ("inputs", Value::Array(inputs)),
-        ("output", {
-            Value::map([
-                ("dataset", Value::text(bound.output.dataset.to_string())),
-                ("format", Value::text(format_name(&output.descriptor.format))),
-                ("path", path_text(folder)?),
-            ])
-        }),
+        ("output", encode_target(bound.output.dataset, output, folder)?),
         ("segments", Value::Array(segments.collect())),
     ];
     if let (Some(plan), Some(loss)) = (&analysis.private, definition.privacy) {
@@ -200,12 +194,6 @@ fn encode_input(
         Format::Csv { null_value: Some(text) } => Value::text(text),
         Format::Csv { null_value: None } | Format::Json | Format::Parquet => Value::Null,
     };
-    let columns = descriptor.columns.iter().map(|column| {
-        Value::map([
-            ("name", Value::text(&column.name)),
-            ("type", Value::text(column.kind.as_str())),
-        ])
-    });
     let mut fields = vec![
         ("alias", Value::text(&input.alias)),
         ("dataset", Value::text(input.dataset.to_string())),
@@ -213,7 +201,7 @@ fn encode_input(
         ("format", Value::text(format_name(&descriptor.format))),
         ("path", path_text(path)?),
         ("null_value", null_value),
-        ("columns", Value::Array(columns.collect())),
+        ("columns", encode_columns(&descriptor.columns)),
         ("allowed_columns", Value::Array(allowed)),
         ("row_identity", Value::Bool(analysis.row_identities.contains_key(&input.alias))),
     ];
@@ -282,6 +270,35 @@ fn encode_output(segment: &AnalysedSegment) -> Value {
     let carried = segment.carries.iter().map(|carried| &carried.column);
     let counted = segment.groups.iter().map(|group| &group.column);
     Value::Array(shown.chain(carried).chain(counted).map(Value::text).collect())
+}
+
+/// Where the result goes. Its columns stand there where one of them is a decimal: any other type
+/// follows from what Spark gives.
+fn encode_target(
+    dataset: DatasetId,
+    version: &PublishedVersion,
+    folder: PathBuf,
+) -> Result<Value, Refusal> {
+    let columns = &version.descriptor.columns;
+    let mut fields = vec![
+        ("dataset", Value::text(dataset.to_string())),
+        ("format", Value::text(format_name(&version.descriptor.format))),
+        ("path", path_text(folder)?),
+    ];
+    if columns.iter().any(|column| matches!(column.kind, ColumnType::Decimal(_))) {
+        fields.push(("columns", encode_columns(columns)));
+    }
+    Ok(Value::map(fields))
+}
+
+fn encode_columns(columns: &[Column]) -> Value {
+    let one = |column: &Column| {
+        Value::map([
+            ("name", Value::text(&column.name)),
+            ("type", Value::text(column.kind.to_string())),
+        ])
+    };
+    Value::Array(columns.iter().map(one).collect())
 }
 
 const fn format_name(format: &Format) -> &'static str {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
-use chancery_governance::dataset::{AccessPolicy, Column, ColumnType};
+use chancery_governance::dataset::{AccessPolicy, Column};
 use chancery_governance::privacy::{DifferentialPrivacy, Loss, spec};
 use chancery_governance::sql::{self, AnalysedSegment, Analysis, Relation, SegmentText};
 use chancery_governance::wire::Wire as _;
@@ -42,7 +42,7 @@ fn answer(query: &Value) -> Option<Result<Value, Value>> {
     let mut inputs = Vec::new();
     for (alias, columns) in query.get("inputs")?.as_object()? {
         let columns = columns.as_object()?.iter().map(|(name, kind)| {
-            Some(Column { name: name.clone(), kind: column_type(kind.as_str()?)? })
+            Some(Column { name: name.clone(), kind: kind.as_str()?.parse().ok()? })
         });
         let columns: Vec<Column> = columns.collect::<Option<_>>()?;
         let policy = AccessPolicy {
@@ -129,10 +129,10 @@ fn segment(segment: &AnalysedSegment) -> Value {
     for (relation, columns) in &segment.hidden {
         reads.entry(relation.clone()).or_default().extend(columns.iter().cloned());
     }
-    let kinds: BTreeMap<&str, Option<&str>> = segment
+    let kinds: BTreeMap<&str, Option<String>> = segment
         .output
         .iter()
-        .map(|column| (column.name.as_str(), column.kind.as_ref().map(ColumnType::as_str)))
+        .map(|column| (column.name.as_str(), column.kind.map(|kind| kind.to_string())))
         .collect();
     let output: Vec<&str> = segment.output.iter().map(|column| column.name.as_str()).collect();
     json!({
@@ -142,17 +142,5 @@ fn segment(segment: &AnalysedSegment) -> Value {
         "reads": reads,
         "output": output,
         "kinds": kinds,
-    })
-}
-
-fn column_type(text: &str) -> Option<ColumnType> {
-    Some(match text {
-        "string" => ColumnType::String,
-        "long" => ColumnType::Long,
-        "double" => ColumnType::Double,
-        "boolean" => ColumnType::Boolean,
-        "date" => ColumnType::Date,
-        "timestamp" => ColumnType::Timestamp,
-        _ => return None,
     })
 }

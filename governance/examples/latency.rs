@@ -66,11 +66,6 @@ fn text(folder: &Path, name: &str) -> io::Result<String> {
 }
 
 fn column((name, kind): (&String, &Value)) -> Column {
-    let kind = match kind.as_str() {
-        Some("long") => ColumnType::Long,
-        Some("double") => ColumnType::Double,
-        Some("date") => ColumnType::Date,
-        _ => ColumnType::String,
-    };
+    let kind = kind.as_str().and_then(|kind| kind.parse().ok()).unwrap_or(ColumnType::String);
     Column { name: name.clone(), kind }
 }

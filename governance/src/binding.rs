@@ -226,7 +226,8 @@ fn post_filter_faults(definition: &Definition, analysis: &Analysis) -> Vec<Reaso
             {
                 None => faults.push(fault(&segment.view, &filter.column, "is no column of it")),
                 Some(column) => match column.kind {
-                    None | Some(ColumnType::Long | ColumnType::Double) => {}
+                    None | Some(ColumnType::Long | ColumnType::Double | ColumnType::Decimal(_)) => {
+                    }
                     Some(
                         ColumnType::String
                         | ColumnType::Boolean
@@ -238,6 +239,12 @@ fn post_filter_faults(definition: &Definition, analysis: &Analysis) -> Vec<Reaso
         }
     }
     faults
+}
+
+/// Whether a value of type `given` can be written to a column that declares `declared`: one of its
+/// own, and a decimal as the double that is nearest.
+fn is_written_as(given: ColumnType, declared: ColumnType) -> bool {
+    given == declared || matches!((given, declared), (ColumnType::Decimal(_), ColumnType::Double))
 }
 
 /// The last segment must give the output dataset's columns, in their order, of their types.
@@ -264,18 +271,40 @@ fn output_faults(analysis: &Analysis, output: &PublishedVersion) -> Vec<Reason> 
     last.output
         .iter()
         .zip(declared)
-        .filter(|(given, declared)| given.kind.is_some_and(|kind| kind != declared.kind))
+        .filter(|(given, declared)| {
+            given.kind.is_some_and(|kind| !is_written_as(kind, declared.kind))
+        })
         .map(|(given, declared)| {
             Reason::new(
                 Code::InvalidQuery,
                 format!(
                     "{} is of type {}, and the output {} declares {}",
                     given.name,
-                    given.kind.map_or("unknown", |kind| kind.as_str()),
+                    given.kind.map_or_else(|| "unknown".to_owned(), |kind| kind.to_string()),
                     output.descriptor.name,
-                    declared.kind.as_str()
+                    declared.kind
                 ),
             )
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decimal::Decimal;
+
+    #[test]
+    fn a_decimal_is_written_as_its_own_type_or_as_a_double() {
+        let decimal =
+            |precision, scale| ColumnType::Decimal(Decimal::new(precision, scale).unwrap());
+        let price = decimal(15, 2);
+        assert!(is_written_as(price, price));
+        assert!(is_written_as(price, ColumnType::Double));
+        for other in [decimal(16, 2), decimal(15, 3), ColumnType::Long, ColumnType::String] {
+            assert!(!is_written_as(price, other), "{other}");
+            assert!(!is_written_as(other, price), "{other}");
+        }
+        assert!(!is_written_as(ColumnType::Double, price));
+    }
 }

@@ -1,9 +1,14 @@
 //! What a provider publishes: a schema, where the bytes lie, and the policy on their use.
 
+use std::fmt;
+use std::str::FromStr;
+
+use crate::decimal::Decimal;
 use crate::privacy::DifferentialPrivacy;
 use crate::usage::Usage;
 
-/// A column type that a dataset may declare.
+/// A column type that a dataset may declare. Its text is its name in lower case; that of a decimal has
+/// its digits too, as in `decimal(15,2)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ColumnType {
     /// UTF-8 text.
@@ -12,12 +17,49 @@ pub enum ColumnType {
     Long,
     /// IEEE 754 double.
     Double,
+    /// Exact number with so many digits.
+    Decimal(Decimal),
     /// True or false.
     Boolean,
     /// Calendar day without a zone, `yyyy-MM-dd`.
     Date,
     /// Instant, microsecond precision, UTC.
     Timestamp,
+}
+
+/// A text that is no column type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected string, long, double, decimal(p,s), boolean, date or timestamp")]
+pub struct InvalidColumnType;
+
+impl fmt::Display for ColumnType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::String => "string",
+            Self::Long => "long",
+            Self::Double => "double",
+            Self::Decimal(decimal) => return decimal.fmt(formatter),
+            Self::Boolean => "boolean",
+            Self::Date => "date",
+            Self::Timestamp => "timestamp",
+        })
+    }
+}
+
+impl FromStr for ColumnType {
+    type Err = InvalidColumnType;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "string" => Self::String,
+            "long" => Self::Long,
+            "double" => Self::Double,
+            "boolean" => Self::Boolean,
+            "date" => Self::Date,
+            "timestamp" => Self::Timestamp,
+            other => Self::Decimal(other.parse().map_err(|_| InvalidColumnType)?),
+        })
+    }
 }
 
 /// A named, typed column. Names match `[A-Za-z_][A-Za-z0-9_]{0,63}` and compare without case.

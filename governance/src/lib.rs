@@ -18,6 +18,7 @@ pub mod command;
 pub mod consent;
 pub mod dataset;
 pub mod decide;
+pub mod decimal;
 pub mod event;
 pub mod log;
 pub mod member;

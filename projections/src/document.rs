@@ -180,7 +180,8 @@ documents! {
     Column {
         /// `[A-Za-z_][A-Za-z0-9_]{0,63}`.
         name: String,
-        /// `string`, `long`, `double`, `boolean`, `date` or `timestamp`.
+        /// `string`, `long`, `double`, `boolean`, `date`, `timestamp`, or `decimal(p,s)` with p digits, 1
+        /// to 38, of which s stand after the point.
         r#type: String,
     }
     /// What queries may do with a dataset.
@@ -571,7 +572,7 @@ pub enum GroupIdentity {
     },
 }
 
-/// A typed value; doubles, dates and timestamps as text.
+/// A typed value; doubles, decimals, dates and timestamps as text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Literal {
@@ -603,6 +604,13 @@ pub enum Literal {
     /// Double, as decimal text.
     Double {
         /// The number.
+        value: String,
+    },
+    /// Decimal, as text.
+    Decimal {
+        /// Its type, such as `decimal(15,2)`.
+        r#type: String,
+        /// The number, `-?digits[.digits]`, with no digit more than the type has.
         value: String,
     },
 }

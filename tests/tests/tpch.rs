@@ -1,7 +1,8 @@
 //! The 22 TPC-H queries through the API: eight tables of two providers, each query drafted, proposed,
 //! voted on by three organisations and run on real Spark, and every row compared with `DuckDB`'s answer
-//! to the text as it was. Two texts are edited, as `docs/sql.md` states; `tests/tpch/edited` holds them,
-//! for this test and for `executor/spark/tests/test_tpch.py`.
+//! to the text as it was. One text is edited, as `docs/sql.md` states; `tests/tpch/edited` holds it,
+//! for this test and for `executor/spark/tests/test_tpch.py`. `CHANCERY_TPCH_SCALE` says at which scale,
+//! by default 0.01: at 1 it takes some gigabytes of `TMPDIR`.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on says why")]
 
@@ -25,15 +26,16 @@ fn read(path: &Path) -> String {
 
 fn generate(folder: &Path) {
     let program = venv().join("bin/tpchgen-cli");
+    let scale = std::env::var("CHANCERY_TPCH_SCALE").unwrap_or_else(|_| "0.01".to_owned());
     let made =
-        Command::new(program).args(["csv", "-s", "0.01", "-o"]).arg(folder).output().unwrap();
+        Command::new(program).args(["csv", "-s", &scale, "-o"]).arg(folder).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
 /// What `tests/tpch/oracle.py` says.
-fn oracle(verb: &str, folders: &[&Path]) -> Value {
+fn oracle(source: &Path, results: &Path) -> Value {
     let mut command = Command::new(venv().join("bin/python"));
-    let told = command.arg(tpch("oracle.py")).arg(verb).args(folders).output().unwrap();
+    let told = command.arg(tpch("oracle.py")).args([source, results]).output().unwrap();
     assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
     serde_json::from_slice(&told.stdout).unwrap()
 }
@@ -131,15 +133,26 @@ fn the_22_queries_are_answered_through_the_api_as_duckdb_answers_them() {
     }
     generate(&source);
     let tables = provide(&room, &source);
-    let described = oracle("describe", &[&source]);
-    let queries: BTreeMap<String, Columns> = serde_json::from_value(described).unwrap();
+    let queries: BTreeMap<String, Columns> =
+        serde_json::from_str(&read(&tpch("answers.json"))).unwrap();
     assert_eq!(queries.len(), 22);
     for (query, columns) in &queries {
         ask(&room, query, columns, &tables, &results);
     }
     let shown = room.contosso.does(&["query", "show", "q05", "--sql"]);
     assert!(shown.to_string().contains("lineitem.l_extendedprice * (1 - lineitem.l_discount)"));
-    let compared = oracle("compare", &[&source, &results]);
+    let compared = oracle(&source, &results);
     assert_eq!(compared["differences"], json!([]));
+    // Means and quotients, which DuckDB has as doubles. All else is equal digit by digit.
+    let near = BTreeMap::from([
+        ("q01", json!(["avg_qty", "avg_price", "avg_disc"])),
+        ("q08", json!(["mkt_share"])),
+        ("q14", json!(["promo_revenue"])),
+        // Null at small scales.
+        ("q17", json!(["avg_yearly"])),
+    ]);
+    for (query, columns) in compared["near"].as_object().unwrap() {
+        assert_eq!(near.get(query.as_str()), Some(columns), "{query}");
+    }
     assert_eq!(compared["rows"].as_object().unwrap().len(), 22);
 }

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use chancery_governance::budget;
-use chancery_governance::dataset::{AccessPolicy, ColumnRule, GroupIdentity, LiteralComparisons};
+use chancery_governance::dataset::{
+    AccessPolicy, ColumnRule, ColumnType, GroupIdentity, LiteralComparisons,
+};
 use chancery_governance::member::Identity;
 use chancery_governance::privacy::{
     Bounds, DeclaredValues, DifferentialPrivacy, Loss, LossBudget, Mechanism, Noised, decimal,
@@ -233,16 +235,18 @@ pub fn places(places: &Places) -> String {
     }
 }
 
-/// The value of a parameter.
-pub fn literal(value: &Literal) -> &'static str {
-    match value {
-        Literal::String(_) => "string",
-        Literal::Long(_) => "long",
-        Literal::Boolean(_) => "boolean",
-        Literal::Date(_) => "date",
-        Literal::Timestamp(_) => "timestamp",
-        Literal::Double(_) => "double",
-    }
+/// The type of a parameter's value.
+pub fn literal(value: &Literal) -> String {
+    let kind = match value {
+        Literal::String(_) => ColumnType::String,
+        Literal::Long(_) => ColumnType::Long,
+        Literal::Boolean(_) => ColumnType::Boolean,
+        Literal::Date(_) => ColumnType::Date,
+        Literal::Timestamp(_) => ColumnType::Timestamp,
+        Literal::Double(_) => ColumnType::Double,
+        Literal::Decimal(decimal, _) => ColumnType::Decimal(*decimal),
+    };
+    kind.to_string()
 }
 
 /// The text of a parameter's value.
@@ -253,7 +257,8 @@ pub fn value(value: &Literal) -> String {
         Literal::String(text)
         | Literal::Date(text)
         | Literal::Timestamp(text)
-        | Literal::Double(text) => text.clone(),
+        | Literal::Double(text)
+        | Literal::Decimal(_, text) => text.clone(),
     }
 }
 

@@ -34,7 +34,9 @@ pub enum Command {
 FILE.json holds the descriptor: name, format, columns, store, access_mode
 (read for inputs, write for outputs), policy and, where you like, usage:
 budgets ({\"period\": \"day|week|month|life\", \"runs\": 3}) and receivers of
-results ({\"kind\": \"organisation\", \"organisation\": \"Fabrikam\"}).
+results ({\"kind\": \"organisation\", \"organisation\": \"Fabrikam\"}). A column's
+type is string, long, double, boolean, date, timestamp or decimal(p,s): p digits,
+1 to 38, of which s stand after the point.
 
 Example:
   {\"name\": \"planes\", \"format\": {\"kind\": \"csv\", \"null_value\": \"NA\"},

@@ -1,13 +1,16 @@
 //! A run's result: its files, checked against the attested manifest before anybody reads them.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Component, Path, PathBuf};
 
 use chancery_commands::api::{self, Attested, Format, Store};
 use chancery_commands::usage::ResultView;
+use chancery_governance::dataset::ColumnType;
 use chancery_ledger::digest::Digest;
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::csv;
 use crate::client::http::view;
@@ -185,10 +188,7 @@ fn table(
             return "Parquet is not shown as a table; --to copies it.\n".to_owned();
         }
     };
-    let numeric = columns
-        .iter()
-        .enumerate()
-        .filter(|(_, it)| matches!(it.r#type.as_str(), "long" | "double"));
+    let numeric = columns.iter().enumerate().filter(|(_, it)| is_number(&it.r#type));
     let mut table = numeric.fold(Table::new(&names), |table, (index, _)| table.right(index));
     for row in all {
         table.row(row);
@@ -196,16 +196,24 @@ fn table(
     table.render(0)
 }
 
+/// Whether a column's type is one of numbers, which stand to the right.
+fn is_number(kind: &str) -> bool {
+    matches!(kind.parse(), Ok(ColumnType::Long | ColumnType::Double | ColumnType::Decimal(_)))
+}
+
 /// Rows of JSON lines, as the columns' values.
 fn json_rows(text: &str, names: &[&str], limit: usize) -> Vec<Vec<String>> {
     let lines = text.lines().take(limit).filter_map(|line| serde_json::from_str(line).ok());
-    let cell = |value: Option<&serde_json::Value>| match value {
-        None | Some(serde_json::Value::Null) => String::new(),
-        Some(serde_json::Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
+    // As the file has it: read as a double, a decimal would lose digits.
+    let cell = |value: Option<&Box<RawValue>>| match value.map(|value| value.get()) {
+        None | Some("null") => String::new(),
+        Some(text) if text.starts_with('"') => serde_json::from_str(text).unwrap_or_default(),
+        Some(other) => other.to_owned(),
     };
     lines
-        .map(|row: serde_json::Value| names.iter().map(|name| cell(row.get(name))).collect())
+        .map(|row: BTreeMap<String, Box<RawValue>>| {
+            names.iter().map(|name| cell(row.get(*name))).collect()
+        })
         .collect()
 }
 

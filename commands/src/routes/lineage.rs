@@ -107,7 +107,7 @@ fn column(column: OutputColumn) -> LineageColumn {
     let sources = sources.into_iter().map(|(input, column)| LineageSource { input, column });
     LineageColumn {
         name,
-        r#type: kind.map(|kind| kind.as_str().to_owned()),
+        r#type: kind.map(|kind| kind.to_string()),
         aggregated,
         sources: sources.collect(),
     }

@@ -226,6 +226,7 @@ fn definition() -> api::DraftQuery {
         api::Literal::Date { value: "2026-01-01".into() },
         api::Literal::Timestamp { value: "2026-01-01T00:00:00Z".into() },
         api::Literal::Double { value: "1.5".into() },
+        api::Literal::Decimal { r#type: "decimal(15,2)".into(), value: "1.50".into() },
     ];
     let parameters =
         literals.into_iter().map(|value| api::Parameter { name: "p".into(), value }).collect();

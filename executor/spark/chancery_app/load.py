@@ -6,6 +6,7 @@ from pyspark.sql.types import (
     BooleanType,
     DataType,
     DateType,
+    DecimalType,
     DoubleType,
     LongType,
     StringType,
@@ -17,6 +18,7 @@ from pyspark.sql.types import (
 from . import causes
 from .errors import AppError, Code
 from .files import check_csv_headers, data_files
+from .shape import decimal
 from .spec import ROW_PREFIX, Input
 
 TYPES: dict[str, DataType] = {
@@ -37,6 +39,12 @@ CSV_OPTIONS = {
     # RFC 4180: a quote in a quoted field is doubled.
     "escape": '"',
 }
+
+
+def spark_type(name: str) -> DataType:
+    """The type of a dataset's column, as Spark has it."""
+    digits = decimal(name)
+    return DecimalType(*digits) if digits else TYPES[name]
 
 
 def load(spark: SparkSession, source: Input) -> int:
@@ -68,7 +76,7 @@ def load(spark: SparkSession, source: Input) -> int:
 
 
 def _read(spark: SparkSession, source: Input, names: tuple[str, ...]) -> DataFrame:
-    schema = StructType([StructField(c.name, TYPES[c.type], True) for c in source.columns])
+    schema = StructType([StructField(c.name, spark_type(c.type), True) for c in source.columns])
     # No partition columns from folder names: they are in no declared schema.
     reader = spark.read.schema(schema).option("mode", "FAILFAST").option("recursiveFileLookup", True)
     if source.format == "csv":
@@ -86,7 +94,7 @@ def _check_parquet_schemas(spark: SparkSession, source: Input, files: list[str])
         for column in source.columns:
             if column.name not in found:
                 raise _mismatch(source, column.name, "is missing")
-            if found[column.name] != TYPES[column.type]:
+            if found[column.name] != spark_type(column.type):
                 raise _mismatch(source, column.name, f"is not of type {column.type}")
 
 

@@ -13,9 +13,12 @@ TEXT_CHARS_MAX = 4096
 SQL_CHARS_MAX = 256 * 1024
 ROWS_MAX = 2**53 - 1
 HIDDEN_PREFIX = "__chancery_"
+# As in governance/src/decimal.rs.
+PRECISION_MAX = 38
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_DECIMAL = re.compile(r"decimal\(([1-9][0-9]?),(0|[1-9][0-9]?)\)")
 _VIEW = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
@@ -105,6 +108,15 @@ def any_column(value, where: str) -> str:
     if not name or not name.isprintable():
         raise refused(where, "not a printable name")
     return name
+
+
+def decimal(name: str) -> tuple[int, int] | None:
+    """Precision and scale of the type `decimal(p,s)`; none where `name` is no such type."""
+    found = _DECIMAL.fullmatch(name)
+    if not found:
+        return None
+    precision, scale = int(found[1]), int(found[2])
+    return (precision, scale) if scale <= precision <= PRECISION_MAX else None
 
 
 def choice(*allowed: str) -> Callable[[object, str], str]:

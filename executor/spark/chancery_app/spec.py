@@ -20,7 +20,7 @@ ROW_PREFIX = shape.HIDDEN_PREFIX + "row_"
 FORMATS = shape.choice("csv", "json", "parquet")
 ENCRYPTIONS = shape.choice("chunked-aes-256-gcm")
 WITHHELD = shape.choice("logging", "telemetry")
-TYPES = shape.choice("string", "long", "double", "boolean", "date", "timestamp")
+PLAIN_TYPES = shape.choice("string", "long", "double", "boolean", "date", "timestamp")
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Output:
     dataset: str
     format: str
     path: str
+    columns: tuple[Column, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -226,15 +227,30 @@ def _input(value, where: str) -> Input:
 
 def _column(value, where: str) -> Column:
     r = shape.record(value, where, {"name", "type"})
-    return Column(shape.column(r["name"], f"{where}.name"), TYPES(r["type"], f"{where}.type"))
+    return Column(shape.column(r["name"], f"{where}.name"), _type(r["type"], f"{where}.type"))
+
+
+def _type(value, where: str) -> str:
+    if type(value) is str and shape.decimal(value):
+        return value
+    return PLAIN_TYPES(value, where)
 
 
 def _output(value, where: str) -> Output:
-    r = shape.record(value, where, {"dataset", "format", "path"})
+    names = {"dataset", "format", "path"}
+    # Left out where no column is a decimal.
+    if type(value) is dict and "columns" in value:
+        names.add("columns")
+    r = shape.record(value, where, names)
+    columns = None
+    if "columns" in r:
+        columns = shape.array(r["columns"], f"{where}.columns", _column, COLUMNS_MAX, 1)
+        shape.distinct((c.name for c in columns), f"{where}.columns")
     return Output(
         dataset=shape.uuid(r["dataset"], f"{where}.dataset"),
         format=FORMATS(r["format"], f"{where}.format"),
         path=shape.path(r["path"], f"{where}.path"),
+        columns=columns,
     )
 
 

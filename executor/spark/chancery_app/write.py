@@ -23,7 +23,8 @@ from pyspark.sql.types import (
 
 from .durable import sync_folder
 from .errors import AppError, Code
-from .shape import HIDDEN_PREFIX
+from .shape import HIDDEN_PREFIX, decimal
+from .spec import Column as Declared
 from .spec import Output
 
 CHUNK_BYTES = 1 << 20
@@ -37,7 +38,6 @@ WRITTEN_AS: dict[type[DataType], str] = {
     ByteType: "long",
     DoubleType: "double",
     FloatType: "double",
-    DecimalType: "double",
     BooleanType: "boolean",
     DateType: "date",
     TimestampType: "timestamp",
@@ -60,8 +60,8 @@ OPTIONS: dict[str, dict] = {
 
 def write(run: str, frame: DataFrame, output: Output) -> tuple[list[dict], list[dict]]:
     """Writes `frame` to `output.path`. Returns the manifest's files and its columns."""
-    columns = output_columns(frame)
-    frame = frame.select([_cast(frame[c["name"]], c) for c in columns])
+    columns = output_columns(frame, output.columns)
+    frame = frame.select([_cast(frame[c["name"]], c, output.format) for c in columns])
     parent, name = os.path.split(output.path)
     os.makedirs(parent, exist_ok=True)
     # The same run leaves the same folder behind when it is killed, so it clears its own.
@@ -81,24 +81,51 @@ def write(run: str, frame: DataFrame, output: Output) -> tuple[list[dict], list[
     return files, columns
 
 
-def output_columns(frame: DataFrame) -> list[dict]:
-    """The columns as {name, type}; refuses hidden ones, two of a name, and types no dataset has."""
+def output_columns(frame: DataFrame, declared: tuple[Declared, ...] | None) -> list[dict]:
+    """The columns as {name, type}; refuses hidden ones, two of a name, and types no dataset has.
+
+    `declared` are the output's where one of them is a decimal. Where none is, a decimal becomes a double.
+    """
     columns = []
     for field in frame.schema.fields:
         if field.name.casefold().startswith(HIDDEN_PREFIX):
             raise AppError(Code.HIDDEN_COLUMN_IN_OUTPUT, f"column {field.name}")
-        kind = WRITTEN_AS.get(type(field.dataType))
+        kind = written_as(field.dataType)
         if kind is None:
             raise AppError(Code.OUTPUT_COLUMNS_INVALID, f"column {field.name}: no {field.dataType.simpleString()}")
         columns.append({"name": field.name, "type": kind})
     names = [c["name"].casefold() for c in columns]
     if len(set(names)) != len(names):
         raise AppError(Code.OUTPUT_COLUMNS_INVALID, "two columns have the same name")
-    return columns
+    if declared is None:
+        return [c | {"type": "double"} if decimal(c["type"]) else c for c in columns]
+    if [c["name"] for c in columns] != [c.name for c in declared]:
+        raise AppError(Code.OUTPUT_COLUMNS_INVALID, "the columns are not the declared ones")
+    return [_as_declared(*pair) for pair in zip(columns, declared, strict=True)]
 
 
-def _cast(value: Column, column: dict) -> Column:
-    return value.cast(column["type"]).alias(column["name"])
+def _as_declared(column: dict, declared: Declared) -> dict:
+    """The column with its declared type: its own, or a double for a decimal."""
+    kind = column["type"]
+    if kind != declared.type and not (decimal(kind) and declared.type == "double"):
+        detail = f"column {declared.name} is of type {kind}, and {declared.type} is declared"
+        raise AppError(Code.OUTPUT_COLUMNS_INVALID, detail)
+    return column | {"type": declared.type}
+
+
+def written_as(kind: DataType) -> str | None:
+    """The type of a dataset's column for values of a type of Spark's."""
+    if isinstance(kind, DecimalType):
+        return f"decimal({kind.precision},{kind.scale})"
+    return WRITTEN_AS.get(type(kind))
+
+
+def _cast(value: Column, column: dict, format: str) -> Column:
+    value = value.cast(column["type"])
+    if format == "csv" and decimal(column["type"]):
+        # As text, since the writer's own would be `1E-8` for small numbers.
+        value = value.cast("string")
+    return value.alias(column["name"])
 
 
 def _settle(folder: str, suffix: str) -> list[dict]:

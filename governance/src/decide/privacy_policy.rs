@@ -68,6 +68,9 @@ fn columns(descriptor: &Descriptor, policy: &DifferentialPrivacy, faults: &mut V
                 faults.push(format!("columns: {column} is a long and has no decimals"));
             }
             Some(ColumnType::Long | ColumnType::Double) => {}
+            Some(ColumnType::Decimal(_)) => faults.push(format!(
+                "columns: {column} is a decimal, and bounds are for longs and doubles"
+            )),
             Some(
                 ColumnType::String | ColumnType::Boolean | ColumnType::Date | ColumnType::Timestamp,
             ) => faults.push(format!("columns: {column} is no number")),

@@ -40,7 +40,7 @@ pub fn encode(plan: &PrivatePlan, loss: Loss) -> Value {
             ("name", Value::text(name)),
             ("kind", Value::text(shown)),
             ("at", number(at)),
-            ("type", Value::text(kind.as_str())),
+            ("type", Value::text(kind.to_string())),
             ("decimals", Value::from(bounds.decimals)),
             ("lower", Value::Int(bounds.lower.into())),
             ("upper", Value::Int(bounds.upper.into())),

@@ -13,10 +13,10 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Span;
 
+use super::kind::Kind;
 use super::names::is_binding_name;
 use super::refusal::{Clause, RefusalCode, Refusals};
-use super::{BINDINGS_MAX, Literal, PARAMETER_BYTES_MAX, Parameter};
-use crate::dataset::ColumnType;
+use super::{BINDINGS_MAX, Literal, PARAMETER_BYTES_MAX, Parameter, types};
 
 /// Bytes of a double's text.
 const DOUBLE_BYTES_MAX: usize = 64;
@@ -47,7 +47,12 @@ impl<'a> Bindings<'a> {
                 );
             }
             if !is_valid(value) {
-                let detail = format!("the value of :{name} is not of the form of its type");
+                let detail = match value {
+                    Literal::Decimal(decimal, _) => {
+                        format!("the value of :{name} is no number within the digits of {decimal}")
+                    }
+                    _ => format!("the value of :{name} is not of the form of its type"),
+                };
                 refusals.push(RefusalCode::InvalidParameter, Clause::Query, nowhere, detail);
             }
             if bindings.known.insert(name, (value, false)).is_some() {
@@ -63,7 +68,7 @@ impl<'a> Bindings<'a> {
     }
 
     /// The literal for `:name`, which counts as used from now on.
-    pub(super) fn take(&mut self, name: &str) -> Option<(Expr, ColumnType)> {
+    pub(super) fn take(&mut self, name: &str) -> Option<(Expr, Kind)> {
         let (value, used) = self.known.get_mut(name)?;
         *used = true;
         Some(expression(value))
@@ -87,37 +92,41 @@ fn is_valid(value: &Literal) -> bool {
         Literal::Date(text) => is_date(text),
         Literal::Timestamp(text) => is_timestamp(text),
         Literal::Double(text) => is_double(text),
+        Literal::Decimal(decimal, text) => decimal.holds(text),
     }
 }
 
 /// The tree for a value, and its type.
-fn expression(value: &Literal) -> (Expr, ColumnType) {
+fn expression(value: &Literal) -> (Expr, Kind) {
     match value {
-        Literal::String(text) => (string(text), ColumnType::String),
+        Literal::String(text) => (string(text), Kind::String),
         Literal::Long(number) if *number < 0 => {
             let digits = Expr::value(Value::Number(number.unsigned_abs().to_string(), false));
             let negative = Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(digits) };
-            (Expr::Nested(Box::new(negative)), ColumnType::Long)
+            (Expr::Nested(Box::new(negative)), types::integer(*number))
         }
         Literal::Long(number) => {
-            (Expr::value(Value::Number(number.to_string(), false)), ColumnType::Long)
+            let digits = Expr::value(Value::Number(number.to_string(), false));
+            (digits, types::integer(*number))
         }
-        Literal::Boolean(truth) => (Expr::value(Value::Boolean(*truth)), ColumnType::Boolean),
-        Literal::Date(text) => (typed(DataType::Date, text), ColumnType::Date),
+        Literal::Boolean(truth) => (Expr::value(Value::Boolean(*truth)), Kind::Boolean),
+        Literal::Date(text) => (typed(DataType::Date, text), Kind::Date),
         Literal::Timestamp(text) => {
-            (typed(DataType::Timestamp(None, TimezoneInfo::None), text), ColumnType::Timestamp)
+            (typed(DataType::Timestamp(None, TimezoneInfo::None), text), Kind::Timestamp)
         }
         // From text, since a bare 1.5 is a decimal in Spark and long ones lose digits.
         Literal::Double(text) => {
-            let cast = Expr::Cast {
-                kind: CastKind::Cast,
-                expr: Box::new(string(text)),
-                data_type: DataType::Double(ExactNumberInfo::None),
-                format: None,
-            };
-            (cast, ColumnType::Double)
+            (cast(text, DataType::Double(ExactNumberInfo::None)), Kind::Double)
+        }
+        // From text too: a bare 1.50 has the digits that are written, not those of its type.
+        Literal::Decimal(decimal, text) => {
+            (cast(text, types::decimal_type(*decimal)), Kind::Decimal(*decimal))
         }
     }
+}
+
+fn cast(text: &str, data_type: DataType) -> Expr {
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(string(text)), data_type, format: None }
 }
 
 fn typed(data_type: DataType, text: &str) -> Expr {

@@ -10,10 +10,10 @@ use sqlparser::tokenizer::Span;
 
 use super::expr::{Aggregates, Facts, Walker};
 use super::functions::{self, Class};
+use super::kind::Kind;
 use super::policy::Mix;
 use super::refusal::RefusalCode;
 use super::shape::Shape;
-use crate::dataset::ColumnType;
 
 impl Walker<'_, '_, '_> {
     pub(super) fn function(&mut self, call: &mut Function, depth: usize) -> Facts {
@@ -85,7 +85,7 @@ impl Walker<'_, '_, '_> {
                 };
                 self.mix(&parts, Mix::Other, at);
                 let shapes: Vec<Shape> = parts.iter().map(|part| part.shape).collect();
-                let kinds: Vec<Option<ColumnType>> = parts.iter().map(|part| part.kind).collect();
+                let kinds: Vec<Option<Kind>> = parts.iter().map(|part| part.kind).collect();
                 Facts::of(parts, function.kind(&kinds), Shape::call(&shapes, gentle))
             }
             Class::Aggregate { .. } | Class::Extreme => {
@@ -112,7 +112,7 @@ impl Walker<'_, '_, '_> {
             return Facts {
                 aggregated: true,
                 aggregates: true,
-                ..Facts::constant(Some(ColumnType::Long))
+                ..Facts::constant(Some(Kind::LONG))
             };
         }
         self.aggregates = Aggregates::Inside;
@@ -138,7 +138,7 @@ impl Walker<'_, '_, '_> {
             self.refuse(RefusalCode::GroupFloorUnprovable, at, detail);
         }
         self.mix(&parts, Mix::Other, at);
-        let kinds: Vec<Option<ColumnType>> = parts.iter().map(|part| part.kind).collect();
+        let kinds: Vec<Option<Kind>> = parts.iter().map(|part| part.kind).collect();
         let selective = parts.iter().any(|part| part.shape == Shape::Selective);
         let shape = if selective { Shape::Selective } else { Shape::Column };
         let facts = Facts::of(parts, function.kind(&kinds), shape);

@@ -5,21 +5,21 @@ use sqlparser::tokenizer::Span;
 
 use super::bind;
 use super::expr::{Facts, Walker};
+use super::kind::Kind;
 use super::refusal::RefusalCode;
 use super::types;
-use crate::dataset::ColumnType;
 
 impl Walker<'_, '_, '_> {
     /// A literal in place, or the expression to put in the place of a placeholder.
     pub(super) fn value(&mut self, value: &mut ValueWithSpan) -> Result<Facts, Box<(Expr, Facts)>> {
         let at = value.span;
         let kind = match &mut value.value {
-            Value::Number(text, _) => types::number(text),
-            Value::Boolean(_) => Some(ColumnType::Boolean),
+            Value::Number(text, long) => types::number(text, *long),
+            Value::Boolean(_) => Some(Kind::Boolean),
             Value::Null => None,
             Value::SingleQuotedString(text) => {
                 *text = bind::re_encode(text);
-                Some(ColumnType::String)
+                Some(Kind::String)
             }
             Value::Placeholder(name) => {
                 let bound =
@@ -47,10 +47,8 @@ impl Walker<'_, '_, '_> {
     ) -> Facts {
         let kind = types::cast(data_type).and_then(|cast| cast.0);
         let valid = match (&value.value, kind) {
-            (Value::SingleQuotedString(text), Some(ColumnType::Date)) => bind::is_date(text),
-            (Value::SingleQuotedString(text), Some(ColumnType::Timestamp)) => {
-                bind::is_timestamp(text)
-            }
+            (Value::SingleQuotedString(text), Some(Kind::Date)) => bind::is_date(text),
+            (Value::SingleQuotedString(text), Some(Kind::Timestamp)) => bind::is_timestamp(text),
             _ => false,
         };
         if !valid || odbc {

@@ -2,15 +2,15 @@
 
 use sqlparser::tokenizer::Span;
 
+use super::kind::Kind;
 use super::rules::Rules;
 use super::scope::Sources;
 use super::shape::Shape;
-use crate::dataset::ColumnType;
 
 /// What is known of an expression once it is walked.
 #[derive(Debug, Clone)]
 pub(super) struct Facts {
-    pub(super) kind: Option<ColumnType>,
+    pub(super) kind: Option<Kind>,
     pub(super) sources: Sources,
     /// Whether an aggregate stands in it, or behind a column that it reads.
     pub(super) aggregated: bool,
@@ -26,7 +26,7 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    pub(super) fn constant(kind: Option<ColumnType>) -> Self {
+    pub(super) fn constant(kind: Option<Kind>) -> Self {
         Self {
             kind,
             sources: Sources::new(),
@@ -40,7 +40,7 @@ impl Facts {
     }
 
     /// The facts of an expression made of parts, with its own type and shape.
-    pub(super) fn of(parts: Vec<Self>, kind: Option<ColumnType>, shape: Shape) -> Self {
+    pub(super) fn of(parts: Vec<Self>, kind: Option<Kind>, shape: Shape) -> Self {
         let mut whole = Self { shape, ..Self::constant(kind) };
         for part in parts {
             whole.sources.extend(part.sources);
@@ -59,7 +59,7 @@ impl Facts {
         self.varies && self.shape == Shape::Column && !self.sources.is_empty()
     }
 
-    pub(super) fn choice(parts: Vec<Self>, kind: Option<ColumnType>) -> Self {
+    pub(super) fn choice(parts: Vec<Self>, kind: Option<Kind>) -> Self {
         let shapes: Vec<Shape> = parts.iter().map(|part| part.shape).collect();
         Self::of(parts, kind, Shape::choice(&shapes))
     }

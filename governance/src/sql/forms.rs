@@ -5,10 +5,11 @@ use sqlparser::ast::{
 };
 
 use super::expr::{Facts, Walker};
+use super::kind::Kind;
 use super::policy::Mix;
 use super::shape::Shape;
 use super::types;
-use crate::dataset::ColumnType;
+use crate::decimal::Decimal;
 
 impl Walker<'_, '_, '_> {
     /// Walks one of these, or refuses it in a form that Spark has not or reads in another way.
@@ -33,7 +34,12 @@ impl Walker<'_, '_, '_> {
                     let detail = format!("EXTRACT({field}) is not supported");
                     return self.unsupported(inner.span(), detail);
                 }
-                self.gentle(inner, Some(ColumnType::Long), depth)
+                let kind = match field {
+                    DateTimeField::Second => Decimal::new(8, 6).map(Kind::Decimal),
+                    _ => Some(Kind::INT),
+                };
+                let facts = self.gentle(inner, None, depth);
+                Facts { kind, ..facts }
             }
             Expr::Ceil {
                 expr: inner,
@@ -60,14 +66,14 @@ impl Walker<'_, '_, '_> {
                 }
                 self.mix(&parts, Mix::Other, at);
                 let shapes: Vec<Shape> = parts.iter().map(|part| part.shape).collect();
-                Facts::of(parts, Some(ColumnType::String), Shape::call(&shapes, true))
+                Facts::of(parts, Some(Kind::String), Shape::call(&shapes, true))
             }
             Expr::Trim {
                 trim_where: None,
                 trim_what: None,
                 expr: inner,
                 trim_characters: None,
-            } => self.gentle(inner, Some(ColumnType::String), depth),
+            } => self.gentle(inner, Some(Kind::String), depth),
             other => self.unsupported_kind(other),
         }
     }

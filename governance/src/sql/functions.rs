@@ -5,8 +5,9 @@
 //! `uuid`), what raises its argument as an error, what calls code by name (`reflect`), and what grows
 //! a value without bound (`repeat`, `lpad`).
 
-use crate::dataset::ColumnType;
+use sqlparser::ast::BinaryOperator;
 
+use super::kind::Kind;
 use super::refusal::RefusalCode;
 use super::types;
 
@@ -28,15 +29,21 @@ pub(super) enum Class {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Returns {
     /// Always this one.
-    Always(ColumnType),
+    Always(Kind),
     /// The first argument's.
     First,
     /// The one that all arguments share.
     Shared,
     /// The one that the second and third argument share.
     Branches,
-    /// A double for numbers of a declared type.
+    /// A decimal with more digits for a decimal, a double for another number.
     Mean,
+    /// As wide as sums of the argument get.
+    Total,
+    /// The first argument's, to the places that the second says.
+    Rounded,
+    /// That of the operator `%`.
+    Remainder,
     /// Not told.
     Unknown,
 }
@@ -56,12 +63,13 @@ const VARIADIC: usize = 16;
 const AGGREGATE: Class = Class::Aggregate { distinct: false };
 const GENTLE: Class = Class::Scalar { gentle: true };
 const SHARP: Class = Class::Scalar { gentle: false };
-const BOOLEAN: Returns = Returns::Always(ColumnType::Boolean);
-const DATE: Returns = Returns::Always(ColumnType::Date);
-const DOUBLE: Returns = Returns::Always(ColumnType::Double);
-const LONG: Returns = Returns::Always(ColumnType::Long);
-const STRING: Returns = Returns::Always(ColumnType::String);
-const TIMESTAMP: Returns = Returns::Always(ColumnType::Timestamp);
+const BOOLEAN: Returns = Returns::Always(Kind::Boolean);
+const DATE: Returns = Returns::Always(Kind::Date);
+const DOUBLE: Returns = Returns::Always(Kind::Double);
+const INT: Returns = Returns::Always(Kind::INT);
+const LONG: Returns = Returns::Always(Kind::LONG);
+const STRING: Returns = Returns::Always(Kind::String);
+const TIMESTAMP: Returns = Returns::Always(Kind::Timestamp);
 
 const fn function(
     name: &'static str,
@@ -75,7 +83,7 @@ const fn function(
 const ALLOWED: &[Function] = &[
     function("COUNT", Class::Aggregate { distinct: true }, (1, 1), LONG),
     function("COUNT_IF", AGGREGATE, (1, 1), LONG),
-    function("SUM", AGGREGATE, (1, 1), Returns::First),
+    function("SUM", AGGREGATE, (1, 1), Returns::Total),
     function("AVG", AGGREGATE, (1, 1), Returns::Mean),
     function("MEAN", AGGREGATE, (1, 1), Returns::Mean),
     function("MIN", Class::Extreme, (1, 1), Returns::First),
@@ -90,19 +98,19 @@ const ALLOWED: &[Function] = &[
     function("CORR", AGGREGATE, (2, 2), DOUBLE),
     function("COVAR_POP", AGGREGATE, (2, 2), DOUBLE),
     function("COVAR_SAMP", AGGREGATE, (2, 2), DOUBLE),
-    function("ROW_NUMBER", Class::Window, (0, 0), LONG),
-    function("RANK", Class::Window, (0, 0), LONG),
-    function("DENSE_RANK", Class::Window, (0, 0), LONG),
+    function("ROW_NUMBER", Class::Window, (0, 0), INT),
+    function("RANK", Class::Window, (0, 0), INT),
+    function("DENSE_RANK", Class::Window, (0, 0), INT),
     function("PERCENT_RANK", Class::Window, (0, 0), DOUBLE),
     function("CUME_DIST", Class::Window, (0, 0), DOUBLE),
-    function("NTILE", Class::Window, (1, 1), LONG),
+    function("NTILE", Class::Window, (1, 1), INT),
     function("LAG", Class::Window, (1, 3), Returns::First),
     function("LEAD", Class::Window, (1, 3), Returns::First),
     function("FIRST_VALUE", Class::Window, (1, 1), Returns::First),
     function("LAST_VALUE", Class::Window, (1, 1), Returns::First),
     function("NTH_VALUE", Class::Window, (2, 2), Returns::First),
     function("ABS", GENTLE, (1, 1), Returns::First),
-    function("ROUND", GENTLE, (1, 2), Returns::First),
+    function("ROUND", GENTLE, (1, 2), Returns::Rounded),
     function("SIGN", SHARP, (1, 1), Returns::Unknown),
     function("SQRT", SHARP, (1, 1), DOUBLE),
     function("POWER", SHARP, (2, 2), DOUBLE),
@@ -110,7 +118,7 @@ const ALLOWED: &[Function] = &[
     function("EXP", SHARP, (1, 1), DOUBLE),
     function("LN", SHARP, (1, 1), DOUBLE),
     function("LOG10", SHARP, (1, 1), DOUBLE),
-    function("MOD", SHARP, (2, 2), Returns::Unknown),
+    function("MOD", SHARP, (2, 2), Returns::Remainder),
     function("COALESCE", GENTLE, (1, VARIADIC), Returns::Shared),
     function("IFNULL", GENTLE, (2, 2), Returns::Shared),
     function("NVL", GENTLE, (2, 2), Returns::Shared),
@@ -126,27 +134,27 @@ const ALLOWED: &[Function] = &[
     function("LTRIM", GENTLE, (1, 1), STRING),
     function("RTRIM", GENTLE, (1, 1), STRING),
     function("CONCAT", SHARP, (1, VARIADIC), STRING),
-    function("LENGTH", GENTLE, (1, 1), LONG),
-    function("CHAR_LENGTH", GENTLE, (1, 1), LONG),
+    function("LENGTH", GENTLE, (1, 1), INT),
+    function("CHAR_LENGTH", GENTLE, (1, 1), INT),
     function("REPLACE", SHARP, (3, 3), STRING),
     function("STARTSWITH", SHARP, (2, 2), BOOLEAN),
     function("ENDSWITH", SHARP, (2, 2), BOOLEAN),
     function("CONTAINS", SHARP, (2, 2), BOOLEAN),
-    function("YEAR", GENTLE, (1, 1), LONG),
-    function("QUARTER", GENTLE, (1, 1), LONG),
-    function("MONTH", GENTLE, (1, 1), LONG),
-    function("WEEKOFYEAR", GENTLE, (1, 1), LONG),
-    function("DAY", GENTLE, (1, 1), LONG),
-    function("DAYOFMONTH", GENTLE, (1, 1), LONG),
-    function("DAYOFWEEK", GENTLE, (1, 1), LONG),
-    function("DAYOFYEAR", GENTLE, (1, 1), LONG),
-    function("HOUR", GENTLE, (1, 1), LONG),
-    function("MINUTE", GENTLE, (1, 1), LONG),
-    function("SECOND", GENTLE, (1, 1), LONG),
+    function("YEAR", GENTLE, (1, 1), INT),
+    function("QUARTER", GENTLE, (1, 1), INT),
+    function("MONTH", GENTLE, (1, 1), INT),
+    function("WEEKOFYEAR", GENTLE, (1, 1), INT),
+    function("DAY", GENTLE, (1, 1), INT),
+    function("DAYOFMONTH", GENTLE, (1, 1), INT),
+    function("DAYOFWEEK", GENTLE, (1, 1), INT),
+    function("DAYOFYEAR", GENTLE, (1, 1), INT),
+    function("HOUR", GENTLE, (1, 1), INT),
+    function("MINUTE", GENTLE, (1, 1), INT),
+    function("SECOND", GENTLE, (1, 1), INT),
     function("DATE_TRUNC", GENTLE, (2, 2), TIMESTAMP),
     function("TRUNC", GENTLE, (2, 2), DATE),
     function("LAST_DAY", GENTLE, (1, 1), DATE),
-    function("DATEDIFF", GENTLE, (2, 2), LONG),
+    function("DATEDIFF", GENTLE, (2, 2), INT),
     function("DATE_ADD", GENTLE, (2, 2), DATE),
     function("DATE_SUB", GENTLE, (2, 2), DATE),
     function("ADD_MONTHS", GENTLE, (2, 2), DATE),
@@ -238,13 +246,20 @@ pub(super) fn why_not(name: &str) -> RefusalCode {
 
 impl Function {
     /// The type of a call with arguments of these types.
-    pub(super) fn kind(&self, arguments: &[Option<ColumnType>]) -> Option<ColumnType> {
+    pub(super) fn kind(&self, arguments: &[Option<Kind>]) -> Option<Kind> {
+        let first = arguments.first().copied().flatten();
         match self.returns {
             Returns::Always(kind) => Some(kind),
-            Returns::First => arguments.first().copied().flatten(),
+            Returns::First => first.map(Kind::settled),
             Returns::Shared => types::merge(arguments.iter().copied()),
             Returns::Branches => types::merge(arguments.iter().skip(1).copied()),
-            Returns::Mean => types::mean(arguments.first().copied().flatten()),
+            Returns::Mean => types::mean(first),
+            Returns::Total => types::total(first),
+            Returns::Rounded => types::rounded(arguments),
+            Returns::Remainder => {
+                let second = arguments.get(1).copied().flatten();
+                types::binary(&BinaryOperator::Modulo, first, second)
+            }
             Returns::Unknown => None,
         }
     }

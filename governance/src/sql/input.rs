@@ -40,7 +40,7 @@ pub(super) fn input(relation: &Relation<'_>) -> Result<Readable, String> {
         |name: &str| policy.column_rules.iter().find(|rule| rule.column.eq_ignore_ascii_case(name));
     let scoped = columns.iter().map(|column| ScopeColumn {
         name: column.name.clone(),
-        kind: Some(column.kind),
+        kind: Some(column.kind.into()),
         allowed: policy
             .allowed_columns
             .iter()

@@ -15,12 +15,12 @@ use sqlparser::tokenizer::Span;
 use super::bind;
 use super::context::Context;
 use super::expr::{Aggregates, Facts, Walker};
+use super::kind::Kind;
 use super::names::is_keyword;
 use super::policy::Mix;
 use super::refusal::{Clause, RefusalCode};
 use super::scope::{InScope, Origin, Readable, Scope, ScopeColumn};
 use super::shape::Shape;
-use crate::dataset::ColumnType;
 
 /// Puts the lateral views of a select into its scope, each over what stands before it.
 pub(super) fn views(
@@ -63,7 +63,7 @@ fn add(
     let touched = facts.sources.clone();
     let column = ScopeColumn {
         name: column,
-        kind: Some(ColumnType::String),
+        kind: Some(Kind::String),
         allowed: true,
         sources: facts.sources,
         aggregated: facts.aggregated,

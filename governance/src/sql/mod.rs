@@ -10,7 +10,7 @@
 //! - `expr`, `operators`, `constants`, `calls`, `forms`, `facts`:
 //!   expressions; names resolved and qualified
 //! - `scope`: relations, columns, and the identities that rows carry
-//! - `functions`, `types`: what may be called, and of what type the answer is
+//! - `functions`, `types`, `kind`, `decimals`: what may be called, and of what type the answer is
 //! - `shape`: which arguments of an aggregate may stand over a minimum group
 //! - `bind`: literals, so that Spark reads exactly the value
 //! - `rewrite`: identities and floors added, and the fixpoint check of the printed text
@@ -27,6 +27,7 @@ mod bind;
 mod calls;
 mod constants;
 mod context;
+mod decimals;
 mod expr;
 mod facts;
 mod forms;
@@ -35,6 +36,7 @@ mod from;
 mod functions;
 mod input;
 mod join;
+mod kind;
 mod lateral;
 mod lex;
 mod names;
@@ -62,6 +64,7 @@ mod window;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dataset::{AccessPolicy, Column, ColumnType};
+use crate::decimal::Decimal;
 
 pub use private::{DECLARED_GROUPS_MAX, Draw, INDIVIDUALS, PrivateKey, PrivatePlan, Shown, What};
 pub use refusal::{Clause, REFUSALS_MAX, Refusal, RefusalCode};
@@ -128,6 +131,8 @@ pub enum Literal {
     Timestamp(String),
     /// Decimal text of a double, such as `-1.5e3`.
     Double(String),
+    /// A decimal of this type: `-?digits[.digits]`, with no digit more than it has.
+    Decimal(Decimal, String),
 }
 
 /// A value for the `:name` placeholders of a query.

@@ -1,13 +1,15 @@
 //! Operators, and the parentheses that make every parser read them alike.
 
-use sqlparser::ast::{BinaryOperator, CaseWhen, Expr, InTarget, Spanned, UnaryOperator};
+use sqlparser::ast::{
+    BinaryOperator, CaseWhen, Expr, InTarget, Spanned, UnaryOperator, Value, ValueWithSpan,
+};
 use sqlparser::tokenizer::Span;
 
 use super::expr::{Facts, Walker};
+use super::kind::Kind;
 use super::policy::{self, Mix};
 use super::shape::Shape;
 use super::types;
-use crate::dataset::ColumnType;
 
 impl Walker<'_, '_, '_> {
     /// Conditions that are no binary operator.
@@ -20,7 +22,7 @@ impl Walker<'_, '_, '_> {
             | Expr::IsNull(inner)
             | Expr::IsNotNull(inner) => {
                 let facts = self.operand(inner, Level::Primary, depth);
-                Facts::choice(vec![facts], Some(ColumnType::Boolean))
+                Facts::choice(vec![facts], Some(Kind::Boolean))
             }
             Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
                 let at = left.span();
@@ -64,11 +66,20 @@ impl Walker<'_, '_, '_> {
         match op {
             UnaryOperator::Not => {
                 let facts = self.operand(inner, Level::Compare, depth);
-                Facts::choice(vec![facts], Some(ColumnType::Boolean))
+                Facts::choice(vec![facts], Some(Kind::Boolean))
             }
             UnaryOperator::Minus | UnaryOperator::Plus => {
                 let facts = self.operand(inner, Level::Primary, depth);
-                let (kind, shape) = (facts.kind, facts.shape.sum(Shape::Constant));
+                let kind = match inner.as_ref() {
+                    // One number to Spark, sign and all.
+                    Expr::Value(ValueWithSpan { value: Value::Number(digits, long), span: _ })
+                        if op == UnaryOperator::Minus =>
+                    {
+                        types::number(&format!("-{digits}"), *long)
+                    }
+                    _ => facts.kind.map(Kind::settled),
+                };
+                let shape = facts.shape.sum(Shape::Constant);
                 Facts::of(vec![facts], kind, shape)
             }
             other => {
@@ -150,12 +161,7 @@ impl Walker<'_, '_, '_> {
         Facts::choice(parts, types::merge(kinds))
     }
 
-    pub(super) fn gentle(
-        &mut self,
-        inner: &mut Expr,
-        kind: Option<ColumnType>,
-        depth: usize,
-    ) -> Facts {
+    pub(super) fn gentle(&mut self, inner: &mut Expr, kind: Option<Kind>, depth: usize) -> Facts {
         let facts = self.descend(inner, depth);
         let (kind, shape) = (kind.or(facts.kind), Shape::call(&[facts.shape], true));
         Facts::of(vec![facts], kind, shape)

@@ -5,9 +5,10 @@ use sqlparser::tokenizer::Span;
 
 use super::expr::{Facts, Walker, bare};
 use super::functions::{Class, Function};
+use super::kind::Kind;
 use super::refusal::RefusalCode;
 use super::rules::Rules;
-use crate::dataset::{ColumnType, LiteralComparisons};
+use crate::dataset::LiteralComparisons;
 
 /// How an expression brings its parts together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +23,7 @@ impl Walker<'_, '_, '_> {
     /// A condition over parts: what it tells of a column with controlled literals, its control allows.
     pub(super) fn condition(&mut self, parts: Vec<Facts>, how: Mix, at: Span) -> Facts {
         self.mix(&parts, how, at);
-        let mut facts = Facts::choice(parts, Some(ColumnType::Boolean));
+        let mut facts = Facts::choice(parts, Some(Kind::Boolean));
         facts.rules.literals = None;
         facts
     }

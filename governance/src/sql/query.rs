@@ -11,6 +11,7 @@ use super::QUERY_DEPTH_MAX;
 use super::context::Context;
 use super::expr::Facts;
 use super::frame::{self, Frame};
+use super::kind::Kind;
 use super::nested;
 use super::refusal::{Clause, RefusalCode};
 use super::scope::{Identity, Origin, Readable, Scope, ScopeColumn, Sources};
@@ -77,7 +78,7 @@ impl Made {
     pub(super) fn readable(self, name: &str, origin: Origin) -> Readable {
         let columns = self.output.into_iter().map(|(name, facts)| ScopeColumn {
             name,
-            kind: facts.kind,
+            kind: facts.kind.map(Kind::settled),
             allowed: true,
             sources: facts.sources,
             aggregated: facts.aggregated,

@@ -5,10 +5,10 @@ use std::rc::Rc;
 
 use sqlparser::ast::{Expr, Ident};
 
+use super::kind::Kind;
 use super::refusal::RefusalCode;
 use super::rules::Rules;
 use super::shape::Shape;
-use crate::dataset::ColumnType;
 
 pub(super) use super::input::input;
 
@@ -20,7 +20,7 @@ pub(super) type Sources = BTreeSet<(String, String)>;
 pub(super) struct ScopeColumn {
     /// Its name, as it is printed.
     pub(super) name: String,
-    pub(super) kind: Option<ColumnType>,
+    pub(super) kind: Option<Kind>,
     /// Whether a query may read it; only columns of inputs may be closed.
     pub(super) allowed: bool,
     pub(super) sources: Sources,
@@ -182,6 +182,9 @@ impl Scope<'_> {
             resolved.sources.extend(other.sources);
             resolved.reads.extend(other.reads);
             resolved.column.rules.add(&other.column.rules);
+            // Which of the types it has depends on the join.
+            resolved.column.kind =
+                resolved.column.kind.filter(|kind| other.column.kind == Some(*kind));
         }
         resolved.expr = Expr::Identifier(Ident::new(resolved.column.name.as_str()));
         Ok(resolved)

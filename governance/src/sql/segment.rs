@@ -7,6 +7,7 @@ use sqlparser::tokenizer::Span;
 
 use super::bind::Bindings;
 use super::context::{Context, Found, Known};
+use super::kind::Kind;
 use super::lex;
 use super::private::{self, PrivateInput, PrivatePlan};
 use super::query::{self, Role};
@@ -47,15 +48,18 @@ pub(super) fn one(
     if let (Some(input), Some(written)) = (private, written)
         && let Some(columns) = reads.get_mut(input.relation.alias)
     {
-        let output: Vec<_> =
-            made.output.iter().map(|(name, facts)| (name.clone(), facts.kind)).collect();
+        let output: Vec<_> = made
+            .output
+            .iter()
+            .map(|(name, facts)| (name.clone(), facts.kind.map(Kind::column)))
+            .collect();
         plan = Some(private::rewrite(&mut query, &written, input, &output, refusals)?);
         columns.insert(input.policy.unit.clone());
     }
     let rewritten = print(&query, refusals)?;
     let output = made.output.iter().map(|(name, facts)| OutputColumn {
         name: name.clone(),
-        kind: facts.kind,
+        kind: facts.kind.map(Kind::column),
         sources: facts.sources.clone(),
         aggregated: facts.aggregated,
     });

@@ -9,6 +9,7 @@ use sqlparser::ast::{Expr, Query, SelectItem, SetExpr, Spanned, Value};
 use sqlparser::tokenizer::Span;
 
 use super::expr::{Aggregates, Facts, Walker};
+use super::kind::Kind;
 use super::operators::Level;
 use super::policy::Mix;
 use super::query::{self, Made, Role};
@@ -16,7 +17,6 @@ use super::refusal::{Clause, RefusalCode};
 use super::rules::Rules;
 use super::scope::{Resolved, Scope, Unresolved};
 use super::shape::Shape;
-use crate::dataset::ColumnType;
 
 impl Walker<'_, '_, '_> {
     /// `(SELECT …)` as a value.
@@ -26,7 +26,7 @@ impl Walker<'_, '_, '_> {
         let Some((mut parts, outer)) = self.one_column(subquery, allowed, at) else {
             return Facts::constant(None);
         };
-        let kind = parts.kind;
+        let kind = parts.kind.map(Kind::settled);
         parts.aggregates = false;
         let mut whole = vec![parts];
         whole.extend(outer);
@@ -45,7 +45,7 @@ impl Walker<'_, '_, '_> {
         let facts = self.operand(inner, Level::Add, depth);
         let allowed = matches!(self.clause, Clause::Where | Clause::Having);
         let Some((list, outer)) = self.one_column(subquery, allowed, at) else {
-            return Facts::constant(Some(ColumnType::Boolean));
+            return Facts::constant(Some(Kind::Boolean));
         };
         let joins = conjunct
             && facts.is_stored()
@@ -60,7 +60,7 @@ impl Walker<'_, '_, '_> {
         let shape = facts.shape;
         let mut parts = vec![facts];
         parts.extend(outer);
-        Facts { varies: true, ..Facts::of(parts, Some(ColumnType::Boolean), shape) }
+        Facts { varies: true, ..Facts::of(parts, Some(Kind::Boolean), shape) }
     }
 
     /// `EXISTS (SELECT …)`. What it selects doesn't matter; a `*` becomes the least that it can be.
@@ -74,9 +74,9 @@ impl Walker<'_, '_, '_> {
         }
         let allowed = matches!(self.clause, Clause::Where | Clause::Having);
         let Some(made) = self.subquery(subquery, allowed, at) else {
-            return Facts::constant(Some(ColumnType::Boolean));
+            return Facts::constant(Some(Kind::Boolean));
         };
-        let kind = Some(ColumnType::Boolean);
+        let kind = Some(Kind::Boolean);
         let parts = made.output.into_iter().map(|(_, facts)| Facts {
             aggregates: false,
             ungrouped: None,

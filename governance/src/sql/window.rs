@@ -13,9 +13,9 @@ use sqlparser::tokenizer::Span;
 use super::KEYS_MAX;
 use super::expr::{Facts, Walker};
 use super::functions::Function;
+use super::kind::Kind;
 use super::refusal::{Clause, RefusalCode};
 use super::shape::Shape;
-use crate::dataset::ColumnType;
 
 impl Walker<'_, '_, '_> {
     /// A function of these arguments over a window.
@@ -51,7 +51,7 @@ impl Walker<'_, '_, '_> {
             let detail = format!("at most {KEYS_MAX} keys are read");
             return self.refuse(RefusalCode::TooMany, at, detail);
         }
-        let kinds: Vec<Option<ColumnType>> = parts.iter().map(|part| part.kind).collect();
+        let kinds: Vec<Option<Kind>> = parts.iter().map(|part| part.kind).collect();
         for key in partition_by {
             parts.push(self.window_key(key, depth, at));
         }

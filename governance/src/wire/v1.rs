@@ -6,9 +6,10 @@ mod secret;
 use chancery_ledger::codec::{Key, Value};
 
 use super::record::Fields;
-use super::{Wire, WireError};
+use super::{Wire, WireError, decode_text};
 use crate::command::{self, Command, for_each_command};
-use crate::dataset::{Format, GroupIdentity, Store};
+use crate::dataset::{ColumnType, Format, GroupIdentity, Store};
+use crate::decimal::Decimal;
 use crate::event::{self, Event};
 use crate::reason::Code;
 use crate::sql::Literal;
@@ -21,10 +22,6 @@ names! {
     crate::member::SignedAct { Votes "votes", Consents "consents", Runs "runs" }
     crate::consent::ConsentKind { Execution "execution", Logging "logging", Telemetry "telemetry" }
     crate::dataset::AccessMode { Read "read", Write "write" }
-    crate::dataset::ColumnType {
-        String "string", Long "long", Double "double", Boolean "boolean", Date "date",
-        Timestamp "timestamp",
-    }
     crate::dataset::LiteralComparisons { Any "any", Equality "equality", None "none" }
     crate::run::Platform { InsecureVirtual "insecure-virtual", SevSnp "sev-snp" }
     crate::run::RefusedAt { Request "request", Admission "admission" }
@@ -400,6 +397,26 @@ impl Wire for crate::usage::Receiver {
     }
 }
 
+impl Wire for ColumnType {
+    fn encode(&self) -> Value {
+        Value::text(self.to_string())
+    }
+
+    fn decode(value: Value) -> Result<Self, WireError> {
+        decode_text(value, "one of string long double decimal(p,s) boolean date timestamp")
+    }
+}
+
+impl Wire for Decimal {
+    fn encode(&self) -> Value {
+        Value::text(self.to_string())
+    }
+
+    fn decode(value: Value) -> Result<Self, WireError> {
+        decode_text(value, "decimal(p,s)")
+    }
+}
+
 impl Wire for Literal {
     fn encode(&self) -> Value {
         let value = |kind, value| tagged(kind, [("value", value)]);
@@ -410,6 +427,9 @@ impl Wire for Literal {
             Self::Date(text) => value("date", text.encode()),
             Self::Timestamp(text) => value("timestamp", text.encode()),
             Self::Double(text) => value("double", text.encode()),
+            Self::Decimal(decimal, text) => {
+                tagged("decimal", [("type", decimal.encode()), ("value", text.encode())])
+            }
         }
     }
 
@@ -422,9 +442,10 @@ impl Wire for Literal {
                 "date" => Some(Self::Date(fields.take("value")?)),
                 "timestamp" => Some(Self::Timestamp(fields.take("value")?)),
                 "double" => Some(Self::Double(fields.take("value")?)),
+                "decimal" => Some(Self::Decimal(fields.take("type")?, fields.take("value")?)),
                 _ => None,
             })
         };
-        untagged(value, variant, "string long boolean date timestamp double")
+        untagged(value, variant, "string long boolean date timestamp double decimal")
     }
 }

@@ -4,7 +4,10 @@ use chancery_governance::calendar;
 use chancery_governance::command::{
     CancelRun, DraftQuery, FailRun, PublishDataset, ReviseQuery, SetAutoApprovalRule,
 };
-use chancery_governance::dataset::{AccessMode, Descriptor, GroupIdentity, MinimumGroup};
+use chancery_governance::dataset::{
+    AccessMode, ColumnType, Descriptor, GroupIdentity, MinimumGroup,
+};
+use chancery_governance::decimal::Decimal;
 use chancery_governance::event::Event;
 use chancery_governance::privacy::budget::standing;
 use chancery_governance::privacy::{
@@ -384,6 +387,16 @@ fn policies() -> Vec<Case> {
         }),
         case("bounds of a text", code, || {
             with(|policy| policy.columns[0].column = "region".into())
+        }),
+        case("bounds of a decimal", code, || {
+            published(|descriptor| {
+                let decimal = Decimal::new(15, 2).unwrap();
+                for column in &mut descriptor.columns {
+                    if column.name == "amount" {
+                        column.kind = ColumnType::Decimal(decimal);
+                    }
+                }
+            })
         }),
         case("bounds twice", code, || {
             with(|policy| policy.columns.push(policy.columns[0].clone()))

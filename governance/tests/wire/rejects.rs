@@ -148,6 +148,7 @@ fn rejects() -> Vec<Reject> {
     all.extend(commands());
     all.extend(column_rules());
     all.extend(privacy());
+    all.extend(decimals());
     all.extend(notes());
     all.extend(service());
     all.extend(usage());
@@ -467,6 +468,30 @@ fn entries() -> Vec<Reject> {
             with(|map| drop(map.insert(9.into(), Value::Int(-1)))),
             "the entry is not of a known wire version: not an unsigned integer",
         ),
+    ]
+}
+
+/// Types of decimals that there are not, and texts that are not the one of their type.
+fn decimals() -> Vec<Reject> {
+    let typed = |kind: &str| {
+        let Value::Map(mut content) = v1::encode_command(&samples::ruled().1) else {
+            unreachable!()
+        };
+        let column = Value::map([("name", Value::text("price")), ("type", Value::text(kind))]);
+        at(&mut content, &["descriptor"]).insert("columns".into(), Value::Array(vec![column]));
+        codec::encode(&Value::Map(content))
+    };
+    let of = |name, kind| {
+        let expected = "invalid_content: descriptor.columns[0].type: expected one of string long \
+                        double decimal(p,s) boolean date timestamp";
+        reject(name, As::Dataset, typed(kind), expected)
+    };
+    vec![
+        of("content-decimal-without-digits", "decimal"),
+        of("content-decimal-of-39-digits", "decimal(39,2)"),
+        of("content-decimal-of-no-digit", "decimal(0,0)"),
+        of("content-decimal-with-more-after-the-point", "decimal(2,3)"),
+        of("content-decimal-with-blank", "decimal(15, 2)"),
     ]
 }
 

@@ -34,6 +34,8 @@ use chancery_ledger::entry::{Actor, Authority, Entry, Sealed, SignedContent, Wit
 use chancery_ledger::id::CommandId;
 use chancery_ledger::key::{Algorithm, PublicKey, SigningKey};
 
+#[path = "samples/decimals.rs"]
+pub mod decimals;
 #[path = "samples/privacy.rs"]
 pub mod privacy;
 #[path = "samples/secrets.rs"]

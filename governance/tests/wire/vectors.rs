@@ -90,7 +90,8 @@ fn fuller_contents() -> Vec<Vector> {
     let fuller = samples::usage::contents()
         .into_iter()
         .chain(samples::secrets::contents())
-        .chain(samples::privacy::contents());
+        .chain(samples::privacy::contents())
+        .chain(samples::decimals::contents());
     let named = fuller.map(|(name, command)| {
         let index = json!({
             "action": command.action(),
@@ -369,6 +370,8 @@ fn every_event_action_and_variant_has_its_vector() {
         "long",
         "double",
         "boolean",
+        "decimal(15,2)",
+        "decimal",
         "date",
         "timestamp",
         "insecure-virtual",

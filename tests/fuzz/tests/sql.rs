@@ -5,6 +5,7 @@
 use chancery_fuzz::arbitrary::{Result, Unstructured};
 use chancery_fuzz::{corpus, fuzz, mutate};
 use chancery_governance::dataset::{AccessPolicy, Column, ColumnType, GroupIdentity, MinimumGroup};
+use chancery_governance::decimal::Decimal;
 use chancery_governance::sql::{
     Analysis, Literal, Parameter, REFUSALS_MAX, REWRITTEN_BYTES_MAX, Refusal, Relation,
     SEGMENT_BYTES_MAX, SegmentText, analyse,
@@ -106,7 +107,8 @@ fn datasets() -> Vec<Dataset> {
         [("-id", Long), ("city", String), ("age", Long), ("pay", Double), ("-name", String)];
     let weather =
         [("origin", String), ("time_hour", Timestamp), ("wind", Double), ("-station", String)];
-    let planes = [("tailnum", String), ("seats", Long), ("Model", String)];
+    let price = ColumnType::Decimal(Decimal::new(15, 2).unwrap());
+    let planes = [("tailnum", String), ("seats", Long), ("Model", String), ("price", price)];
     vec![
         dataset("flights", &flights, floor(GroupIdentity::Row, 50)),
         dataset("people", &people, floor(GroupIdentity::Column("id".to_owned()), 10)),

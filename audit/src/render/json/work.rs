@@ -130,7 +130,7 @@ fn result(result: &Attested) -> Value {
             "rows": result.manifest.rows,
             "columns": list(&result.manifest.columns, |column| json!({
                 "name": column.name,
-                "type": column.kind.as_str(),
+                "type": column.kind.to_string(),
             })),
         },
         "statistics": {
@@ -197,7 +197,7 @@ pub fn bound(bound: &Bound) -> Value {
         })),
         "lineage": list(&bound.lineage, |column| json!({
             "column": column.name,
-            "type": column.kind.map(|kind| kind.as_str()),
+            "type": column.kind.map(|kind| kind.to_string()),
             "aggregated": column.aggregated,
             "sources": column.sources.iter().map(|(input, name)| json!({
                 "input": input,

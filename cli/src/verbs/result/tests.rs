@@ -54,6 +54,14 @@ fn a_result_is_shown_as_a_table_of_some_rows() {
 }
 
 #[test]
+fn a_decimal_is_shown_to_the_right_with_all_its_digits() {
+    let columns = [api::Column { name: "n".into(), r#type: "decimal(20,2)".into() }];
+    let lines = "{\"n\":999999999999999999.99}\n{\"n\":0.50}\n".as_bytes().to_vec();
+    let shown = table(&Format::Json {}, &columns, &[("part.json".to_owned(), lines)], 20);
+    assert_eq!(shown, format!("{:>21}\n999999999999999999.99\n{:>21}\n", "n", "0.50"));
+}
+
+#[test]
 fn a_copy_takes_the_place_of_what_is_there() {
     let dir = tempfile::tempdir().unwrap();
     let to = dir.path().join("result.csv");

@@ -204,7 +204,10 @@ impl Check<'_, '_> {
                 Some(Some(
                     ColumnType::String | ColumnType::Long | ColumnType::Boolean | ColumnType::Date,
                 )) => {}
-                Some(None | Some(ColumnType::Double | ColumnType::Timestamp)) => self.refuse(
+                Some(
+                    None
+                    | Some(ColumnType::Double | ColumnType::Decimal(_) | ColumnType::Timestamp),
+                ) => self.refuse(
                     RefusalCode::PrivacyKey,
                     Clause::GroupBy,
                     place.span(),

@@ -1,6 +1,7 @@
 //! Given texts, expected rewritings and refusals.
 
 mod accepted;
+mod decimals;
 mod floors;
 mod literals;
 mod nested;
