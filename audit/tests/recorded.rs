@@ -1,11 +1,10 @@
 //! The demo's story as a CCF network of three nodes mirrored it: its bundle verifies for ever, and each
 //! of its receipts is taken by Microsoft's verifier too.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first surprise")]
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+#[path = "../../ledger/ccf/tests/support/theirs.rs"]
+mod theirs;
 
 use chancery_audit::bundle::{Item, MirrorKind, MirrorReceipt, Reader};
 use chancery_audit::{Check, Options, Report, Verdict, verify};
@@ -14,6 +13,7 @@ use chancery_ledger::digest::{Digest, hex};
 use chancery_ledger::merkle::{Frontier, leaf_hash};
 use chancery_ledger::note::Checkpoint;
 use serde_json::{Value as Json, json};
+use theirs::ask;
 
 const BUNDLE: &[u8] = include_bytes!("vectors/ccf/story.bundle");
 const SERVICE: &str = include_str!("vectors/ccf/service_cert.pem");
@@ -54,15 +54,6 @@ fn receipts() -> Vec<(MirrorReceipt, Digest)> {
 
 /// Whether Microsoft's verifier takes each of them.
 fn theirs(receipts: &[(Vec<u8>, Digest)]) -> Vec<bool> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let python = std::env::var_os("CHANCERY_CCF_PYTHON")
-        .map_or_else(|| root.join(".venv-ccf/bin/python"), PathBuf::from);
-    assert!(
-        python.exists(),
-        "{} is missing: run ./test, which installs it, or set CHANCERY_CCF_PYTHON to a Python with \
-         ledger/ccf/tests/python/requirements.txt",
-        python.display()
-    );
     let requests: Vec<_> = receipts
         .iter()
         .map(|(receipt, claims)| {
@@ -70,18 +61,7 @@ fn theirs(receipts: &[(Vec<u8>, Digest)]) -> Vec<bool> {
             json!({"do": "json", "receipt": receipt, "service": SERVICE, "claims": claims})
         })
         .collect();
-    let mut child = Command::new(python)
-        .arg(root.join("ledger/ccf/tests/python/check.py"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(&serde_json::to_vec(&requests).unwrap()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "check.py failed: is ccf installed? See its output");
-    let answers: Vec<Json> = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(answers.len(), receipts.len());
-    answers.iter().map(Json::is_null).collect()
+    ask(&requests)
 }
 
 #[test]

@@ -5,11 +5,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod support;
+#[path = "support/theirs.rs"]
+mod theirs;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use chancery_ccf::certificate::Certificate;
 use chancery_ccf::ledger::Options;
@@ -21,38 +20,7 @@ use serde_json::{Value as Json, json};
 use support::network::{Network, audit};
 use support::x509::Template;
 use support::{Key, vector};
-
-/// The Python that `./test` installed the requirements into.
-fn python() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let python = std::env::var_os("CHANCERY_CCF_PYTHON")
-        .map_or_else(|| root.join(".venv-ccf/bin/python"), PathBuf::from);
-    assert!(
-        python.exists(),
-        "{} is missing: run ./test, which installs it, or set CHANCERY_CCF_PYTHON to a Python with \
-         ledger/ccf/tests/python/requirements.txt",
-        python.display()
-    );
-    python
-}
-
-/// Has the script answer `requests`: for each whether it was accepted.
-fn ask(requests: &[Json]) -> Vec<bool> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/check.py");
-    let mut child = Command::new(python())
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("Python starts");
-    let input = serde_json::to_vec(requests).unwrap();
-    child.stdin.take().unwrap().write_all(&input).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "check.py failed: is ccf installed? See its output");
-    let answers: Vec<Json> = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(answers.len(), requests.len());
-    answers.iter().map(Json::is_null).collect()
-}
+use theirs::ask;
 
 /// A receipt with the certificate and claims that it is verified for.
 #[derive(Clone)]

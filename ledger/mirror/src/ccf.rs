@@ -30,7 +30,7 @@ use succession::{NOT_ENDORSED, Views, leads_back};
 const ANSWER_LEN_MAX: usize = RECEIPT_LEN_MAX;
 /// How many redirects are followed for one request.
 const REDIRECTS_MAX: usize = 3;
-/// How often a node may say that it has yet to fetch a transaction before another one is asked: one that
+/// How often in a row a node may say that it has yet to fetch a transaction before another one is asked: one that
 /// joined from a snapshot, without the ledger files of before, says so for ever.
 const FETCHES_MAX: usize = 8;
 /// The header that names a transaction.
@@ -93,7 +93,8 @@ pub struct Ccf {
     node: AtomicUsize,
     /// Where a redirect has led, until it fails.
     primary: Mutex<Option<String>>,
-    /// How often a receipt was not at hand: it says which node is asked for them, by [`FETCHES_MAX`].
+    /// Nodes passed over for receipts, times [`FETCHES_MAX`], and how often in a row the one that is asked
+    /// now had none at hand.
     fetches: AtomicUsize,
     token: Option<Arc<dyn Fn() -> String + Send + Sync>>,
 }
@@ -449,7 +450,10 @@ impl MirrorLedger for Ccf {
         }
         let answer = answer?;
         match answer.status {
-            StatusCode::OK => Ok(Some(answer.body)),
+            StatusCode::OK => {
+                self.fetches.store(passed * FETCHES_MAX, Ordering::Relaxed);
+                Ok(Some(answer.body))
+            }
             StatusCode::ACCEPTED => {
                 self.fetches.fetch_add(1, Ordering::Relaxed);
                 Ok(None)

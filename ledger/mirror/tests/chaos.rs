@@ -27,9 +27,7 @@ use chancery_ledger::digest::Digest;
 use chancery_ledger::id::CollaborationId;
 use chancery_ledger::merkle::{Frontier, leaf_hash};
 use chancery_ledger::note::Checkpoint;
-use chancery_mirror::{
-    Ccf, Config, Credentials, Driver, Head, Logs as _, MirrorLedger, Options, State, StatusHandle,
-};
+use chancery_mirror::{Ccf, Driver, Head, Logs as _, MirrorLedger, Options, State, StatusHandle};
 use support::growing::{Files, Growing};
 use support::{Fault, Faulty};
 use uuid::Uuid;
@@ -170,18 +168,8 @@ impl Drop for Folder {
 }
 
 fn network() -> Option<Ccf> {
-    let urls = std::env::var("CHANCERY_CCF_URL").ok()?;
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let path = |name: &str| PathBuf::from(std::env::var(name).unwrap());
-    let service = path("CHANCERY_CCF_SERVICE");
-    let config = Config {
-        nodes: urls.split(',').map(str::to_owned).collect(),
-        service: std::fs::read_to_string(&service).unwrap(),
-        credentials: Credentials::Certificate(
-            std::fs::read(path("CHANCERY_CCF_IDENTITY")).unwrap(),
-        ),
-        timeout: Duration::from_secs(10),
-    };
+    let config = support::network()?;
+    let service = std::env::var("CHANCERY_CCF_SERVICE").unwrap();
     let newest = move || std::fs::read_to_string(&service).ok();
     Some(Ccf::new(config).unwrap().with_successor(newest))
 }

@@ -20,8 +20,7 @@ use chancery_ledger::id::CollaborationId;
 use chancery_ledger::merkle::{leaf_hash, root};
 use chancery_ledger::note::Checkpoint;
 use chancery_mirror::{
-    Accepted, Batch, Ccf, Config, Credentials, Head, InsecureVirtual, LedgerError, MirrorLedger,
-    Standing,
+    Accepted, Batch, Ccf, Head, InsecureVirtual, LedgerError, MirrorLedger, Standing,
 };
 use support::growing::{golden, golden_key};
 
@@ -116,14 +115,6 @@ async fn the_stand_in() {
 
 #[tokio::test]
 async fn a_real_network() {
-    let Ok(urls) = std::env::var("CHANCERY_CCF_URL") else { return };
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let read = |name| std::fs::read(std::env::var(name).unwrap()).unwrap();
-    let config = Config {
-        nodes: urls.split(',').map(str::to_owned).collect(),
-        service: String::from_utf8(read("CHANCERY_CCF_SERVICE")).unwrap(),
-        credentials: Credentials::Certificate(read("CHANCERY_CCF_IDENTITY")),
-        timeout: Duration::from_secs(10),
-    };
+    let Some(config) = support::network() else { return };
     contract(&Ccf::new(config).unwrap()).await;
 }

@@ -230,3 +230,19 @@ async fn receipts_come_from_a_node_that_has_the_ledger() {
     primary.set(head_of(5));
     assert_eq!(size(network.head(log()).await), 5);
 }
+
+#[tokio::test]
+async fn a_node_that_fetches_each_receipt_first_is_not_left() {
+    let service = Service::new();
+    let primary = Node::start(&service, Way::Gone).await;
+    let other = Node::start(&service, Way::Says(202, String::new())).await;
+    let network = service.client(&[&primary, &other]);
+    let transaction: TxId = "2.10".parse().unwrap();
+    for _ in 0..20 {
+        primary.set(Way::Says(202, String::new()));
+        assert_eq!(network.receipt(transaction).await.unwrap(), None);
+        primary.set(Way::Says(200, "receipt".to_owned()));
+        assert_eq!(network.receipt(transaction).await.unwrap().unwrap(), b"receipt");
+    }
+    assert_eq!(other.asked(), 0);
+}

@@ -16,8 +16,8 @@ use chancery_ledger::key::SigningKey;
 use chancery_ledger::merkle::{leaf_hash, root};
 use chancery_ledger::note::Checkpoint;
 use chancery_mirror::{
-    Accepted, Batch, Head, InMemory, InsecureVirtual, Kind, LedgerError, MirrorLedger, Options,
-    Standing,
+    Accepted, Batch, Config, Credentials, Head, InMemory, InsecureVirtual, Kind, LedgerError,
+    MirrorLedger, Options, Standing,
 };
 use uuid::Uuid;
 
@@ -194,4 +194,17 @@ impl MirrorLedger for Faulty {
         let receipt = self.inner.receipt(transaction).await?;
         self.after(fault, receipt)
     }
+}
+
+/// The CCF network of the environment (`contract.rs` says how), where there is one.
+pub fn network() -> Option<Config> {
+    let urls = std::env::var("CHANCERY_CCF_URL").ok()?;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let read = |name| std::fs::read(std::env::var(name).unwrap()).unwrap();
+    Some(Config {
+        nodes: urls.split(',').map(str::to_owned).collect(),
+        service: String::from_utf8(read("CHANCERY_CCF_SERVICE")).unwrap(),
+        credentials: Credentials::Certificate(read("CHANCERY_CCF_IDENTITY")),
+        timeout: Duration::from_secs(10),
+    })
 }
