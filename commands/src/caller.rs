@@ -34,11 +34,9 @@ impl Caller {
     }
 }
 
-/// Whether the caller is a member of the collaboration.
-pub fn is_member(state: &State, caller: &Caller) -> bool {
-    state
-        .collaboration()
-        .is_some_and(|state| state.member_by_identity(&caller.governance_identity()).is_some())
+/// Whether somebody of that identity is a member of the collaboration.
+pub fn is_member(state: &State, identity: &Identity) -> bool {
+    state.collaboration().is_some_and(|state| state.member_by_identity(identity).is_some())
 }
 
 impl FromRequestParts<App> for Caller {

@@ -4,6 +4,7 @@ use chancery_governance::event::Event;
 use chancery_governance::log::read;
 use chancery_governance::remedy;
 use chancery_governance::subject::Subject;
+use chancery_governance::submission::{Carried, carried_early};
 use chancery_ledger::codec::{self, Value};
 use chancery_ledger::command::SignedCommand;
 use chancery_ledger::cose::ContentType;
@@ -57,12 +58,13 @@ pub struct CommandHeaders {
 /// # Errors
 ///
 /// The problem to answer with. But for a refused run, nothing was stored then.
-pub async fn execute(app: &App, caller: &Caller, incoming: Incoming) -> Result<Reply, Problem> {
-    let authority = authority(caller, &incoming)?;
+pub async fn execute(app: &App, caller: &Caller, mut incoming: Incoming) -> Result<Reply, Problem> {
+    let submitted = Submitted::of(authority(caller, &mut incoming));
+    check_signed(&submitted, incoming.action, incoming.headers.if_match)?;
     let collaboration = incoming.collaboration;
     let wait_s = incoming.headers.wait_s;
-    let sender = Sender::Caller(caller.clone());
-    let outcome = app.writers.submit(app, sender, incoming, authority).await?;
+    let sender = Sender::of(caller);
+    let outcome = app.writers.submit(app, sender, incoming, submitted).await?;
     let reply = match outcome {
         Outcome::Made(made) => {
             let receipt = made.entries.first().map(|entry| entry.entry().position);
@@ -81,23 +83,40 @@ pub async fn execute(app: &App, caller: &Caller, incoming: Incoming) -> Result<R
     })
 }
 
-impl Incoming {
-    /// What the id of a command stands for: another action, subject or content under it is a
-    /// misuse.
-    pub(crate) fn digest(&self) -> Digest {
-        Digest::of(&codec::encode(&Value::Array(vec![
-            Value::text(self.action),
-            Value::text(self.subject.to_string()),
-            self.content.clone(),
-        ])))
+/// A command's authority, with what it carries where that was read already.
+pub(crate) struct Submitted {
+    pub authority: Authority,
+    pub carried: Option<Carried>,
+}
+
+impl Submitted {
+    /// Reads what `authority` carries, unless it is long: see [`carried_early`].
+    pub(crate) fn of(authority: Authority) -> Self {
+        Self { carried: carried_early(&authority), authority }
     }
 }
 
-fn authority(caller: &Caller, incoming: &Incoming) -> Result<Authority, Problem> {
-    let content = codec::encode(&incoming.content);
-    let Some(message) = incoming.headers.signature.clone() else {
+/// The head of a CBOR array of three items.
+const ARRAY_OF_THREE: u8 = 0x83;
+
+impl Incoming {
+    /// What the id of a command stands for: another action, subject or content under it is a
+    /// misuse. SHA-256 of CBOR `[action, subject, content]`; `content` is given in its canonical
+    /// bytes.
+    pub(crate) fn digest(&self, content: &[u8]) -> Digest {
+        let action = codec::encode(&Value::text(self.action));
+        let subject = codec::encode(&Value::text(self.subject.to_string()));
+        Digest::of_parts(&[&[ARRAY_OF_THREE], &action, &subject, content])
+    }
+}
+
+/// By what right the command comes. It takes the signature and the content, so that they are not held
+/// twice while the command waits.
+fn authority(caller: &Caller, incoming: &mut Incoming) -> Authority {
+    let content = codec::encode(&std::mem::replace(&mut incoming.content, Value::Null));
+    let Some(message) = incoming.headers.signature.take() else {
         let identity = &caller.identity;
-        return Ok(Authority::ServiceWitnessed(Witness {
+        return Authority::ServiceWitnessed(Witness {
             token: identity.token_digest,
             issuer: identity.issuer.clone(),
             tenant: identity.tenant.clone(),
@@ -106,28 +125,47 @@ fn authority(caller: &Caller, incoming: &Incoming) -> Result<Authority, Problem>
             action: incoming.action.to_owned(),
             expected_version: incoming.headers.if_match,
             content,
-        }));
+        });
     };
-    let kind = if caller.is_executor { ContentType::ExecutorReport } else { ContentType::Command };
-    let (signed, _) = SignedCommand::parse(kind, &message)
-        .map_err(|error| Problem::bad_request("signature_malformed", format!("{error}.")))?;
-    if signed.action != incoming.action {
+    let signed = SignedContent { message, content };
+    if caller.is_executor {
+        Authority::ExecutorSigned(signed)
+    } else {
+        Authority::MemberSigned(signed)
+    }
+}
+
+/// Checks that signed bytes are for the action that they came with, and for the version, if one did.
+fn check_signed(submitted: &Submitted, action: &str, if_match: Option<u64>) -> Result<(), Problem> {
+    let (kind, message) = match &submitted.authority {
+        Authority::MemberSigned(signed) => (ContentType::Command, &signed.message),
+        Authority::ExecutorSigned(signed) => (ContentType::ExecutorReport, &signed.message),
+        Authority::ServiceSigned(_)
+        | Authority::ServiceWitnessed(_)
+        | Authority::Consequence(_) => return Ok(()),
+    };
+    let read = submitted.carried.as_ref().and_then(|carried| carried.signed.as_ref());
+    let parsed;
+    let signed = if let Some(signed) = read {
+        &signed.command
+    } else {
+        (parsed, _) = SignedCommand::parse(kind, message)
+            .map_err(|error| Problem::bad_request("signature_malformed", format!("{error}.")))?;
+        &parsed
+    };
+    if signed.action != action {
         return Err(Problem::forbidden(
             "signature_other_subject",
             "The signature is for another action.",
         ));
     }
-    if incoming.headers.if_match.is_some() && incoming.headers.if_match != signed.expected_version {
+    if if_match.is_some() && if_match != signed.expected_version {
         return Err(Problem::bad_request(
             "if_match_not_signed",
             "If-Match names another version than the signed bytes do.",
         ));
     }
-    let signed = SignedContent { message, content };
-    Ok(match kind {
-        ContentType::ExecutorReport => Authority::ExecutorSigned(signed),
-        _ => Authority::MemberSigned(signed),
-    })
+    Ok(())
 }
 
 /// The first outcome of a command that was carried out before.
@@ -175,6 +213,11 @@ async fn remedied(app: &App, entries: &[Sealed], problem: Problem) -> Problem {
     problem.with_remedies(remedies.map(|it| it.as_ref().map(refusal::remedy)).collect())
 }
 
+/// Whether [`refusal`] can be of an event of that type: all of them are named so.
+pub(crate) fn may_refuse(kind: &str) -> bool {
+    kind.ends_with("Refused")
+}
+
 /// The refusal that a command's first event is, if it is one: the code to answer with, the reasons.
 pub(crate) fn refusal(
     event: &Event,
@@ -184,5 +227,39 @@ pub(crate) fn refusal(
         Event::SecretRefused(refused) => Some(("secret_refused", &refused.reasons)),
         Event::TokenRefused(refused) => Some(("token_refused", &refused.reasons)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chancery_ledger::id::DatasetId;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn the_digest_of_a_command_is_that_of_its_array() {
+        let content = Value::map([("kind", Value::text("query")), ("more", Value::Array(vec![]))]);
+        let subject = Subject::Dataset(DatasetId::new(Uuid::from_u128(7)));
+        let incoming = Incoming {
+            collaboration: CollaborationId::new(Uuid::from_u128(1)),
+            subject,
+            action: "dataset.withdraw-consent",
+            content: Value::Null,
+            email: None,
+            sealed: None,
+            headers: CommandHeaders {
+                command: CommandId::new(Uuid::from_u128(2)),
+                signature: None,
+                if_match: None,
+                wait_s: None,
+            },
+        };
+        let whole = codec::encode(&Value::Array(vec![
+            Value::text(incoming.action),
+            Value::text(subject.to_string()),
+            content.clone(),
+        ]));
+        assert_eq!(incoming.digest(&codec::encode(&content)), Digest::of(&whole));
     }
 }

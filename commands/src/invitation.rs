@@ -5,7 +5,6 @@ use chancery_governance::subject::{Subject, member_of};
 use chancery_ledger::id::{CollaborationId, InvitationId};
 
 use crate::App;
-use crate::caller::Caller;
 use crate::execute::Incoming;
 use crate::personal::{self, Email};
 use crate::problem::Problem;
@@ -53,7 +52,7 @@ pub async fn is_known(app: &App, state: &State, email: &Email) -> Result<bool, P
     Ok(false)
 }
 
-/// Whether an invitation is for the caller's verified address.
+/// Whether an invitation is for `address`, which the caller's issuer vouches for.
 ///
 /// # Errors
 ///
@@ -62,11 +61,9 @@ pub async fn is_for(
     app: &App,
     state: &State,
     subject: Subject,
-    caller: &Caller,
+    address: &str,
 ) -> Result<bool, Problem> {
-    let (Subject::Invitation(id), Some(state), Some(address)) =
-        (subject, state.collaboration(), caller.verified_email())
-    else {
+    let (Subject::Invitation(id), Some(state)) = (subject, state.collaboration()) else {
         return Ok(false);
     };
     let Some(invitation) = state.invitations.get(&id) else { return Ok(false) };

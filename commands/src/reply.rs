@@ -10,7 +10,7 @@ use chancery_ledger::entry::Sealed;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::execute::refusal;
+use crate::execute::{may_refuse, refusal};
 use crate::mirror::PREFERENCE_APPLIED;
 use crate::problem::Problem;
 use crate::refusal::{chain, recorded};
@@ -65,10 +65,12 @@ impl Reply {
         let receipt = receipt.ok_or_else(|| Problem::internal(&"an entry without a receipt"))?;
         let first =
             entries.first().ok_or_else(|| Problem::internal(&"a command without events"))?;
-        let (_, event) = read(first).map_err(|error| Problem::corrupt(&chain(&error)))?;
         let position = first.entry().position;
-        if let Some((code, reasons)) = refusal(&event) {
-            return Err(recorded(code, reasons, position));
+        if may_refuse(&first.entry().kind) {
+            let (_, event) = read(first).map_err(|error| Problem::corrupt(&chain(&error)))?;
+            if let Some((code, reasons)) = refusal(&event) {
+                return Err(recorded(code, reasons, position));
+            }
         }
         let subject = first.entry().subject.clone();
         let version = entries

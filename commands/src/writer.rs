@@ -19,9 +19,11 @@ mod proving;
 mod rotate;
 
 use std::collections::HashMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use chancery_governance::submission::{Carried, carried, carried_early};
+use chancery_governance::member::Identity;
+use chancery_governance::submission::{self, Carried};
 use chancery_ledger::cose::{Sign1, Verified};
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::Authority;
@@ -33,7 +35,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::App;
 use crate::caller::Caller;
-use crate::execute::Incoming;
+use crate::execute::{Incoming, Submitted};
 use crate::problem::Problem;
 use crate::refusal;
 use proving::Proving;
@@ -63,13 +65,33 @@ pub struct Writers {
 /// Who sends a command.
 pub(crate) enum Sender {
     /// Somebody with a verified token.
-    Caller(Caller),
+    Caller {
+        /// Who, as the rules know it.
+        identity: Identity,
+        /// The e-mail that the issuer vouches for.
+        verified_email: Option<String>,
+        /// Whether it is this service's executor.
+        is_executor: bool,
+    },
     /// The service itself, to change its key.
     Service,
 }
 
-/// A command on its way to a writer.
-struct Request {
+impl Sender {
+    /// Who sends with this token.
+    pub(crate) fn of(caller: &Caller) -> Self {
+        Self::Caller {
+            identity: caller.governance_identity(),
+            verified_email: caller.verified_email().map(ToOwned::to_owned),
+            is_executor: caller.is_executor,
+        }
+    }
+}
+
+/// A command on its way to a writer. It changes hands often: what it holds stays where it is.
+struct Request(Box<Held>);
+
+struct Held {
     sender: Sender,
     incoming: Incoming,
     authority: Authority,
@@ -93,6 +115,25 @@ impl Request {
     /// The signed message that was read already.
     fn signed(&self) -> Option<&Sign1> {
         Some(&self.carried.as_ref()?.signed.as_ref()?.message)
+    }
+
+    /// Answers the sender. One who no longer listens is passed over.
+    fn answer(self, outcome: Result<Outcome, Problem>) {
+        let _ = self.0.reply.send(outcome);
+    }
+}
+
+impl Deref for Request {
+    type Target = Held;
+
+    fn deref(&self) -> &Held {
+        &self.0
+    }
+}
+
+impl DerefMut for Request {
+    fn deref_mut(&mut self) -> &mut Held {
+        &mut self.0
     }
 }
 
@@ -136,17 +177,17 @@ impl Writers {
         app: &App,
         sender: Sender,
         incoming: Incoming,
-        authority: Authority,
+        Submitted { authority, carried }: Submitted,
     ) -> Result<Outcome, Problem> {
         // What a command holds while it waits, but for some hundred bytes.
         let kib = u32::try_from(authority.carried_len() / 1024 + 1).unwrap_or(QUEUE_KIB_MAX);
         let room = Arc::clone(&self.room).try_acquire_many_owned(kib).map_err(|_| busy())?;
         let (reply, outcome) = oneshot::channel();
-        let mut request = Request {
+        let mut request = Request(Box::new(Held {
             sender,
-            digest: incoming.digest(),
+            digest: incoming.digest(authority.content().unwrap_or_default()),
             incoming,
-            carried: carried_early(&authority),
+            carried,
             authority,
             verified: None,
             races: 0,
@@ -154,7 +195,7 @@ impl Writers {
             alone: false,
             reply,
             _room: room,
-        };
+        }));
         let find = |id| self.key(id);
         let signer = request.carried.as_ref().and_then(|carried| carried.signed_by(&find));
         if let Some((_, key)) = signer {
@@ -162,7 +203,7 @@ impl Writers {
         } else {
             if request.carried.is_none() {
                 // A long one: read twice rather than held, as many may wait.
-                let carried = carried(&request.authority).ok();
+                let carried = submission::carried(&request.authority).ok();
                 request.verified = carried.and_then(|carried| carried.preverify(&find));
             }
             self.enqueue(app, request);
@@ -174,7 +215,7 @@ impl Writers {
     /// Hands a request to its collaboration's writer, or answers it where that is not possible.
     fn enqueue(&self, app: &App, request: Request) {
         if let Some(request) = self.without_room(app, request) {
-            let _ = request.reply.send(Err(busy()));
+            request.answer(Err(busy()));
         }
     }
 

@@ -16,15 +16,18 @@ use crate::key::{Algorithm, PublicKey};
 
 /// Fewer signatures than these are checked one by one: what a batch costs whatever its size would
 /// not pay.
-pub const BATCH_MIN: usize = 128;
+pub const BATCH_MIN: usize = 64;
 /// More signatures than these are checked in several batches: larger ones gain nothing, and one bad
 /// signature costs its whole batch again.
 pub const BATCH_MAX: usize = 1024;
 /// Subsets of a batch whose sums are shown to have no part of small order.
-pub const SUBSETS: usize = 64;
+pub const SUBSETS: usize = PASSES * SUBSETS_A_PASS;
 
-/// Subsets that share one pass over the points: one for each bit of a bucket's number.
-const SUBSETS_A_PASS: usize = 8;
+/// Subsets that share one pass over the points: one for each bit of a bucket's number. A pass adds
+/// every point once and every bucket twice: with more bits the buckets cost more than the points of a
+/// few hundred signatures, with fewer there are more passes.
+const SUBSETS_A_PASS: usize = 6;
+const PASSES: usize = 11;
 const BUCKETS: usize = 1 << SUBSETS_A_PASS;
 /// Bytes of a random multiple: 128 bits, as the security of the signatures themselves.
 const MULTIPLE_LEN: usize = 16;
@@ -138,8 +141,8 @@ fn all_stand(checks: &[Check<'_>], part: &[(usize, Signature)], seed: &Seed) -> 
     };
     points.extend(part.iter().map(|(_, signature)| signature.r));
 
-    let random = random(seed, part, points.len() * SUBSETS / 8 + part.len() * MULTIPLE_LEN);
-    let (subsets, multiples) = random.split_at(points.len() * SUBSETS / 8);
+    let random = random(seed, part, points.len() * PASSES + part.len() * MULTIPLE_LEN);
+    let (subsets, multiples) = random.split_at(points.len() * PASSES);
     if !all_of_prime_order(&points, subsets) {
         return false;
     }
@@ -193,12 +196,12 @@ fn point(key: &PublicKey) -> Option<EdwardsPoint> {
 /// Whether no point has a part of small order. Each of [`SUBSETS`] random sums misses a part with
 /// a chance of one half at most: a sum with the point and the one without it can't both be free.
 ///
-/// `random` has [`SUBSETS`] bits for each point: which sums it is in.
+/// `random` has a byte for each point and pass, whose lower bits are the number of its bucket.
 fn all_of_prime_order(points: &[EdwardsPoint], random: &[u8]) -> bool {
     random.chunks_exact(points.len()).all(|numbers| {
         let mut buckets = vec![EdwardsPoint::identity(); BUCKETS];
         for (point, number) in points.iter().zip(numbers) {
-            buckets[usize::from(*number)] += point;
+            buckets[usize::from(*number) % BUCKETS] += point;
         }
         // Of the buckets left, those in the upper half have the highest bit of their number: their
         // sum is one subset's. Folded onto the lower half they go on to the other subsets.

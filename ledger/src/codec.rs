@@ -23,6 +23,9 @@ pub const ENCODED_LEN_MAX: usize = 4 << 20;
 /// ever come, and so may the one inside it.
 const AHEAD_MAX: usize = 256;
 
+/// Major type 7, simple value 22.
+const NULL: u8 = 0xf6;
+
 /// A CBOR data item of the ledger's data model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
@@ -316,8 +319,51 @@ impl<'a> Slices<'a> {
 
     /// A byte string.
     pub(crate) fn bytes(&mut self) -> Option<&'a [u8]> {
-        let first = self.0.first().ok()?;
-        if first >> 5 == 2 { self.0.string(first).ok() } else { None }
+        let first = self.of_type(2)?;
+        self.0.string(first).ok()
+    }
+
+    /// A text.
+    pub(crate) fn text(&mut self) -> Option<&'a str> {
+        let first = self.of_type(3)?;
+        std::str::from_utf8(self.0.string(first).ok()?).ok()
+    }
+
+    /// An unsigned integer.
+    pub(crate) fn uint(&mut self) -> Option<u64> {
+        let first = self.of_type(0)?;
+        self.0.argument(first).ok()
+    }
+
+    /// The head of an array: how many items follow.
+    pub(crate) fn array(&mut self) -> Option<u64> {
+        let first = self.of_type(4)?;
+        self.0.argument(first).ok()
+    }
+
+    /// The head of a map: how many pairs follow.
+    pub(crate) fn map(&mut self) -> Option<u64> {
+        let first = self.of_type(5)?;
+        self.0.argument(first).ok()
+    }
+
+    /// Passes a null, if one is next.
+    pub(crate) fn null(&mut self) -> bool {
+        self.pass(&[NULL]).is_some()
+    }
+
+    /// An item of any type, which stands in `depth` arrays and maps.
+    pub(crate) fn value(&mut self, depth: usize) -> Option<Value> {
+        self.0.value(DEPTH_MAX.checked_sub(depth)?).ok()
+    }
+
+    /// The first byte of an item of major type `major`, which must be next.
+    fn of_type(&mut self, major: u8) -> Option<u8> {
+        let first = *self.0.0.first()?;
+        if first >> 5 != major {
+            return None;
+        }
+        self.0.first().ok()
     }
 
     /// What was not read yet.
@@ -376,7 +422,7 @@ impl Writer {
     }
 
     pub(crate) fn null(&mut self) {
-        self.0.push(0xf6);
+        self.0.push(NULL);
     }
 
     pub(crate) fn value(&mut self, value: &Value) {

@@ -93,6 +93,17 @@ pub struct Witness {
 }
 
 impl Authority {
+    /// The content of the command that it carries, canonical bytes; none where it carries none.
+    pub fn content(&self) -> Option<&[u8]> {
+        match self {
+            Self::MemberSigned(signed)
+            | Self::ExecutorSigned(signed)
+            | Self::ServiceSigned(signed) => Some(&signed.content),
+            Self::ServiceWitnessed(witness) => Some(&witness.content),
+            Self::Consequence(_) => None,
+        }
+    }
+
     /// Bytes of what it carries: the signed message and its content, or the witnessed content.
     pub const fn carried_len(&self) -> usize {
         match self {

@@ -14,7 +14,7 @@
 //! signature is not over them, and trees of other sizes have proofs of the same form. An entry says
 //! its own position; the size goes with the root in a checkpoint.
 
-use crate::codec::{self, DecodeError, Key, Value};
+use crate::codec::{self, DecodeError, Key, Value, Writer};
 use crate::digest::Digest;
 use crate::key::{Algorithm, KeyId, PublicKey, SigningKey};
 use crate::merkle::{self, PROOF_LEN_MAX};
@@ -32,6 +32,8 @@ const RFC9162_SHA256: i64 = 1;
 /// Major type 6, tag 18, in its one shortest form.
 const TAG_SIGN1: u8 = 0xd2;
 const CONTEXT: &str = "Signature1";
+/// Bytes to set aside for heads and labels: more than they take.
+const ROOM: usize = 64;
 
 /// The kinds of proof, as labels in `vdp`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,17 +135,28 @@ impl SignedRoot {
     }
 
     fn write(&self, kind: Kind, first: u64, second: u64, path: &[Digest]) -> Vec<u8> {
-        let path = path.iter().map(|hash| Value::bytes(*hash.as_bytes())).collect();
-        let proof = Value::Array(vec![first.into(), second.into(), Value::Array(path)]);
-        let proofs = Value::Array(vec![Value::Bytes(codec::encode(&proof))]);
-        let mut out = vec![TAG_SIGN1];
-        out.extend(codec::encode(&Value::Array(vec![
-            Value::bytes(self.protected.as_slice()),
-            Value::map([(LABEL_VDP, Value::map([(kind.label(), proofs)]))]),
-            Value::Null,
-            Value::bytes(self.signature.as_slice()),
-        ])));
-        out
+        let mut proof = Writer::after(&[], path.len() * (Digest::LEN + 2) + ROOM);
+        proof.array(3);
+        proof.uint(first);
+        proof.uint(second);
+        proof.array(path.len() as u64);
+        for hash in path {
+            proof.bytes(hash.as_bytes());
+        }
+        let proof = proof.finish();
+        let len = self.protected.len() + proof.len() + self.signature.len() + ROOM;
+        let mut out = Writer::after(&[TAG_SIGN1], len);
+        out.array(4);
+        out.bytes(&self.protected);
+        out.map(1);
+        out.int(LABEL_VDP.into());
+        out.map(1);
+        out.int(kind.label().into());
+        out.array(1);
+        out.bytes(&proof);
+        out.null();
+        out.bytes(&self.signature);
+        out.finish()
     }
 }
 

@@ -85,7 +85,7 @@ fn a_part_of_small_order_in_r_passes_no_batch() {
     let zero = EdwardsPoint::default();
     for torsion in &EIGHT_TORSION[1..] {
         for copies in [1, 2, 8] {
-            let mut batch = honest_batch(BATCH_MIN * 2);
+            let mut batch = honest_batch(BATCH_MIN * 4);
             for copy in 0..copies {
                 let part = if copy % 2 == 0 { *torsion } else { -torsion };
                 batch.insert(copy * 31, crafted(&[1, u8::try_from(copy).unwrap()], zero, part));

@@ -149,7 +149,8 @@ async fn readable(
     collaboration: CollaborationId,
 ) -> Result<Held, Problem> {
     let held = app.logs.hold(collaboration).await.map_err(|error| refusal::load(&error))?;
-    let reads = is_member(held.state(), caller) || (caller.is_executor && held.exists());
+    let reads = is_member(held.state(), &caller.governance_identity())
+        || (caller.is_executor && held.exists());
     if reads { Ok(held) } else { Err(refusal::collaboration_not_found()) }
 }
 

@@ -192,9 +192,9 @@ async fn my_invitations(
     caller: Caller,
 ) -> Result<Json<MyInvitations>, Problem> {
     let mut invitations = Vec::new();
-    if caller.verified_email().is_none() {
+    let Some(address) = caller.verified_email() else {
         return Ok(Json(MyInvitations { invitations }));
-    }
+    };
     caught_up(&app).await?;
     let mut after = None;
     loop {
@@ -207,7 +207,7 @@ async fn my_invitations(
             // The sealed address is in the log only, and the log may have gone on since.
             let held = app.logs.hold(collaboration).await.map_err(|error| refusal::load(&error))?;
             if is_open(held.state(), id)
-                && invitation::is_for(&app, held.state(), Subject::Invitation(id), &caller).await?
+                && invitation::is_for(&app, held.state(), Subject::Invitation(id), address).await?
             {
                 invitations.push(MyInvitation {
                     collaboration: collaboration.to_string(),

@@ -141,14 +141,14 @@ impl Actor {
                         self.loaded = Some(loaded);
                     }
                     Err(error) => {
-                        let _ = request.reply.send(Err(refusal::load(&error)));
+                        request.answer(Err(refusal::load(&error)));
                         continue;
                     }
                 }
             }
             let alone = request.alone;
             if let Turn::Later(request) = decide(app, &mut self.loaded, batch, request).await {
-                self.first.push_front(*request);
+                self.first.push_front(request);
                 return batch.close();
             }
             if alone {
@@ -199,7 +199,7 @@ impl Actor {
             Ok(head) if head.as_ref().map_or(0, |head| head.size) == size => {
                 for (request, verdict) in decided {
                     if let Verdict::Refused(problem) = verdict {
-                        let _ = request.reply.send(Err(problem));
+                        request.answer(Err(problem));
                     }
                 }
             }
@@ -222,7 +222,7 @@ impl Actor {
                     let brought = committed.entries.iter().map(Sealed::entry);
                     app.writers.learn(brought.filter_map(key_of));
                 }
-                let _ = request.reply.send(outcome.map(Outcome::Made));
+                request.answer(outcome.map(Outcome::Made));
             }
             return Ok(());
         };
@@ -290,7 +290,7 @@ fn requests(decided: Vec<(Request, Verdict)>) -> impl Iterator<Item = Request> {
 
 fn refuse_all(decided: Vec<(Request, Verdict)>, problem: &Problem) {
     for request in requests(decided) {
-        let _ = request.reply.send(Err(problem.clone()));
+        request.answer(Err(problem.clone()));
     }
 }
 
@@ -310,7 +310,7 @@ fn lost(decided: Vec<(Request, Verdict)>) -> Vec<Request> {
                 "Other writers were faster several times. Send the same command again.",
             ),
         };
-        let _ = request.reply.send(Err(problem));
+        request.answer(Err(problem));
     }
     again
 }

@@ -26,7 +26,7 @@ pub enum Turn {
     /// It is in the batch, or answered.
     Taken,
     /// It must wait until what is decided before it is stored.
-    Later(Box<Request>),
+    Later(Request),
 }
 
 /// Whether a command reads what lies beside the log, so that all before it must be stored.
@@ -53,7 +53,7 @@ pub async fn decide(
     }
     match judge(app, loaded, batch, &mut request).await {
         Ok(Some(verdict)) => batch.push(request, verdict),
-        Ok(None) => return Turn::Later(Box::new(request)),
+        Ok(None) => return Turn::Later(request),
         Err(problem) => {
             // Refused, or carried out before: then its first outcome is the answer.
             let seen = may_see(state(loaded.as_ref()), &request.sender, &request.incoming);
@@ -68,8 +68,7 @@ pub async fn decide(
 }
 
 fn answer(request: Request, outcome: Result<Outcome, Problem>) -> Turn {
-    // One who no longer listens is passed over.
-    let _ = request.reply.send(outcome);
+    request.answer(outcome);
     Turn::Taken
 }
 
@@ -131,7 +130,7 @@ async fn known(
     })?;
     let Some(record) = record else { return Ok(None) };
     let may_learn = match &request.sender {
-        Sender::Caller(caller) => is_member(state, caller) || caller.is_executor,
+        Sender::Caller { identity, is_executor, .. } => *is_executor || is_member(state, identity),
         Sender::Service => true,
     };
     if !may_learn {
@@ -149,31 +148,32 @@ async fn known(
 /// Whoever is not in a collaboration does not learn that it exists, but by its invitation.
 fn may_see(state: &State, sender: &Sender, incoming: &Incoming) -> bool {
     let collaboration = state.collaboration();
-    let Sender::Caller(caller) = sender else { return collaboration.is_some() };
+    let Sender::Caller { identity, is_executor, .. } = sender else {
+        return collaboration.is_some();
+    };
     let invited = |id| collaboration.is_some_and(|it| it.invitations.contains_key(&id));
     let open = match (incoming.action, incoming.subject) {
         ("collaboration.create", _) => true,
         ("member.accept-invitation", Subject::Invitation(id)) => invited(id),
         _ => false,
     };
-    open || is_member(state, caller) || (caller.is_executor && collaboration.is_some())
+    open || is_member(state, identity) || (*is_executor && collaboration.is_some())
 }
 
 /// A signature must be by a key of the member whose token came with it.
 fn same_caller(state: &State, sender: &Sender, carried: &Carried) -> Result<(), Problem> {
-    let (Sender::Caller(caller), Some(signed)) = (sender, &carried.signed) else { return Ok(()) };
-    if caller.is_executor {
+    let (Sender::Caller { identity, is_executor: false, .. }, Some(signed)) =
+        (sender, &carried.signed)
+    else {
         return Ok(());
-    }
+    };
     let signer =
         state.collaboration().and_then(|state| state.member_by_key(signed.message.key_id()));
     match signer {
-        Some((_, member, _)) if member.identity != caller.governance_identity() => {
-            Err(Problem::forbidden(
-                "signature_other_member",
-                "The signature is by a key of another member than the token's.",
-            ))
-        }
+        Some((_, member, _)) if member.identity != *identity => Err(Problem::forbidden(
+            "signature_other_member",
+            "The signature is by a key of another member than the token's.",
+        )),
         Some(_) | None => Ok(()),
     }
 }
@@ -223,10 +223,10 @@ async fn facts(
         }
         "member.accept-invitation" => {
             let matches = match &request.sender {
-                Sender::Caller(caller) => {
-                    invitation::is_for(app, state, incoming.subject, caller).await?
+                Sender::Caller { verified_email: Some(email), .. } => {
+                    invitation::is_for(app, state, incoming.subject, email).await?
                 }
-                Sender::Service => false,
+                Sender::Caller { verified_email: None, .. } | Sender::Service => false,
             };
             facts.email = if matches { EmailProof::Matches } else { EmailProof::Differs };
         }

@@ -1,5 +1,5 @@
 //! Signatures of commands on their way to the writers: one at a time while few come, many at once
-//! when more come than are checked. A batch costs a fraction of as many single checks
+//! when many do. A batch costs a fraction of as many single checks
 //! ([`chancery_ledger::batch`]).
 
 use std::num::NonZero;
@@ -15,7 +15,7 @@ use crate::clock::random;
 
 /// Signatures checked together, at most: with larger batches all callers wait for one check, then all
 /// for their writers, and the two stages no longer overlap.
-const TOGETHER_MAX: usize = 256;
+const TOGETHER_MAX: usize = 512;
 
 /// Commands whose signatures wait to be checked. What waits is bounded with all that the writers
 /// hold: [`super::QUEUE_KIB_MAX`].
@@ -48,27 +48,25 @@ impl Default for Proving {
 }
 
 impl Proving {
-    /// Checks that `key` signed the request's command, and sends it on to its writer; here, or with
-    /// others as soon as somebody is done. A signature that does not verify is its writer's to
-    /// refuse.
+    /// Checks that `key` signed the request's command, and sends it on to its writer, together with
+    /// all that come until somebody is free to check. A signature that does not verify is its
+    /// writer's to refuse.
     pub fn send(&self, app: &App, request: Request, key: PublicKey) {
         {
             let mut state = self.state();
+            state.waiting.push((request, key));
             if state.at_work >= self.at_work_max {
-                state.waiting.push((request, key));
                 return;
             }
             state.at_work += 1;
         }
         let mut turn = Turn { app: app.clone(), over: false };
-        prove(app, vec![(request, key)]);
-        let Some(batch) = turn.next() else { return };
         tokio::spawn(async move {
-            let mut next = Some(batch);
-            while let Some(batch) = next {
+            // The others that are ready to run come first, with their commands.
+            tokio::task::yield_now().await;
+            while let Some(batch) = turn.next() {
                 prove(&turn.app, batch);
                 tokio::task::yield_now().await;
-                next = turn.next();
             }
         });
     }

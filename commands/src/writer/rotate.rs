@@ -17,7 +17,7 @@ use chancery_ledger::key::{KeyId, SigningKey};
 use super::{Outcome, Sender, Writers};
 use crate::App;
 use crate::clock::random;
-use crate::execute::{CommandHeaders, Incoming};
+use crate::execute::{CommandHeaders, Incoming, Submitted};
 use crate::problem::Problem;
 use crate::refusal;
 
@@ -159,7 +159,7 @@ impl Writers {
             headers: CommandHeaders { command, signature: None, if_match: None, wait_s: None },
         };
         let authority = Authority::ServiceSigned(SignedContent { message, content: bytes });
-        match self.submit(app, Sender::Service, incoming, authority).await? {
+        match self.submit(app, Sender::Service, incoming, Submitted::of(authority)).await? {
             Outcome::Made(_) | Outcome::Replayed(_) => Ok(()),
         }
     }

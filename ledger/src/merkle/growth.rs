@@ -1,7 +1,5 @@
 //! Proofs for what was just appended, from nothing but the frontier before and the new leaves.
 
-use std::collections::HashMap;
-
 use super::shape::{self, Perfect, Range};
 use super::{Frontier, Node, node_hash};
 use crate::digest::Digest;
@@ -12,43 +10,62 @@ use crate::digest::Digest;
 pub struct Growth {
     old: u64,
     frontier: Frontier,
-    /// Every perfect subtree that the proofs can be made of: the old right edge and what is new.
-    hashes: HashMap<Perfect, Digest>,
-    /// The hash of all leaves from the first of each perfect subtree of the right edge, by that first
-    /// leaf: proofs of many leaves end in the same ones.
-    edge: HashMap<u64, Digest>,
+    /// Every perfect subtree that the proofs can be made of, by height: the old right edge and what
+    /// is new.
+    levels: Vec<Level>,
+    /// The hash of all leaves from the first of each perfect subtree of the right edge, with that
+    /// first leaf, descending: proofs of many leaves end in the same ones.
+    edge: Vec<(u64, Digest)>,
     nodes: Vec<Node>,
+}
+
+/// Neighbours of one height.
+#[derive(Debug, Clone, Default)]
+struct Level {
+    /// The index of the first among all of that height.
+    first: u64,
+    hashes: Vec<Digest>,
+}
+
+impl Level {
+    fn get(&self, index: u64) -> Option<Digest> {
+        let at = usize::try_from(index.checked_sub(self.first)?).ok()?;
+        self.hashes.get(at).copied()
+    }
 }
 
 impl Growth {
     /// The tree of `before` with `leaves` appended.
     pub fn of(before: &Frontier, leaves: &[Digest]) -> Self {
         let (old, mut frontier) = (before.size(), before.clone());
-        let (mut hashes, mut nodes) = (HashMap::new(), Vec::new());
-        let mut from = 0;
+        let mut levels: Vec<_> = (0..=(old + leaves.len() as u64).max(1).ilog2())
+            .map(|height| Level { first: old >> height, hashes: Vec::new() })
+            .collect();
         for (height, hash) in before.roots() {
-            hashes.insert(Perfect { height, index: from >> height }, hash);
-            from += 1 << height;
+            // The last before those that get complete now.
+            let level = &mut levels[usize::from(height)];
+            level.first -= 1;
+            level.hashes.push(hash);
         }
+        let mut nodes = Vec::new();
         for leaf in leaves {
-            hashes.insert(Perfect { height: 0, index: frontier.size() }, *leaf);
+            levels[0].hashes.push(*leaf);
             frontier.carry(0, *leaf, |height, index, hash| {
-                hashes.insert(Perfect { height, index }, hash);
+                levels[usize::from(height)].hashes.push(hash);
                 if let Some(level) = Node::level_of(height) {
                     nodes.push(Node { level, index, hash });
                 }
             });
         }
-        let mut edge = HashMap::new();
-        let (mut from, mut right) = (frontier.size(), None);
+        let mut edge: Vec<(u64, Digest)> = Vec::new();
+        let mut from = frontier.size();
         let roots: Vec<_> = frontier.roots().collect();
         for (height, hash) in roots.into_iter().rev() {
             from -= 1 << height;
-            let whole = right.map_or(hash, |right| node_hash(&hash, &right));
-            edge.insert(from, whole);
-            right = Some(whole);
+            let whole = edge.last().map_or(hash, |(_, right)| node_hash(&hash, right));
+            edge.push((from, whole));
         }
-        Self { old, frontier, hashes, edge, nodes }
+        Self { old, frontier, levels, edge, nodes }
     }
 
     /// The tree's right edge now.
@@ -75,13 +92,14 @@ impl Growth {
         self.hash(&shape::consistency(self.old, self.frontier.size())?)
     }
 
+    /// Each range is a perfect subtree, or ends where the tree does and begins with one of its roots.
     fn hash(&self, ranges: &[Range]) -> Option<Vec<Digest>> {
-        let hash = |perfect| self.hashes.get(&perfect).copied().ok_or(());
-        let on_edge = |range: &Range| {
-            let found = self.edge.get(&range.from).filter(|_| range.to == self.frontier.size());
-            found.copied()
+        let perfect = |it: Perfect| self.levels.get(usize::from(it.height))?.get(it.index);
+        let edge = |range: &Range| {
+            let found = self.edge.iter().find(|(from, _)| *from == range.from);
+            found.filter(|_| range.to == self.frontier.size()).map(|(_, whole)| *whole)
         };
-        ranges.iter().map(|range| on_edge(range).or_else(|| range.hash(hash).ok())).collect()
+        ranges.iter().map(|range| range.perfect().map_or_else(|| edge(range), perfect)).collect()
     }
 }
 

@@ -35,6 +35,17 @@ impl Range {
         })
     }
 
+    /// This range, where it is one perfect subtree.
+    pub const fn perfect(self) -> Option<Perfect> {
+        let len = self.to - self.from;
+        if !len.is_power_of_two() {
+            return None;
+        }
+        let height = len.trailing_zeros();
+        #[allow(clippy::cast_possible_truncation, reason = "64 at most")]
+        Some(Perfect { height: height as u8, index: self.from >> height })
+    }
+
     /// The hash of this range's node, where `hash` gives those of perfect subtrees.
     pub fn hash<E>(self, mut hash: impl FnMut(Perfect) -> Result<Digest, E>) -> Result<Digest, E> {
         let mut perfects: Vec<_> = self.perfects().collect();

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::codec::{self, Key, Map, Value, Writer};
+use crate::codec::{self, Slices, Writer};
 use crate::command::{ParseError, SignedCommand};
 use crate::digest::Digest;
 use crate::entry::{Actor, Authority, Entry, OpenError, SignedContent, Witness};
@@ -62,29 +62,34 @@ pub fn encode_entry(entry: &Entry) -> Vec<u8> {
 ///
 /// [`OpenError::Cbor`] and [`OpenError::Wire`].
 pub fn decode_entry(bytes: &[u8]) -> Result<Entry, OpenError> {
-    let mut fields = Fields::of(codec::decode(bytes).map_err(OpenError::Cbor)?)?;
-    fields.version(1)?;
-    let entry = Entry {
-        kind: fields.text(2)?,
-        collaboration: CollaborationId::new(fields.uuid(3)?),
-        position: fields.uint(4)?,
-        previous: match fields.take(5)? {
-            Value::Null => None,
-            Value::Bytes(bytes) => Some(Digest::from_slice(&bytes).ok_or(Unexpected("previous"))?),
-            _ => return Err(Unexpected("previous").into()),
-        },
-        subject: fields.text(6)?,
-        actor: decode_actor(fields.take(7)?)?,
-        command: CommandId::new(fields.uuid(8)?),
-        time_ms: fields.uint(9)?,
-        payload: fields.take(10)?,
-        authority: decode_authority(fields.take(11)?)?,
-    };
-    fields.end()?;
+    let entry = read_entry(bytes).map_err(|Unexpected(what)| match codec::decode(bytes) {
+        Err(error) => OpenError::Cbor(error),
+        Ok(_) => OpenError::Wire(what),
+    })?;
     if entry.previous.is_none() != (entry.position == 0) {
         return Err(OpenError::Wire("previous leaf hash and position disagree"));
     }
     Ok(entry)
+}
+
+fn read_entry(bytes: &[u8]) -> Result<Entry, Unexpected> {
+    let mut items = Slices::of(bytes).ok_or(NOT_A_MAP)?;
+    let mut fields = Fields::of_version(&mut items)?;
+    let entry = Entry {
+        kind: fields.text(2)?,
+        collaboration: CollaborationId::new(fields.uuid(3)?),
+        position: fields.uint(4)?,
+        previous: fields.optional(5, |it| Digest::from_slice(it.bytes()?), "previous")?,
+        subject: fields.text(6)?,
+        actor: fields.with(7, read_actor, "actor")?,
+        command: CommandId::new(fields.uuid(8)?),
+        time_ms: fields.uint(9)?,
+        // It stands in the entry's map.
+        payload: fields.with(10, |it| it.value(1), "payload")?,
+        authority: fields.with(11, read_authority, "authority")?,
+    };
+    fields.end()?;
+    if items.rest().is_empty() { Ok(entry) } else { Err(UNKNOWN) }
 }
 
 fn write_actor(actor: Actor, out: &mut Writer) {
@@ -105,18 +110,17 @@ fn write_actor(actor: Actor, out: &mut Writer) {
     }
 }
 
-fn decode_actor(value: Value) -> Result<Actor, Unexpected> {
-    let [kind, id] = parts(value, "actor")?;
-    let Value::Bytes(id) = id else { return Err(Unexpected("actor")) };
-    match uint(&kind) {
-        Some(ACTOR_MEMBER) => {
-            Uuid::from_slice(&id).map(|uuid| Actor::Member(MemberId::new(uuid))).ok()
-        }
-        Some(ACTOR_EXECUTOR) => Digest::from_slice(&id).map(Actor::Executor),
-        Some(ACTOR_SERVICE) => Digest::from_slice(&id).map(Actor::Service),
+fn read_actor(item: &mut Slices<'_>) -> Option<Actor> {
+    if item.array()? != 2 {
+        return None;
+    }
+    let (kind, id) = (item.uint()?, item.bytes()?);
+    match kind {
+        ACTOR_MEMBER => Uuid::from_slice(id).ok().map(|uuid| Actor::Member(MemberId::new(uuid))),
+        ACTOR_EXECUTOR => Digest::from_slice(id).map(Actor::Executor),
+        ACTOR_SERVICE => Digest::from_slice(id).map(Actor::Service),
         _ => None,
     }
-    .ok_or(Unexpected("actor"))
 }
 
 fn write_authority(authority: &Authority, out: &mut Writer) {
@@ -173,51 +177,38 @@ fn write_version(version: Option<u64>, out: &mut Writer) {
     }
 }
 
-fn decode_authority(value: Value) -> Result<Authority, Unexpected> {
-    let Value::Array(parts) = value else { return Err(Unexpected("authority")) };
-    let mut parts = parts.into_iter();
-    let kind = parts.next().as_ref().and_then(uint);
-    let authority = match (kind, parts.next(), parts.next()) {
-        (
-            Some(AUTHORITY_MEMBER_SIGNED),
-            Some(Value::Bytes(message)),
-            Some(Value::Bytes(content)),
-        ) => Authority::MemberSigned(SignedContent { message, content }),
-        (
-            Some(AUTHORITY_EXECUTOR_SIGNED),
-            Some(Value::Bytes(message)),
-            Some(Value::Bytes(content)),
-        ) => Authority::ExecutorSigned(SignedContent { message, content }),
-        (
-            Some(AUTHORITY_SERVICE_SIGNED),
-            Some(Value::Bytes(message)),
-            Some(Value::Bytes(content)),
-        ) => Authority::ServiceSigned(SignedContent { message, content }),
-        (Some(AUTHORITY_CONSEQUENCE), Some(of), None) => {
-            Authority::Consequence(uint(&of).ok_or(Unexpected("authority"))?)
-        }
-        (Some(AUTHORITY_SERVICE_WITNESSED), Some(witness), None) => {
-            let mut fields = Fields::of(witness)?;
-            let witness = Witness {
-                token: fields.digest(1)?,
-                issuer: fields.text(2)?,
-                tenant: match fields.take(3)? {
-                    Value::Null => None,
-                    Value::Text(tenant) => Some(tenant),
-                    _ => return Err(Unexpected("tenant")),
-                },
-                subject: fields.text(4)?,
-                key_id: fields.text(5)?,
-                action: fields.text(6)?,
-                expected_version: fields.optional_uint(7)?,
-                content: fields.bytes(8)?,
-            };
-            fields.end()?;
-            Authority::ServiceWitnessed(witness)
-        }
-        _ => return Err(Unexpected("authority")),
+fn read_authority(item: &mut Slices<'_>) -> Option<Authority> {
+    let (len, kind) = (item.array()?, item.uint()?);
+    let mut signed = || {
+        let (message, content) = (item.bytes()?.to_vec(), item.bytes()?.to_vec());
+        Some(SignedContent { message, content })
     };
-    if parts.next().is_some() { Err(Unexpected("authority")) } else { Ok(authority) }
+    match (kind, len) {
+        (AUTHORITY_MEMBER_SIGNED, 3) => signed().map(Authority::MemberSigned),
+        (AUTHORITY_EXECUTOR_SIGNED, 3) => signed().map(Authority::ExecutorSigned),
+        (AUTHORITY_SERVICE_SIGNED, 3) => signed().map(Authority::ServiceSigned),
+        (AUTHORITY_CONSEQUENCE, 2) => item.uint().map(Authority::Consequence),
+        (AUTHORITY_SERVICE_WITNESSED, 2) => {
+            read_witness(item).ok().map(Authority::ServiceWitnessed)
+        }
+        _ => None,
+    }
+}
+
+fn read_witness(item: &mut Slices<'_>) -> Result<Witness, Unexpected> {
+    let mut fields = Fields::next(item)?;
+    let witness = Witness {
+        token: fields.digest(1)?,
+        issuer: fields.text(2)?,
+        tenant: fields.optional(3, |it| it.text().map(ToOwned::to_owned), "tenant")?,
+        subject: fields.text(4)?,
+        key_id: fields.text(5)?,
+        action: fields.text(6)?,
+        expected_version: fields.optional_uint(7)?,
+        content: fields.with(8, Slices::bytes, "content")?.to_vec(),
+    };
+    fields.end()?;
+    Ok(witness)
 }
 
 /// The canonical bytes of a command, to be signed.
@@ -251,8 +242,15 @@ pub fn encode_command(command: &SignedCommand) -> Vec<u8> {
 ///
 /// [`ParseError::Cbor`] and [`ParseError::Wire`].
 pub fn decode_command(bytes: &[u8]) -> Result<SignedCommand, ParseError> {
-    let mut fields = Fields::of(codec::decode(bytes).map_err(ParseError::Cbor)?)?;
-    fields.version(1)?;
+    read_command(bytes).map_err(|Unexpected(what)| match codec::decode(bytes) {
+        Err(error) => ParseError::Cbor(error),
+        Ok(_) => ParseError::Wire(what),
+    })
+}
+
+fn read_command(bytes: &[u8]) -> Result<SignedCommand, Unexpected> {
+    let mut items = Slices::of(bytes).ok_or(NOT_A_MAP)?;
+    let mut fields = Fields::of_version(&mut items)?;
     let command = SignedCommand {
         audience: fields.digest(2)?,
         collaboration: CollaborationId::new(fields.uuid(3)?),
@@ -264,89 +262,88 @@ pub fn decode_command(bytes: &[u8]) -> Result<SignedCommand, ParseError> {
         expires_ms: fields.uint(9)?,
     };
     fields.end()?;
-    Ok(command)
+    if items.rest().is_empty() { Ok(command) } else { Err(UNKNOWN) }
 }
 
-/// A field that is missing or of another type.
+/// A field that is missing or of another type; or the bytes are not canonical, which
+/// [`codec::decode`] says.
 #[derive(Debug)]
 struct Unexpected(&'static str);
 
-impl From<Unexpected> for OpenError {
-    fn from(Unexpected(what): Unexpected) -> Self {
-        Self::Wire(what)
-    }
+const NOT_UNSIGNED: &str = "not an unsigned integer";
+const NOT_A_MAP: Unexpected = Unexpected("not a map");
+const MISSING: Unexpected = Unexpected("a field is missing");
+const UNKNOWN: Unexpected = Unexpected("an unknown field");
+
+/// The fields of an integer-keyed map, read in place one by one; none may be left.
+struct Fields<'a, 'b> {
+    items: &'b mut Slices<'a>,
+    left: u64,
 }
 
-impl From<Unexpected> for ParseError {
-    fn from(Unexpected(what): Unexpected) -> Self {
-        Self::Wire(what)
-    }
-}
-
-/// The fields of an integer-keyed map, taken one by one; none may be left.
-struct Fields(Map);
-
-impl Fields {
-    fn of(value: Value) -> Result<Self, Unexpected> {
-        if let Value::Map(map) = value { Ok(Self(map)) } else { Err(Unexpected("not a map")) }
+impl<'a, 'b> Fields<'a, 'b> {
+    /// Those of the map that is next.
+    fn next(items: &'b mut Slices<'a>) -> Result<Self, Unexpected> {
+        let left = items.map().ok_or(NOT_A_MAP)?;
+        Ok(Self { items, left })
     }
 
-    fn take(&mut self, label: i64) -> Result<Value, Unexpected> {
-        self.0.remove(&Key::from(label)).ok_or(Unexpected("a field is missing"))
+    /// Those of the map that is next, whose field 1 must be [`VERSION`].
+    fn of_version(items: &'b mut Slices<'a>) -> Result<Self, Unexpected> {
+        let mut fields = Self::next(items)?;
+        if fields.uint(1)? == VERSION { Ok(fields) } else { Err(Unexpected("version")) }
     }
 
-    fn version(&mut self, label: i64) -> Result<(), Unexpected> {
-        if self.uint(label)? == VERSION { Ok(()) } else { Err(Unexpected("version")) }
-    }
-
-    fn uint(&mut self, label: i64) -> Result<u64, Unexpected> {
-        uint(&self.take(label)?).ok_or(Unexpected("not an unsigned integer"))
-    }
-
-    fn optional_uint(&mut self, label: i64) -> Result<Option<u64>, Unexpected> {
-        match self.take(label)? {
-            Value::Null => Ok(None),
-            number => uint(&number).map(Some).ok_or(Unexpected("not an unsigned integer")),
+    /// The value of the next field, which must be `label`.
+    fn value(&mut self, label: u64) -> Result<&mut Slices<'a>, Unexpected> {
+        self.left = self.left.checked_sub(1).ok_or(MISSING)?;
+        match self.items.uint() {
+            Some(key) if key == label => Ok(self.items),
+            Some(key) if key < label => Err(UNKNOWN),
+            _ => Err(MISSING),
         }
     }
 
-    fn text(&mut self, label: i64) -> Result<String, Unexpected> {
-        if let Value::Text(text) = self.take(label)? {
-            Ok(text)
-        } else {
-            Err(Unexpected("not a text"))
-        }
+    fn with<T>(
+        &mut self,
+        label: u64,
+        read: impl FnOnce(&mut Slices<'a>) -> Option<T>,
+        what: &'static str,
+    ) -> Result<T, Unexpected> {
+        read(self.value(label)?).ok_or(Unexpected(what))
     }
 
-    fn bytes(&mut self, label: i64) -> Result<Vec<u8>, Unexpected> {
-        if let Value::Bytes(bytes) = self.take(label)? {
-            Ok(bytes)
-        } else {
-            Err(Unexpected("not a byte string"))
-        }
+    fn optional<T>(
+        &mut self,
+        label: u64,
+        read: impl FnOnce(&mut Slices<'a>) -> Option<T>,
+        what: &'static str,
+    ) -> Result<Option<T>, Unexpected> {
+        let value = self.value(label)?;
+        if value.null() { Ok(None) } else { read(value).map(Some).ok_or(Unexpected(what)) }
     }
 
-    fn uuid(&mut self, label: i64) -> Result<Uuid, Unexpected> {
-        Uuid::from_slice(&self.bytes(label)?).map_err(|_| Unexpected("not 16 bytes"))
+    fn uint(&mut self, label: u64) -> Result<u64, Unexpected> {
+        self.with(label, Slices::uint, NOT_UNSIGNED)
     }
 
-    fn digest(&mut self, label: i64) -> Result<Digest, Unexpected> {
-        Digest::from_slice(&self.bytes(label)?).ok_or(Unexpected("not 32 bytes"))
+    fn optional_uint(&mut self, label: u64) -> Result<Option<u64>, Unexpected> {
+        self.optional(label, Slices::uint, NOT_UNSIGNED)
+    }
+
+    fn text(&mut self, label: u64) -> Result<String, Unexpected> {
+        self.with(label, |it| it.text().map(ToOwned::to_owned), "not a text")
+    }
+
+    fn uuid(&mut self, label: u64) -> Result<Uuid, Unexpected> {
+        self.with(label, |it| Uuid::from_slice(it.bytes()?).ok(), "not 16 bytes")
+    }
+
+    fn digest(&mut self, label: u64) -> Result<Digest, Unexpected> {
+        self.with(label, |it| Digest::from_slice(it.bytes()?), "not 32 bytes")
     }
 
     fn end(self) -> Result<(), Unexpected> {
-        if self.0.is_empty() { Ok(()) } else { Err(Unexpected("an unknown field")) }
-    }
-}
-
-fn uint(value: &Value) -> Option<u64> {
-    if let Value::Int(number) = value { u64::try_from(*number).ok() } else { None }
-}
-
-fn parts<const N: usize>(value: Value, what: &'static str) -> Result<[Value; N], Unexpected> {
-    if let Value::Array(parts) = value {
-        parts.try_into().map_err(|_| Unexpected(what))
-    } else {
-        Err(Unexpected(what))
+        if self.left == 0 { Ok(()) } else { Err(UNKNOWN) }
     }
 }

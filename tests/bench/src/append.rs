@@ -18,8 +18,11 @@ use crate::service::{Ready, Service};
 
 /// The name on the command line.
 pub const NAME: &str = "append";
-/// Callers that wait for replies at the same time.
-pub const CALLERS: usize = 768;
+/// Callers that wait for replies at the same time, where they write to one collaboration: its writer
+/// has a place for each.
+const CALLERS_OF_ONE: usize = 960;
+/// Callers that wait for replies at the same time, where they write to several.
+const CALLERS_OF_SEVERAL: usize = 1536;
 /// Collaborations written to at the same time, where it is several.
 pub const ROOMS: u64 = 8;
 /// Signatures that the limit is measured with, at most.
@@ -43,6 +46,11 @@ const TURNS: [&str; 9] = [LIMIT, ONE, BARE, EIGHT, JETSTREAM, VIEWS, PGBENCH, ON
 /// In the order of the table.
 const SHOWN: [&str; 10] =
     [ONE, EIGHT, VIEWS, ON_POSTGRES, LIMIT, RING, BARE, SINGLE, PGBENCH, JETSTREAM];
+
+/// Callers that write to `rooms` collaborations.
+pub const fn callers(rooms: u64) -> usize {
+    if rooms == 1 { CALLERS_OF_ONE } else { CALLERS_OF_SEVERAL }
+}
 
 /// How long and how often.
 struct Sizes {
@@ -86,9 +94,11 @@ pub async fn run(setup: &Setup) -> Result<Part> {
     };
     let (one, eight, views) = (at("one")?, at("eight")?, at("views")?);
     let store = |folder: &Path| folder.join("log.db");
-    let mut one = Service::begin(Store::open(&store(&one)).await?, &one, 1, CALLERS).await?;
-    let eight = Service::begin(Store::open(&store(&eight)).await?, &eight, ROOMS, CALLERS).await?;
-    let views = Service::begin(Store::open(&store(&views)).await?, &views, ROOMS, CALLERS).await?;
+    let mut one = Service::begin(Store::open(&store(&one)).await?, &one, 1, callers(1)).await?;
+    let eight =
+        Service::begin(Store::open(&store(&eight)).await?, &eight, ROOMS, callers(ROOMS)).await?;
+    let views =
+        Service::begin(Store::open(&store(&views)).await?, &views, ROOMS, callers(ROOMS)).await?;
     views.follow();
     // Also warms up, and makes the first batches for the peers.
     let (_, batches) = appended(&mut one, sizes.events / 4).await?;
@@ -125,7 +135,7 @@ pub async fn run(setup: &Setup) -> Result<Part> {
 /// The product on its PostgreSQL store, in a database of its own on the server that pgbench loads.
 async fn on_postgres(server: &postgres::Peer, folder: &Path) -> Result<Service> {
     let store = Store::connect(&server.database()).await?;
-    Service::begin(store, folder, ROOMS, CALLERS).await
+    Service::begin(store, folder, ROOMS, callers(ROOMS)).await
 }
 
 impl Contenders {
@@ -149,7 +159,7 @@ impl Contenders {
 
     async fn turn(&mut self, part: &mut Part, turn: &str, sizes: &Sizes) -> Result<()> {
         let unit = "events/s";
-        let callers = ("callers", CALLERS as u64);
+        let callers = |rooms| ("callers", callers(rooms) as u64);
         let rooms = ("collaborations", ROOMS);
         match turn {
             LIMIT => {
@@ -168,8 +178,12 @@ impl Contenders {
                 let events: u64 = batches.iter().map(|batch| batch.len() as u64).sum();
                 let batch = events / (batches.len() as u64).max(1);
                 let size = bytes / events.max(1);
-                let sizes =
-                    [callers, ("events", events), ("entry_bytes", size), ("batch_events", batch)];
+                let sizes = [
+                    callers(1),
+                    ("events", events),
+                    ("entry_bytes", size),
+                    ("batch_events", batch),
+                ];
                 part.push(turn, unit, &sizes, sample);
                 self.batches = batches;
             }
@@ -180,7 +194,7 @@ impl Contenders {
                     _ => &mut self.on_postgres,
                 };
                 let commands = service.sign(sizes.events)?;
-                let sizes = [callers, rooms, ("events", count(&commands))];
+                let sizes = [callers(ROOMS), rooms, ("events", count(&commands))];
                 part.push(turn, unit, &sizes, service.send_all(commands).await?);
             }
             BARE => {

@@ -162,15 +162,15 @@ impl Service {
         let (rooms, callers) = (&self.rooms, &self.callers);
         std::thread::scope(|scope| {
             let mut threads = Vec::new();
-            for (part, lanes) in self.lanes.chunks_mut(share).enumerate() {
-                let begin = first + each * (part * share) as u64;
+            for (part, share_of_lanes) in self.lanes.chunks_mut(share).enumerate() {
+                let begin = first + (part * share) as u64;
                 threads.push(scope.spawn(move || {
-                    let mut number = begin;
-                    let mut all = Vec::with_capacity(lanes.len());
-                    for (room, lane) in lanes {
+                    let mut all = Vec::with_capacity(share_of_lanes.len());
+                    for (lane_number, (room, lane)) in (begin..).zip(share_of_lanes) {
                         let (room, caller) = (&rooms[*room], &callers[lane.member]);
-                        let one = (0..each).map(|_| {
-                            number += 1;
+                        // As UUIDv7s do, ids ascend in the order in which commands are sent.
+                        let one = (0..each).map(|turn| {
+                            let number = lane_number + turn * lanes;
                             ready(room, caller, room.signed(lane, 0, number, now_ms))
                         });
                         all.push(one.collect::<Vec<_>>());
