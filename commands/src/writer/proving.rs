@@ -17,6 +17,9 @@ use crate::clock::random;
 /// for their writers, and the two stages no longer overlap.
 const TOGETHER_MAX: usize = 512;
 
+/// How often a check waits for more, at most.
+const GATHERINGS_MAX: usize = 8;
+
 /// Commands whose signatures wait to be checked. What waits is bounded with all that the writers
 /// hold: [`super::QUEUE_KIB_MAX`].
 pub struct Proving {
@@ -62,11 +65,10 @@ impl Proving {
         }
         let mut turn = Turn { app: app.clone(), over: false };
         tokio::spawn(async move {
-            // The others that are ready to run come first, with their commands.
-            tokio::task::yield_now().await;
-            while let Some(batch) = turn.next() {
+            loop {
+                turn.gather().await;
+                let Some(batch) = turn.next() else { return };
                 prove(&turn.app, batch);
-                tokio::task::yield_now().await;
             }
         });
     }
@@ -83,6 +85,19 @@ struct Turn {
 }
 
 impl Turn {
+    /// Lets others that are ready to run go first, with their commands, as long as more come.
+    async fn gather(&self) {
+        let mut before = 0;
+        for _ in 0..GATHERINGS_MAX {
+            tokio::task::yield_now().await;
+            let waiting = self.app.writers.proving.state().waiting.len();
+            if waiting <= before || waiting >= TOGETHER_MAX {
+                return;
+            }
+            before = waiting;
+        }
+    }
+
     /// What to check next; none where nothing waits, and the turn is over.
     fn next(&mut self) -> Option<Vec<(Request, PublicKey)>> {
         let mut state = self.app.writers.proving.state();

@@ -22,7 +22,7 @@ pub const NAME: &str = "append";
 /// has a place for each.
 const CALLERS_OF_ONE: usize = 960;
 /// Callers that wait for replies at the same time, where they write to several.
-const CALLERS_OF_SEVERAL: usize = 1536;
+const CALLERS_OF_SEVERAL: usize = 3072;
 /// Collaborations written to at the same time, where it is several.
 pub const ROOMS: u64 = 8;
 /// Signatures that the limit is measured with, at most.
@@ -84,7 +84,7 @@ pub async fn run(setup: &Setup) -> Result<Part> {
     let mut part = Part::new(NAME, "durable append of member-signed events");
     let sizes = setup.size(
         Sizes { rounds: 2, events: 1500, time: Duration::from_millis(300) },
-        Sizes { rounds: 5, events: 40_000, time: Duration::from_secs(3) },
+        Sizes { rounds: 7, events: 60_000, time: Duration::from_secs(3) },
         Sizes { rounds: 9, events: 150_000, time: Duration::from_secs(8) },
     );
     let folder = tempfile::tempdir_in(&setup.folder)?;
