@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use chancery_ledger::codec::{self, Value};
 use chancery_ledger::command::SignedCommand;
 use chancery_ledger::cose::ContentType;
-use chancery_ledger::entry::Sealed;
+use chancery_ledger::entry::{OpenError, Sealed};
 use chancery_ledger::key::{Algorithm, PublicKey, SigningKey};
 use chancery_ledger::merkle;
 use chancery_ledger::note::Checkpoint;
@@ -83,6 +83,48 @@ fn entries_and_commands_encode_to_the_bytes_that_they_came_from() {
     let bytes = std::fs::read(folder().join("signed-command.cbor")).unwrap();
     let (command, message) = SignedCommand::parse(ContentType::Command, &bytes).unwrap();
     assert_eq!(v1::encode_command(&command), message.payload());
+}
+
+#[test]
+fn a_payload_is_as_deep_as_an_item_may_be_and_no_deeper() {
+    let mut entry = entries()[0].entry().clone();
+    for (depth, fits) in [(codec::DEPTH_MAX - 1, true), (codec::DEPTH_MAX, false)] {
+        entry.payload = (0..depth).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
+        let bytes = v1::encode_entry(&entry);
+        assert_eq!(codec::decode(&bytes).is_ok(), fits);
+        match v1::decode_entry(&bytes) {
+            Ok(read) => assert!(fits && read == entry),
+            Err(error) => assert!(!fits && matches!(error, OpenError::Cbor(_)), "{error:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_read_with_any_byte_changed_is_what_the_bytes_say() {
+    let command = std::fs::read(folder().join("signed-command.cbor")).unwrap();
+    let (_, message) = SignedCommand::parse(ContentType::Command, &command).unwrap();
+    let (mut read, mut refused) = (0, 0);
+    let mut all: Vec<_> = entries().iter().map(|it| (v1::encode_entry(it.entry()), true)).collect();
+    all.push((message.payload().to_vec(), false));
+    for (bytes, is_entry) in all {
+        for at in 0..bytes.len() {
+            let mut altered = bytes.clone();
+            altered[at] ^= 1 << (at % 8);
+            let again = if is_entry {
+                v1::decode_entry(&altered).ok().map(|entry| v1::encode_entry(&entry))
+            } else {
+                v1::decode_command(&altered).ok().map(|command| v1::encode_command(&command))
+            };
+            match again {
+                Some(again) => {
+                    assert_eq!(again, altered, "byte {at}");
+                    read += 1;
+                }
+                None => refused += 1,
+            }
+        }
+    }
+    assert!(read > 1000 && refused > 1000, "{read} read, {refused} refused");
 }
 
 /// RFC 6979 appendix A.2.5: P-256, SHA-256, message "sample".
