@@ -3,11 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+#[path = "support/script.rs"]
+mod script;
 mod support;
-
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -24,36 +22,15 @@ fn key() -> SigningKey {
     SigningKey::from_seed(&SEED).unwrap()
 }
 
-/// The Python that `./test` installed the requirements into.
-fn python() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let python = std::env::var_os("CHANCERY_TEST_PYTHON")
-        .map_or_else(|| root.join(".venv/bin/python"), PathBuf::from);
-    assert!(
-        python.exists(),
-        "{} is missing: run ./test, which installs it, or set CHANCERY_TEST_PYTHON to a Python with \
-         ledger/tests/scitt/requirements.txt",
-        python.display()
-    );
-    python
-}
+const CHECK: script::Script = script::Script {
+    variable: "CHANCERY_TEST_PYTHON",
+    environment: ".venv",
+    folder: "ledger/tests/scitt",
+};
 
 /// Has the script answer `requests`.
 fn ask(requests: &[Json]) -> Vec<Json> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scitt/check.py");
-    let mut child = Command::new(python())
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("Python starts");
-    let input = serde_json::to_vec(requests).unwrap();
-    child.stdin.take().unwrap().write_all(&input).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "check.py failed: is scitt-cose installed? See its output");
-    let answers: Vec<Json> = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(answers.len(), requests.len());
-    answers
+    CHECK.ask(requests)
 }
 
 fn pem(label: &str, der: &[u8]) -> String {

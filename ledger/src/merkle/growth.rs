@@ -20,7 +20,7 @@ pub struct Growth {
 }
 
 /// Neighbours of one height.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Level {
     /// The index of the first among all of that height.
     first: u64,
