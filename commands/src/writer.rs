@@ -42,8 +42,10 @@ use proving::Proving;
 
 pub use batch::{BATCH_BYTES_MAX, BATCH_COMMANDS_MAX, BATCH_TIME_MAX, Committed};
 
-/// Commands that wait for one collaboration's writer, at most; the next is answered 503.
-pub const QUEUE_MAX: usize = 1024;
+/// Commands that wait for one collaboration's writer, at most; the next is answered 503. Several
+/// batches: one is checked, one decided and one stored at the same time, and more must wait for the
+/// writer to have work.
+pub const QUEUE_MAX: usize = 4096;
 /// Bytes of all commands that wait, at most, in KiB; the next is answered 503.
 pub const QUEUE_KIB_MAX: u32 = 64 << 10;
 /// Collaborations that are written to at the same time, at most; the next is answered 503.

@@ -93,7 +93,8 @@ impl Actor {
         !self.first.is_empty()
     }
 
-    /// Decides what waits, until the batch is full or, with no append under way, nothing waits.
+    /// Decides what waits, until the batch is full or, with no append under way, due or nothing
+    /// waits.
     async fn batch(&mut self, app: &App) -> Batch {
         let mut batch = Batch::new();
         loop {
@@ -125,7 +126,7 @@ impl Actor {
 
     async fn take_what_waits(&mut self, app: &App, batch: &mut Batch) {
         let mut decisions = 0;
-        while !batch.is_full() {
+        while !batch.is_full() && (self.append.is_some() || !batch.is_due()) {
             let Some(request) = self.first.pop_front().or_else(|| self.queue.try_recv().ok())
             else {
                 return;

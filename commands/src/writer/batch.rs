@@ -22,7 +22,7 @@ use crate::problem::Problem;
 pub const BATCH_COMMANDS_MAX: usize = 512;
 /// Bytes of sealed entries after which a batch takes no further command.
 pub const BATCH_BYTES_MAX: usize = 4 << 20;
-/// How long a batch takes commands, at most, where nothing else holds it back.
+/// How long a batch takes commands, at most, unless the append before it is still under way.
 pub const BATCH_TIME_MAX: Duration = Duration::from_millis(20);
 /// A command of more events than this is a batch of its own.
 const COMPANY_EVENTS_MAX: usize = 8;
@@ -116,7 +116,11 @@ impl Batch {
             || self.decided.len() >= BATCH_COMMANDS_MAX
             || self.bytes >= BATCH_BYTES_MAX
             || self.entries.len() >= BATCH_ENTRIES_MAX - COMPANY_EVENTS_MAX
-            || (!self.is_empty() && self.opened.elapsed() >= BATCH_TIME_MAX)
+    }
+
+    /// Whether its time is up: it takes a further command only while it can't be stored anyway.
+    pub fn is_due(&self) -> bool {
+        !self.is_empty() && self.opened.elapsed() >= BATCH_TIME_MAX
     }
 
     /// Takes no further command.

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_commands::caller::Caller;
 use chancery_commands::execute::{CommandHeaders, Incoming, execute};
 use chancery_commands::identity::VerifiedIdentity;
-use chancery_commands::writer::{BATCH_COMMANDS_MAX, QUEUE_MAX};
+use chancery_commands::writer::{BATCH_COMMANDS_MAX, BATCH_TIME_MAX, QUEUE_MAX};
 use chancery_governance::subject::Subject;
 use chancery_ledger::codec::Value;
 use chancery_ledger::digest::Digest;
@@ -72,6 +72,38 @@ async fn commands_that_wait_share_one_commit_and_each_gets_its_receipt() {
     for (size, root) in roots {
         assert_eq!(chancery_ledger::merkle::root(&leaves[..usize::try_from(size).unwrap()]), root);
     }
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn what_comes_while_a_batch_is_stored_is_one_batch_however_long_that_takes() {
+    let service = Service::start().await;
+    let caller = somebody(&service);
+    let id = service.id();
+    let room = CollaborationId::new(id.uuid());
+    execute(&service.app, &caller, creation(id)).await.unwrap();
+    let blocker = Blocker::of(&service).await;
+    let mut tasks = Vec::new();
+    for n in 0..30 {
+        let (app, caller, id) = (service.app.clone(), caller.clone(), service.id());
+        let incoming = mark(room, n, id);
+        tasks.push(tokio::spawn(async move { execute(&app, &caller, incoming).await.unwrap() }));
+        // The first is a batch of its own; half of the others come when the next one is due.
+        if n == 0 || n == 15 {
+            tokio::time::sleep(BATCH_TIME_MAX * 3).await;
+        }
+    }
+    tokio::task::yield_now().await;
+    blocker.release().await;
+    let mut sizes = Vec::new();
+    for task in tasks {
+        let reply = task.await.unwrap();
+        let bytes = URL_SAFE_NO_PAD.decode(&reply.receipt).unwrap();
+        let leaf: Digest = reply.digest.parse().unwrap();
+        let proven = receipt::verify_inclusion(&bytes, &leaf, service.key.public()).unwrap();
+        sizes.push(proven.size);
+    }
+    assert_eq!(sizes, [vec![2], vec![31; 29]].concat());
     service.finish().await;
 }
 

@@ -18,11 +18,9 @@ use crate::service::{Ready, Service};
 
 /// The name on the command line.
 pub const NAME: &str = "append";
-/// Callers that wait for replies at the same time, where they write to one collaboration: its writer
-/// has a place for each.
-const CALLERS_OF_ONE: usize = 960;
-/// Callers that wait for replies at the same time, where they write to several.
-const CALLERS_OF_SEVERAL: usize = 3072;
+/// Callers that wait for replies at the same time: even the writer of one collaboration has a place
+/// for each.
+pub const CALLERS: usize = 3072;
 /// Collaborations written to at the same time, where it is several.
 pub const ROOMS: u64 = 8;
 /// Signatures that the limit is measured with, at most.
@@ -46,11 +44,6 @@ const TURNS: [&str; 9] = [LIMIT, ONE, BARE, EIGHT, JETSTREAM, VIEWS, PGBENCH, ON
 /// In the order of the table.
 const SHOWN: [&str; 10] =
     [ONE, EIGHT, VIEWS, ON_POSTGRES, LIMIT, RING, BARE, SINGLE, PGBENCH, JETSTREAM];
-
-/// Callers that write to `rooms` collaborations.
-pub const fn callers(rooms: u64) -> usize {
-    if rooms == 1 { CALLERS_OF_ONE } else { CALLERS_OF_SEVERAL }
-}
 
 /// How long and how often.
 struct Sizes {
@@ -94,11 +87,9 @@ pub async fn run(setup: &Setup) -> Result<Part> {
     };
     let (one, eight, views) = (at("one")?, at("eight")?, at("views")?);
     let store = |folder: &Path| folder.join("log.db");
-    let mut one = Service::begin(Store::open(&store(&one)).await?, &one, 1, callers(1)).await?;
-    let eight =
-        Service::begin(Store::open(&store(&eight)).await?, &eight, ROOMS, callers(ROOMS)).await?;
-    let views =
-        Service::begin(Store::open(&store(&views)).await?, &views, ROOMS, callers(ROOMS)).await?;
+    let mut one = Service::begin(Store::open(&store(&one)).await?, &one, 1, CALLERS).await?;
+    let eight = Service::begin(Store::open(&store(&eight)).await?, &eight, ROOMS, CALLERS).await?;
+    let views = Service::begin(Store::open(&store(&views)).await?, &views, ROOMS, CALLERS).await?;
     views.follow();
     // Also warms up, and makes the first batches for the peers.
     let (_, batches) = appended(&mut one, sizes.events / 4).await?;
@@ -135,7 +126,7 @@ pub async fn run(setup: &Setup) -> Result<Part> {
 /// The product on its PostgreSQL store, in a database of its own on the server that pgbench loads.
 async fn on_postgres(server: &postgres::Peer, folder: &Path) -> Result<Service> {
     let store = Store::connect(&server.database()).await?;
-    Service::begin(store, folder, ROOMS, callers(ROOMS)).await
+    Service::begin(store, folder, ROOMS, CALLERS).await
 }
 
 impl Contenders {
@@ -159,7 +150,7 @@ impl Contenders {
 
     async fn turn(&mut self, part: &mut Part, turn: &str, sizes: &Sizes) -> Result<()> {
         let unit = "events/s";
-        let callers = |rooms| ("callers", callers(rooms) as u64);
+        let callers = ("callers", CALLERS as u64);
         let rooms = ("collaborations", ROOMS);
         match turn {
             LIMIT => {
@@ -178,12 +169,8 @@ impl Contenders {
                 let events: u64 = batches.iter().map(|batch| batch.len() as u64).sum();
                 let batch = events / (batches.len() as u64).max(1);
                 let size = bytes / events.max(1);
-                let sizes = [
-                    callers(1),
-                    ("events", events),
-                    ("entry_bytes", size),
-                    ("batch_events", batch),
-                ];
+                let sizes =
+                    [callers, ("events", events), ("entry_bytes", size), ("batch_events", batch)];
                 part.push(turn, unit, &sizes, sample);
                 self.batches = batches;
             }
@@ -194,7 +181,7 @@ impl Contenders {
                     _ => &mut self.on_postgres,
                 };
                 let commands = service.sign(sizes.events)?;
-                let sizes = [callers(ROOMS), rooms, ("events", count(&commands))];
+                let sizes = [callers, rooms, ("events", count(&commands))];
                 part.push(turn, unit, &sizes, service.send_all(commands).await?);
             }
             BARE => {

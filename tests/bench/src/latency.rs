@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::Setup;
-use crate::append::{ROOMS, callers};
+use crate::append::{CALLERS, ROOMS};
 use crate::report::{Part, Sample, Timer, median};
 use crate::service::{Ready, Service};
 
@@ -50,7 +50,7 @@ pub async fn run(setup: &Setup) -> Result<Part> {
         let path = folder.path().join(rooms.to_string());
         std::fs::create_dir(&path)?;
         let store = Store::open(&path.join("log.db")).await?;
-        let mut service = Service::begin(store, &path, rooms, callers(rooms)).await?;
+        let mut service = Service::begin(store, &path, rooms, CALLERS).await?;
         measure(setup, &mut part, &mut service, &sizes, rooms).await?;
     }
     part.note(

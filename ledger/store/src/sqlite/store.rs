@@ -10,7 +10,7 @@ use super::id_bytes;
 use crate::group::Changes;
 
 /// Rows in one statement, at most: a power of two.
-const ROWS_MAX: usize = 128;
+const ROWS_MAX: usize = 512;
 
 pub(super) async fn store(
     connection: &mut SqliteConnection,
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(sizes(0), [0; 0]);
         assert_eq!(sizes(1), [1]);
         assert_eq!(sizes(127), [64, 32, 16, 8, 4, 2, 1]);
-        assert_eq!(sizes(128), [128]);
-        assert_eq!(sizes(300), [128, 128, 32, 8, 4]);
+        assert_eq!(sizes(512), [512]);
+        assert_eq!(sizes(1300), [512, 512, 256, 16, 4]);
     }
 }
