@@ -85,13 +85,13 @@ fn told(analysis: &Analysis, loss: Option<Loss>) -> Value {
 #[expect(clippy::option_option, reason = "not asked for, or asked for in a form that is none")]
 fn asked(query: &Value, alias: &str) -> Option<Option<DifferentialPrivacy>> {
     match query.get("privacy").and_then(|asked| asked.get(alias)) {
-        Some(policy) => DifferentialPrivacy::decode(of_json(policy)).ok().map(Some),
+        Some(policy) => DifferentialPrivacy::decode(&of_json(policy)).ok().map(Some),
         None => Some(None),
     }
 }
 
 fn loss(query: &Value) -> Option<Loss> {
-    Loss::decode(of_json(query.get("loss")?)).ok()
+    Loss::decode(&of_json(query.get("loss")?)).ok()
 }
 
 fn of_json(json: &Value) -> Item {

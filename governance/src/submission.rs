@@ -220,7 +220,7 @@ pub fn carried(authority: &Authority) -> Result<Carried, Rejection> {
     };
     let value = codec::decode(content)
         .map_err(|error| Rejection::new(Code::InvalidContent, error.to_string()))?;
-    let command = crate::wire::v1::decode_command(&action, value)?;
+    let command = crate::wire::v1::decode_command(&action, &value)?;
     Ok(Carried { command, expected_version, signed })
 }
 

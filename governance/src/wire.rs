@@ -26,7 +26,7 @@ pub trait Wire: Sized {
     /// # Errors
     ///
     /// [`WireError`] with the path of the field at fault.
-    fn decode(value: Value) -> Result<Self, WireError>;
+    fn decode(value: &Value) -> Result<Self, WireError>;
 
     /// What stands for a missing field, where a field may be missing.
     fn missing() -> Option<Self> {
@@ -70,9 +70,9 @@ impl Wire for u64 {
         Value::from(*self)
     }
 
-    fn decode(value: Value) -> Result<Self, WireError> {
+    fn decode(value: &Value) -> Result<Self, WireError> {
         match value {
-            Value::Int(number) => Self::try_from(number).ok(),
+            Value::Int(number) => Self::try_from(*number).ok(),
             _ => None,
         }
         .ok_or_else(|| WireError::here("expected an integer from 0 to 2^64 - 1"))
@@ -84,9 +84,9 @@ impl Wire for i64 {
         Value::Int((*self).into())
     }
 
-    fn decode(value: Value) -> Result<Self, WireError> {
+    fn decode(value: &Value) -> Result<Self, WireError> {
         match value {
-            Value::Int(number) => Self::try_from(number).ok(),
+            Value::Int(number) => Self::try_from(*number).ok(),
             _ => None,
         }
         .ok_or_else(|| WireError::here("expected a 64-bit integer"))
@@ -98,9 +98,9 @@ impl Wire for bool {
         Value::Bool(*self)
     }
 
-    fn decode(value: Value) -> Result<Self, WireError> {
+    fn decode(value: &Value) -> Result<Self, WireError> {
         if let Value::Bool(bool) = value {
-            Ok(bool)
+            Ok(*bool)
         } else {
             Err(WireError::here("expected true or false"))
         }
@@ -112,12 +112,8 @@ impl Wire for String {
         Value::text(self)
     }
 
-    fn decode(value: Value) -> Result<Self, WireError> {
-        if let Value::Text(text) = value {
-            Ok(text)
-        } else {
-            Err(WireError::here("expected a text"))
-        }
+    fn decode(value: &Value) -> Result<Self, WireError> {
+        text(value).map(ToOwned::to_owned)
     }
 }
 
@@ -126,8 +122,8 @@ impl<T: Wire> Wire for Option<T> {
         self.as_ref().map_or(Value::Null, T::encode)
     }
 
-    fn decode(value: Value) -> Result<Self, WireError> {
-        if value == Value::Null { Ok(None) } else { T::decode(value).map(Some) }
+    fn decode(value: &Value) -> Result<Self, WireError> {
+        if *value == Value::Null { Ok(None) } else { T::decode(value).map(Some) }
     }
 
     fn missing() -> Option<Self> {
@@ -140,12 +136,12 @@ impl<T: Wire> Wire for Vec<T> {
         Value::Array(self.iter().map(T::encode).collect())
     }
 
-    fn decode(value: Value) -> Result<Self, WireError> {
+    fn decode(value: &Value) -> Result<Self, WireError> {
         let Value::Array(items) = value else { return Err(WireError::here("expected a list")) };
         if items.len() > ITEMS_MAX {
             return Err(WireError::here(format!("expected at most {ITEMS_MAX} items")));
         }
-        let numbered = items.into_iter().enumerate();
+        let numbered = items.iter().enumerate();
         numbered
             .map(|(index, item)| {
                 T::decode(item).map_err(|error| error.within(&format!("[{index}]")))
@@ -154,9 +150,13 @@ impl<T: Wire> Wire for Vec<T> {
     }
 }
 
+fn text(value: &Value) -> Result<&str, WireError> {
+    if let Value::Text(text) = value { Ok(text) } else { Err(WireError::here("expected a text")) }
+}
+
 /// Reads a text by its own parser.
-fn decode_text<T: FromStr>(value: Value, expected: &str) -> Result<T, WireError> {
-    String::decode(value)?.parse().map_err(|_| WireError::here(format!("expected {expected}")))
+fn decode_text<T: FromStr>(value: &Value, expected: &str) -> Result<T, WireError> {
+    text(value)?.parse().map_err(|_| WireError::here(format!("expected {expected}")))
 }
 
 impl Wire for Digest {
@@ -164,7 +164,7 @@ impl Wire for Digest {
         Value::text(self.to_string())
     }
 
-    fn decode(value: Value) -> Result<Self, WireError> {
+    fn decode(value: &Value) -> Result<Self, WireError> {
         decode_text(value, "`sha256:` and 64 lower-case hex digits")
     }
 }
@@ -174,7 +174,7 @@ impl Wire for PublicKey {
         Value::text(self.to_string())
     }
 
-    fn decode(value: Value) -> Result<Self, WireError> {
+    fn decode(value: &Value) -> Result<Self, WireError> {
         decode_text(value, "`EdDSA:` or `ES256:` and a key in base64url")
     }
 }
@@ -186,7 +186,7 @@ macro_rules! id_wire {
                 Value::text(self.to_string())
             }
 
-            fn decode(value: Value) -> Result<Self, WireError> {
+            fn decode(value: &Value) -> Result<Self, WireError> {
                 decode_text(value, "a hyphenated lower-case UUID")
             }
         }

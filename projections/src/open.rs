@@ -65,7 +65,8 @@ impl Views {
             .max_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_with(options.clone())
+            // What one statement changed, should it fail: not into a file for each.
+            .connect_with(options.clone().pragma("temp_store", "MEMORY"))
             .await?;
         let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
         let emptied = schema::prepare(&mut transaction).await?;

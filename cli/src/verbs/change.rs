@@ -264,9 +264,9 @@ fn check(room: &Room, it: &Change, id: ChangeId) -> Result<()> {
             .with_hint("Sign nothing, and tell the operator.")
     };
     let shown = content::parse(&it.change.to_string().into_bytes())?;
-    let shown = What::decode(shown).map_err(|error| forged(error.to_string()))?;
+    let shown = What::decode(&shown).map_err(|error| forged(error.to_string()))?;
     let in_force = content::parse(&json!(room.view.terms).to_string().into_bytes())?;
-    let in_force = Terms::decode(in_force).map_err(|error| forged(error.to_string()))?;
+    let in_force = Terms::decode(&in_force).map_err(|error| forged(error.to_string()))?;
     let terms = terms::digest(&in_force);
     let digest = change::digest(room.id, id, &shown, it.expires_ms, terms).to_string();
     if digest == it.digest {

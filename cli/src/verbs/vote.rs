@@ -65,7 +65,7 @@ fn check(query: &Query, proposal: &Proposal) -> Result<()> {
             .with_hint("Sign nothing, and tell the operator.")
     };
     let value = content::parse(&shown.to_string().into_bytes())?;
-    let shown = Binding::decode(value).map_err(|error| forged(error.to_string()))?;
+    let shown = Binding::decode(&value).map_err(|error| forged(error.to_string()))?;
     let digest = binding::digest(&shown).to_string();
     if digest == proposal.digest {
         Ok(())

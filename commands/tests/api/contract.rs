@@ -433,7 +433,7 @@ fn examples() -> Vec<Example> {
 
 fn decodes(action: &str, body: &Json) -> bool {
     let content = chancery_commands::content::parse(body.to_string().as_bytes()).unwrap();
-    match decode_command(action, content) {
+    match decode_command(action, &content) {
         Ok(command) => {
             assert_eq!(command.action(), action);
             true

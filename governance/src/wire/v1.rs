@@ -6,7 +6,7 @@ mod secret;
 use chancery_ledger::codec::{Key, Value};
 
 use super::record::Fields;
-use super::{Wire, WireError, decode_text};
+use super::{Wire, WireError, decode_text, text};
 use crate::command::{self, Command, for_each_command};
 use crate::dataset::{ColumnType, Format, GroupIdentity, Store};
 use crate::decimal::Decimal;
@@ -224,7 +224,7 @@ macro_rules! event_wire {
         pub fn decode_event(kind: &str, payload: &Value) -> Result<Event, WireError> {
             match kind {
                 $(stringify!($name) => {
-                    let event = event::$name::decode(payload.clone())?;
+                    let event = event::$name::decode(payload)?;
                     if event.encode() == *payload {
                         Ok(event.into())
                     } else {
@@ -266,7 +266,7 @@ macro_rules! command_wire {
         /// [`crate::reason::Rejection`] where the action or the content is not known.
         pub fn decode_command(
             action: &str,
-            content: Value,
+            content: &Value,
         ) -> Result<Command, crate::reason::Rejection> {
             match action {
                 $($action => Ok(command::$name::decode(content)?.into()),)*
@@ -286,9 +286,8 @@ impl Wire for Code {
         Value::text(self.as_str())
     }
 
-    fn decode(value: Value) -> Result<Self, WireError> {
-        Self::from_text(&String::decode(value)?)
-            .ok_or_else(|| WireError::here("is not a known reason code"))
+    fn decode(value: &Value) -> Result<Self, WireError> {
+        Self::from_text(text(value)?).ok_or_else(|| WireError::here("is not a known reason code"))
     }
 }
 
@@ -303,13 +302,13 @@ fn tagged<const N: usize>(kind: &str, fields: [(&str, Value); N]) -> Value {
 
 /// Reads a map by its `kind`.
 fn untagged<T>(
-    value: Value,
-    variant: impl FnOnce(&str, &mut Fields) -> Result<Option<T>, WireError>,
+    value: &Value,
+    variant: impl FnOnce(&str, &mut Fields<'_>) -> Result<Option<T>, WireError>,
     expected: &str,
 ) -> Result<T, WireError> {
     let mut fields = Fields::of(value)?;
-    let kind: String = fields.take("kind")?;
-    let read = variant(&kind, &mut fields)?
+    let kind = fields.take_text("kind")?;
+    let read = variant(kind, &mut fields)?
         .ok_or_else(|| WireError::here(format!("expected one of {expected}")).within("kind"))?;
     fields.end()?;
     Ok(read)
@@ -323,8 +322,8 @@ impl Wire for GroupIdentity {
         }
     }
 
-    fn decode(value: Value) -> Result<Self, WireError> {
-        let variant = |kind: &str, fields: &mut Fields| {
+    fn decode(value: &Value) -> Result<Self, WireError> {
+        let variant = |kind: &str, fields: &mut Fields<'_>| {
             Ok(match kind {
                 "row" => Some(Self::Row),
                 "column" => Some(Self::Column(fields.take("column")?)),
@@ -344,8 +343,8 @@ impl Wire for Format {
         }
     }
 
-    fn decode(value: Value) -> Result<Self, WireError> {
-        let variant = |kind: &str, fields: &mut Fields| {
+    fn decode(value: &Value) -> Result<Self, WireError> {
+        let variant = |kind: &str, fields: &mut Fields<'_>| {
             Ok(match kind {
                 "csv" => Some(Self::Csv { null_value: fields.take("null_value")? }),
                 "json" => Some(Self::Json),
@@ -364,8 +363,8 @@ impl Wire for Store {
         }
     }
 
-    fn decode(value: Value) -> Result<Self, WireError> {
-        let variant = |kind: &str, fields: &mut Fields| {
+    fn decode(value: &Value) -> Result<Self, WireError> {
+        let variant = |kind: &str, fields: &mut Fields<'_>| {
             Ok(match kind {
                 "local" => Some(Self::Local { path: fields.take("path")? }),
                 _ => None,
@@ -384,8 +383,8 @@ impl Wire for crate::usage::Receiver {
         }
     }
 
-    fn decode(value: Value) -> Result<Self, WireError> {
-        let variant = |kind: &str, fields: &mut Fields| {
+    fn decode(value: &Value) -> Result<Self, WireError> {
+        let variant = |kind: &str, fields: &mut Fields<'_>| {
             Ok(match kind {
                 "member" => Some(Self::Member(fields.take("member")?)),
                 "organisation" => Some(Self::Organisation(fields.take("organisation")?)),
@@ -402,7 +401,7 @@ impl Wire for ColumnType {
         Value::text(self.to_string())
     }
 
-    fn decode(value: Value) -> Result<Self, WireError> {
+    fn decode(value: &Value) -> Result<Self, WireError> {
         decode_text(value, "one of string long double decimal(p,s) boolean date timestamp")
     }
 }
@@ -412,7 +411,7 @@ impl Wire for Decimal {
         Value::text(self.to_string())
     }
 
-    fn decode(value: Value) -> Result<Self, WireError> {
+    fn decode(value: &Value) -> Result<Self, WireError> {
         decode_text(value, "decimal(p,s)")
     }
 }
@@ -433,8 +432,8 @@ impl Wire for Literal {
         }
     }
 
-    fn decode(value: Value) -> Result<Self, WireError> {
-        let variant = |kind: &str, fields: &mut Fields| {
+    fn decode(value: &Value) -> Result<Self, WireError> {
+        let variant = |kind: &str, fields: &mut Fields<'_>| {
             Ok(match kind {
                 "string" => Some(Self::String(fields.take("value")?)),
                 "long" => Some(Self::Long(fields.take("value")?)),

@@ -279,10 +279,10 @@ fn an_altered_authority_is_refused_though_all_is_sealed_again() {
 /// can be written by hand.
 fn contents(action: &str, content: &[u8]) -> Vec<Vec<u8>> {
     let value = codec::decode(content).unwrap();
-    let same = v1::decode_command(action, value.clone());
+    let same = v1::decode_command(action, &value);
     mutations(&value, "")
         .into_iter()
-        .filter(|(_, value)| v1::decode_command(action, value.clone()) != same)
+        .filter(|(_, value)| v1::decode_command(action, value) != same)
         .map(|(_, value)| codec::encode(&value))
         .collect()
 }

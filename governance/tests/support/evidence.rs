@@ -51,7 +51,7 @@ pub fn verify(evidence: &Evidence) -> Result<Verdict, String> {
         measurement: digest("measurement")?,
         report_data: digest("report_data")?,
         claims: match map.get(&"claims".into()) {
-            Some(claims) => Claims::decode(claims.clone()).map_err(|error| error.to_string())?,
+            Some(claims) => Claims::decode(claims).map_err(|error| error.to_string())?,
             None => Claims::default(),
         },
     };

@@ -80,7 +80,7 @@ fn refusal(read_as: As, bytes: &[u8]) -> Option<String> {
 fn content_refusal(action: &str, bytes: &[u8]) -> Option<String> {
     match codec::decode(bytes) {
         Err(error) => Some(chain(&error)),
-        Ok(value) => v1::decode_command(action, value).err().map(|error| chain(&error)),
+        Ok(value) => v1::decode_command(action, &value).err().map(|error| chain(&error)),
     }
 }
 

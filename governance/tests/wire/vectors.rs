@@ -283,7 +283,7 @@ fn stored_entries_open_chain_and_say_what_they_said() {
 fn stored_contents_are_their_commands() {
     for (vector, (_, command)) in contents().iter().zip(samples::commands()) {
         let bytes = std::fs::read(folder().join(&vector.file)).unwrap();
-        let read = v1::decode_command(command.action(), codec::decode(&bytes).unwrap());
+        let read = v1::decode_command(command.action(), &codec::decode(&bytes).unwrap());
         assert_eq!(read, Ok(command));
     }
 }

@@ -64,15 +64,15 @@ impl Map {
         self.find(key).ok().map(|at| self.0.remove(at).1)
     }
 
-    /// Takes out the key that is this text; gives its value.
-    pub fn remove_text(&mut self, text: &str) -> Option<Value> {
+    /// The value of the key that is this text, with its place among the pairs.
+    pub fn find_text(&self, text: &str) -> Option<(usize, &Value)> {
         let found = self.0.binary_search_by(|(key, _)| match key {
             Key::Uint(_) | Key::Nint(_) => std::cmp::Ordering::Less,
             Key::Text(TextKey(key)) => {
                 (key.len(), key.as_bytes()).cmp(&(text.len(), text.as_bytes()))
             }
         });
-        found.ok().map(|at| self.0.remove(at).1)
+        found.ok().map(|at| (at, &self.0[at].1))
     }
 
     /// The pairs, in order.
@@ -159,16 +159,16 @@ mod tests {
                 if let Some(number) = number {
                     prop_assert_eq!(map.insert(key.clone(), of(number)), tree.insert(key, of(number)));
                 } else {
-                    let removed = if let Key::Text(TextKey(text)) = &key {
-                        map.remove_text(text)
-                    } else {
-                        map.remove(&key)
-                    };
-                    prop_assert_eq!(removed, tree.remove(&key));
+                    prop_assert_eq!(map.remove(&key), tree.remove(&key));
                 }
             }
             prop_assert!(map.iter().eq(&tree));
             prop_assert!(tree.keys().all(|key| map.contains_key(key) && map.get(key) == tree.get(key)));
+            for text in ["", "a", "b", "ab", "ba", "c"] {
+                let found = map.find_text(text).map(|(at, value)| (map.keys().nth(at), value));
+                let (key, value) = tree.get_key_value(&Key::from(text)).unzip();
+                prop_assert_eq!(found, value.map(|value| (key, value)));
+            }
             prop_assert_eq!(map.len(), tree.len());
             prop_assert_eq!(Map::of_ascending(map.clone().into_iter().collect()), Some(map.clone()));
             let mut twice: Vec<_> = map.into_iter().collect();

@@ -51,11 +51,11 @@ fn a_command_has_one_encoding() {
             mutate::change_value(u, &mut content, DESCENT_MAX)?;
         }
         let action = if u.ratio(1, 8)? { &u.choose(&seeds)?.0 } else { action };
-        if let Ok(command) = v1::decode_command(action, content.clone()) {
+        if let Ok(command) = v1::decode_command(action, &content) {
             assert_eq!(command.action(), action);
             // A null that is left out is the same command: what it is encoded to decodes to it.
             let encoded = v1::encode_command(&command);
-            assert_eq!(v1::decode_command(action, encoded).unwrap(), command);
+            assert_eq!(v1::decode_command(action, &encoded).unwrap(), command);
         }
         Ok(())
     });
@@ -71,7 +71,7 @@ fn what_an_entry_carries_is_read_or_refused() {
         if let Ok(carried) = carried(&sealed.entry().authority) {
             let encoded = v1::encode_command(&carried.command);
             assert_eq!(
-                v1::decode_command(carried.command.action(), encoded).unwrap(),
+                v1::decode_command(carried.command.action(), &encoded).unwrap(),
                 carried.command
             );
         }

@@ -33,8 +33,8 @@ impl Wire for Change {
         }
     }
 
-    fn decode(value: Value) -> Result<Self, WireError> {
-        let variant = |kind: &str, fields: &mut Fields| {
+    fn decode(value: &Value) -> Result<Self, WireError> {
+        let variant = |kind: &str, fields: &mut Fields<'_>| {
             Ok(match kind {
                 "set_terms" => Some(Self::SetTerms(fields.take("terms")?)),
                 "remove_member" => Some(Self::RemoveMember(fields.take("member")?)),
@@ -61,8 +61,8 @@ impl Wire for Shape {
         }
     }
 
-    fn decode(value: Value) -> Result<Self, WireError> {
-        let variant = |kind: &str, fields: &mut Fields| {
+    fn decode(value: &Value) -> Result<Self, WireError> {
+        let variant = |kind: &str, fields: &mut Fields<'_>| {
             Ok(match kind {
                 "text" => Some(Self::Text(fields.take("digest")?)),
                 "reads" => Some(Self::Reads(fields.take("inputs")?)),

@@ -36,7 +36,7 @@ impl Wire for SealingKey {
         Value::text(self.to_string())
     }
 
-    fn decode(value: Value) -> Result<Self, WireError> {
+    fn decode(value: &Value) -> Result<Self, WireError> {
         decode_text(value, "`X25519:` and a key in base64url")
     }
 }
@@ -55,8 +55,8 @@ impl Wire for Attests {
         }
     }
 
-    fn decode(value: Value) -> Result<Self, WireError> {
-        let variant = |kind: &str, fields: &mut Fields| {
+    fn decode(value: &Value) -> Result<Self, WireError> {
+        let variant = |kind: &str, fields: &mut Fields<'_>| {
             Ok(match kind {
                 "service" => Some(Self::Service {
                     release_key: fields.take("release_key")?,
