@@ -153,7 +153,7 @@ mod tests {
         let names: Vec<_> = (0..100).map(|at| format!("{at:02}")).collect();
         let pairs = |count: usize| {
             let names = names.iter().take(count);
-            Value::map(names.map(|name| (name.as_str(), Value::from(true))))
+            Value::map(names.map(|name| (name.as_str(), Value::Bool(true))))
         };
         let end = |count: usize, taken: usize| {
             let value = pairs(count);
