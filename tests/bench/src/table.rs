@@ -166,7 +166,7 @@ fn value(value: f64) -> String {
     let digits = match value.abs() {
         it if it >= 100.0 => 0,
         it if it >= 10.0 => 1,
-        it if it >= 0.1 => 2,
+        it if it >= 1.0 => 2,
         _ => 3,
     };
     if digits > 0 || value < 0.0 {
