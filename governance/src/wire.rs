@@ -150,6 +150,7 @@ impl<T: Wire> Wire for Vec<T> {
     }
 }
 
+/// The text that a value is.
 fn text(value: &Value) -> Result<&str, WireError> {
     if let Value::Text(text) = value { Ok(text) } else { Err(WireError::here("expected a text")) }
 }

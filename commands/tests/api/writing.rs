@@ -7,13 +7,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_commands::caller::Caller;
 use chancery_commands::execute::{CommandHeaders, Incoming, execute};
 use chancery_commands::identity::VerifiedIdentity;
+use chancery_commands::problem::Problem;
+use chancery_commands::reply::Reply;
 use chancery_commands::writer::{BATCH_COMMANDS_MAX, BATCH_TIME_MAX, QUEUE_MAX};
 use chancery_governance::subject::Subject;
 use chancery_ledger::codec::Value;
 use chancery_ledger::digest::Digest;
 use chancery_ledger::entry::Sealed;
 use chancery_ledger::id::{CollaborationId, CommandId};
-use chancery_ledger::receipt;
+use chancery_ledger::receipt::{self, Inclusion};
 use serde_json::json;
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -32,33 +34,20 @@ fn publication(room: &Room, n: usize) -> Command {
 #[tokio::test]
 async fn commands_that_wait_share_one_commit_and_each_gets_its_receipt() {
     let service = Service::start().await;
-    let caller = somebody(&service);
-    let id = service.id();
-    let room = CollaborationId::new(id.uuid());
-    execute(&service.app, &caller, creation(id)).await.unwrap();
+    let (caller, room) = founded(&service).await;
     let blocker = Blocker::of(&service).await;
     let mut commits = service.store.appended();
-    let tasks: Vec<_> = (0..120)
-        .map(|n| {
-            let (app, caller, id) = (service.app.clone(), caller.clone(), service.id());
-            let incoming = mark(room, n, id);
-            tokio::spawn(async move { execute(&app, &caller, incoming).await.unwrap() })
-        })
-        .collect();
+    let tasks: Vec<_> =
+        (0..120).map(|n| tokio::spawn(marked(&service, &caller, room, n))).collect();
     // One thread: all have queued when this task is on again.
     tokio::task::yield_now().await;
     blocker.release().await;
     let mut positions = BTreeSet::new();
     let mut roots = BTreeSet::new();
     for task in tasks {
-        let reply = task.await.unwrap();
+        let reply = task.await.unwrap().unwrap();
         positions.insert(reply.position);
-        let bytes = URL_SAFE_NO_PAD.decode(&reply.receipt).unwrap();
-        let leaf: Digest = reply.digest.parse().unwrap();
-        let proven = receipt::verify_inclusion(&bytes, &leaf, service.key.public()).unwrap();
-        assert_eq!(proven.index, reply.position);
-        let other = Digest::of(b"another leaf");
-        assert!(receipt::verify_inclusion(&bytes, &other, service.key.public()).is_err());
+        let proven = proven(&service, &reply);
         roots.insert((proven.size, proven.root));
     }
     assert_eq!(positions, (1..=120).collect());
@@ -78,16 +67,11 @@ async fn commands_that_wait_share_one_commit_and_each_gets_its_receipt() {
 #[tokio::test]
 async fn what_comes_while_a_batch_is_stored_is_one_batch_however_long_that_takes() {
     let service = Service::start().await;
-    let caller = somebody(&service);
-    let id = service.id();
-    let room = CollaborationId::new(id.uuid());
-    execute(&service.app, &caller, creation(id)).await.unwrap();
+    let (caller, room) = founded(&service).await;
     let blocker = Blocker::of(&service).await;
     let mut tasks = Vec::new();
     for n in 0..30 {
-        let (app, caller, id) = (service.app.clone(), caller.clone(), service.id());
-        let incoming = mark(room, n, id);
-        tasks.push(tokio::spawn(async move { execute(&app, &caller, incoming).await.unwrap() }));
+        tasks.push(tokio::spawn(marked(&service, &caller, room, n)));
         // The first is a batch of its own; half of the others come when the next one is due.
         if n == 0 || n == 15 {
             tokio::time::sleep(BATCH_TIME_MAX * 3).await;
@@ -97,11 +81,8 @@ async fn what_comes_while_a_batch_is_stored_is_one_batch_however_long_that_takes
     blocker.release().await;
     let mut sizes = Vec::new();
     for task in tasks {
-        let reply = task.await.unwrap();
-        let bytes = URL_SAFE_NO_PAD.decode(&reply.receipt).unwrap();
-        let leaf: Digest = reply.digest.parse().unwrap();
-        let proven = receipt::verify_inclusion(&bytes, &leaf, service.key.public()).unwrap();
-        sizes.push(proven.size);
+        let reply = task.await.unwrap().unwrap();
+        sizes.push(proven(&service, &reply).size);
     }
     assert_eq!(sizes, [vec![2], vec![31; 29]].concat());
     service.finish().await;
@@ -168,6 +149,37 @@ async fn a_repeat_that_overtakes_its_first_delivery_gets_the_same_outcome() {
     room.finish().await;
 }
 
+/// Somebody, and a room that they created.
+async fn founded(service: &Service) -> (Caller, CollaborationId) {
+    let caller = somebody(service);
+    let id = service.id();
+    execute(&service.app, &caller, creation(id)).await.unwrap();
+    (caller, CollaborationId::new(id.uuid()))
+}
+
+/// Has the `n`th mark carried out.
+fn marked(
+    service: &Service,
+    caller: &Caller,
+    room: CollaborationId,
+    n: usize,
+) -> impl Future<Output = Result<Reply, Problem>> + Send + 'static {
+    let (app, caller) = (service.app.clone(), caller.clone());
+    let incoming = mark(room, n, service.id());
+    async move { execute(&app, &caller, incoming).await }
+}
+
+/// What the reply's receipt proves: its own leaf at its position, and no other leaf.
+fn proven(service: &Service, reply: &Reply) -> Inclusion {
+    let bytes = URL_SAFE_NO_PAD.decode(&reply.receipt).unwrap();
+    let leaf: Digest = reply.digest.parse().unwrap();
+    let proven = receipt::verify_inclusion(&bytes, &leaf, service.key.public()).unwrap();
+    assert_eq!(proven.index, reply.position);
+    let other = Digest::of(b"another leaf");
+    assert!(receipt::verify_inclusion(&bytes, &other, service.key.public()).is_err());
+    proven
+}
+
 /// The creation of a room by somebody.
 fn creation(id: CommandId) -> Incoming {
     let collaboration = CollaborationId::new(id.uuid());
@@ -212,19 +224,14 @@ fn somebody(service: &Service) -> Caller {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn beyond_what_can_wait_a_command_is_turned_away_and_none_is_lost() {
     let service = Service::start().await;
-    let caller = somebody(&service);
-    let id = service.id();
-    let room = CollaborationId::new(id.uuid());
-    execute(&service.app, &caller, creation(id)).await.unwrap();
+    let (caller, room) = founded(&service).await;
 
     // Another writer holds the database for as long as this transaction is open.
     let blocker = Blocker::of(&service).await;
     let sent = BATCH_COMMANDS_MAX * 2 + QUEUE_MAX + 500;
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..sent {
-        let (app, caller, id) = (service.app.clone(), caller.clone(), service.id());
-        let incoming = mark(room, n, id);
-        tasks.spawn(async move { execute(&app, &caller, incoming).await });
+        tasks.spawn(marked(&service, &caller, room, n));
     }
     // All have queued or been turned away when only those that can't be answered are left.
     let mut turned_away = 0;
